@@ -1,0 +1,60 @@
+// pefa: the plain embedding model: f(q̂, p_j) = ⟨q̂, p_j⟩ over one index. The baseline, in the same shape as the adapters.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "pefa/adapter/retriever.hpp"
+#include "pefa/index/hnsw_index.hpp"
+
+namespace pefa {
+
+template <class IndexParams>
+struct ErmParams {
+  IndexParams index{};
+};
+
+/// One index over the passages, nothing learnt.
+template <EmbeddingScalar Scalar = float, class Index = HnswIndex>
+  requires AnnIndex<Index, Scalar>
+class ErmRetriever {
+ public:
+  using Params = ErmParams<typename Index::Params>;
+
+  /// @param passages  P [n_passages x dim]
+  /// @throws ValueError  no passages, or a row that is not finite, or zero  @throws Cancelled
+  [[nodiscard]] static ErmRetriever build(const EmbeddingView<Scalar>& passages, const Params& params = {},
+                                          const BuildOptions& options = {}) {
+    if (passages.empty()) detail::fail<ValueError>("ErmRetriever::build: no passages, expected at least 1");
+    require_valid_rows(passages, RowCheck::finite_non_zero, "ErmRetriever::build: passages");
+    return ErmRetriever(Index::build(passages, params.index, options));
+  }
+
+  /// Serves an index that was built elsewhere.
+  explicit ErmRetriever(Index index) : index_(std::move(index)) {}
+
+  /// @throws ShapeError, ValueError  a query of another dim or that is not finite; k = 0
+  [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
+    return detail::to_hits(index_.search(query, k, {.ef = options.ef}));
+  }
+
+  /// @param queries  [n_queries x dim]
+  [[nodiscard]] std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                           const SearchOptions& options = {},
+                                                           const AnyExecutor& executor = {}) const {
+    return detail::to_hits(pefa::search_batch(index_, queries, k, {.ef = options.ef}, executor));
+  }
+
+  [[nodiscard]] std::size_t passage_count() const { return index_.size(); }
+  [[nodiscard]] std::size_t dim() const { return index_.dim(); }
+  [[nodiscard]] std::size_t memory_bytes() const { return index_.memory_bytes(); }
+  [[nodiscard]] const Index& index() const noexcept { return index_; }
+
+ private:
+  Index index_;
+};
+
+static_assert(Retriever<ErmRetriever<>>);
+
+}  // namespace pefa

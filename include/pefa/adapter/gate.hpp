@@ -1,0 +1,82 @@
+// pefa: the gates of PEFA-XL: how much each of the k nearest training queries of q̂ is listened to, D(q̂, Q)_ii = w_i.
+//
+// A gate is a policy: any class that fills the weights from the similarities. Three are here; write a fourth the same way.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <variant>
+
+#include "pefa/core/error.hpp"
+
+namespace pefa {
+
+/// gate(similarities, weights): similarities ⟨q̂, q_i⟩ of the found neighbours, best first; as many weights to fill, each
+/// finite and >= 0. Neither is ever empty.
+template <class G>
+concept Gate = std::copyable<G> && requires(const G& gate, std::span<const float> similarities, std::span<float> weights) {
+  { gate(similarities, weights) } -> std::same_as<void>;
+};
+
+/// w_i = 1/k: the paper's (equation 7); for binary Y it keeps f_kNN within the range of ⟨q̂, q⟩.
+struct MeanGate {
+  void operator()(std::span<const float> /*similarities*/, std::span<float> weights) const {
+    const float weight = 1.0f / static_cast<float>(weights.size());
+    for (float& w : weights) w = weight;
+  }
+};
+
+/// w_i = 1: as in the authors' TriviaQA runs; the more of the neighbours agree, the more they outweigh the plain model.
+struct SumGate {
+  void operator()(std::span<const float> /*similarities*/, std::span<float> weights) const {
+    for (float& w : weights) w = 1.0f;
+  }
+};
+
+/// w_i = exp(⟨q̂, q_i⟩ / τ) / Σ over the neighbours: near queries speak louder, and k matters less.
+class SoftmaxGate {
+ public:
+  /// @param temperature  τ, finite and > 0; small τ listens to the nearest only, large τ is the mean. 0.05 suits cosines
+  /// @throws ValueError  τ out of range
+  explicit SoftmaxGate(float temperature = 0.05f) : temperature_(temperature) {
+    if (!(std::isfinite(temperature) && temperature > 0.0f)) {
+      detail::fail<ValueError>("SoftmaxGate: temperature is ", temperature, ", expected finite and above 0");
+    }
+  }
+
+  void operator()(std::span<const float> similarities, std::span<float> weights) const {
+    float sum = 0.0f;
+    for (std::size_t i = 0; i < weights.size(); ++i) {  // the first is the largest: no exponent is above 0
+      weights[i] = std::exp((similarities[i] - similarities[0]) / temperature_);
+      sum += weights[i];
+    }
+    for (float& w : weights) w /= sum;
+  }
+
+  [[nodiscard]] float temperature() const noexcept { return temperature_; }
+
+ private:
+  float temperature_;
+};
+
+/// One of the above, chosen at run time.
+class AnyGate {
+ public:
+  AnyGate() = default;
+  AnyGate(MeanGate gate) : gate_(gate) {}     // NOLINT(google-explicit-constructor): a gate is one
+  AnyGate(SumGate gate) : gate_(gate) {}      // NOLINT(google-explicit-constructor)
+  AnyGate(SoftmaxGate gate) : gate_(gate) {}  // NOLINT(google-explicit-constructor)
+
+  void operator()(std::span<const float> similarities, std::span<float> weights) const {
+    std::visit([&](const auto& gate) { gate(similarities, weights); }, gate_);
+  }
+
+ private:
+  std::variant<MeanGate, SumGate, SoftmaxGate> gate_;
+};
+
+static_assert(Gate<MeanGate> && Gate<SumGate> && Gate<SoftmaxGate> && Gate<AnyGate>);
+
+}  // namespace pefa

@@ -1,0 +1,96 @@
+// pefa: what ERM, PEFA-XS and PEFA-XL have in common, so that evaluation, tuning and a host's code take any of them.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/store/embedding_view.hpp"
+#include "pefa/store/relevance_matrix.hpp"
+
+namespace pefa {
+
+/// Arguments of one search of a retriever.
+struct SearchOptions {
+  std::size_t ef = 0;           ///< beam width on the passage index; 0 means the index's default
+  std::size_t query_ef = 0;     ///< PEFA-XL: beam width on the index of training queries; 0 means that index's default
+  std::optional<float> lambda;  ///< PEFA-XL: λ of this call; empty means the one it was built with
+};
+
+/// A retriever: query vector in, scored passages out, best first, ties by ascending id; at most k, fewer where fewer exist.
+/// Searching is const and safe from any number of threads.
+template <class R>
+concept Retriever = requires(const R& retriever, QueryView query, const EmbeddingView<float>& queries, std::size_t k,
+                             const SearchOptions& options, const AnyExecutor& executor) {
+  { retriever.search(query, k, options) } -> std::same_as<std::vector<Hit>>;
+  { retriever.search_batch(queries, k, options, executor) } -> std::same_as<std::vector<std::vector<Hit>>>;
+  { retriever.passage_count() } -> std::convertible_to<std::size_t>;
+  { retriever.dim() } -> std::convertible_to<std::size_t>;
+  { retriever.memory_bytes() } -> std::convertible_to<std::size_t>;
+};
+
+namespace detail {
+
+/// The neighbours of a passage index as hits.
+[[nodiscard]] inline std::vector<Hit> to_hits(const std::vector<Neighbor>& neighbors) {
+  std::vector<Hit> hits;
+  hits.reserve(neighbors.size());
+  for (const Neighbor& neighbor : neighbors) hits.push_back({PassageId(neighbor.row), neighbor.score});
+  return hits;
+}
+
+[[nodiscard]] inline std::vector<std::vector<Hit>> to_hits(const std::vector<std::vector<Neighbor>>& batch) {
+  std::vector<std::vector<Hit>> hits;
+  hits.reserve(batch.size());
+  for (const std::vector<Neighbor>& neighbors : batch) hits.push_back(to_hits(neighbors));
+  return hits;
+}
+
+inline void require_lambda(float lambda, const char* who) {
+  if (!(lambda >= 0.0f && lambda <= 1.0f)) fail<ValueError>(who, ": lambda is ", lambda, ", expected 0 to 1");
+}
+
+/// The adapters blend inner products; a distance does not add up with them.
+template <class Index>
+void require_inner_product(const Index& index, const char* who) {
+  if (index.metric() != Metric::inner_product) {
+    fail<ValueError>(who, ": the index has metric ", name(index.metric()), ", expected ", name(Metric::inner_product));
+  }
+}
+
+/// The checks of P, Q and Y that XS and XL share. @param who  "PefaXs::build"
+template <class Scalar>
+void require_training_data(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scalar>& queries,
+                           const RelevanceMatrix& relevance, const char* who) {
+  if (passages.empty()) fail<ValueError>(who, ": no passages, expected at least 1");
+  if (queries.empty()) fail<ValueError>(who, ": no training queries, expected at least 1");
+  if (queries.dim() != passages.dim()) {
+    fail<ShapeError>(who, ": queries have dim ", queries.dim(), ", passages have dim ", passages.dim());
+  }
+  if (relevance.rows() != queries.size()) {
+    fail<ShapeError>(who, ": relevance has ", relevance.rows(), " rows, queries has ", queries.size(),
+                     " (one row a training query)");
+  }
+  if (relevance.cols() != passages.size()) {
+    fail<ShapeError>(who, ": relevance has ", relevance.cols(), " columns, passages has ", passages.size(),
+                     " (one column a passage)");
+  }
+  if (relevance.pair_count() == 0) fail<ValueError>(who, ": relevance has no pairs, expected at least 1");
+  require_valid_rows(passages, RowCheck::finite_non_zero, join_message(who, ": passages").c_str());
+  require_valid_rows(queries, RowCheck::finite_non_zero, join_message(who, ": queries").c_str());
+}
+
+/// The progress of one of several stages: items [before, before + n) of `total`.
+[[nodiscard]] inline Progress stage(const Progress& progress, std::size_t before, std::size_t total) {
+  if (!progress) return {};
+  return [&progress, before, total](std::size_t done, std::size_t) { return progress(before + done, total); };
+}
+
+}  // namespace detail
+}  // namespace pefa

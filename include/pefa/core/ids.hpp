@@ -1,0 +1,65 @@
+// pefa: row numbers with a type, and what a search returns.
+//
+// A PassageId and a QueryId are both row numbers, of different matrices; mixing them up compiles in most libraries and
+// not in this one. An index knows neither: it returns Neighbor, the row of whatever it was built on.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <ostream>
+
+namespace pefa {
+
+/// The type of a row number everywhere: up to 4,294,967,295 rows a store.
+using Row = std::uint32_t;
+
+/// A row number that belongs to one kind of rows; made and read only explicitly.
+template <class Tag>
+class Id {
+ public:
+  constexpr Id() noexcept = default;
+  constexpr explicit Id(Row row) noexcept : row_(row) {}
+
+  [[nodiscard]] constexpr Row row() const noexcept { return row_; }
+
+  friend constexpr auto operator<=>(Id, Id) noexcept = default;
+  friend std::ostream& operator<<(std::ostream& out, Id id) { return out << id.row_; }
+
+ private:
+  Row row_ = 0;
+};
+
+/// A row of the passage embeddings P.
+using PassageId = Id<struct PassageTag>;
+/// A row of the (training or test) query embeddings Q.
+using QueryId = Id<struct QueryTag>;
+
+/// One result of an index: a row and its similarity, higher is better.
+struct Neighbor {
+  Row row = 0;
+  float score = 0.0f;
+
+  friend bool operator==(const Neighbor&, const Neighbor&) = default;
+};
+
+/// One result of a retriever: a passage and its score, higher is better.
+struct Hit {
+  PassageId passage;
+  float score = 0.0f;
+
+  friend bool operator==(const Hit&, const Hit&) = default;
+};
+
+/// The order of results everywhere: higher scores first, equal scores by ascending row.
+[[nodiscard]] constexpr bool ranks_before(const Neighbor& a, const Neighbor& b) noexcept {
+  return a.score > b.score || (a.score == b.score && a.row < b.row);
+}
+
+}  // namespace pefa
+
+template <class Tag>
+struct std::hash<pefa::Id<Tag>> {
+  [[nodiscard]] std::size_t operator()(pefa::Id<Tag> id) const noexcept { return std::hash<pefa::Row>{}(id.row()); }
+};

@@ -1,0 +1,59 @@
+// pefa: progress of a build, and the way to stop one. A callback, so that nothing here prints.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
+
+namespace pefa {
+
+/// What a progress callback answers.
+enum class ProgressAction { proceed, stop };
+
+/// Called with (done, total) as a build goes on, and once with done == total at its end; never from two threads at once.
+/// Answering ProgressAction::stop makes the build throw Cancelled and leave nothing behind.
+using Progress = std::function<ProgressAction(std::size_t done, std::size_t total)>;
+
+/// How a build runs, as distinct from what it builds.
+struct BuildOptions {
+  AnyExecutor executor{};  ///< the threads; AnyExecutor::serial() makes a build reproducible to the bit
+  Progress progress{};     ///< empty: no reports
+};
+
+/// Counts finished items from several threads and reports each whole percent to the callback.
+class ProgressMeter {
+ public:
+  /// @param who  the build's name, for the message of Cancelled
+  ProgressMeter(const Progress& progress, std::size_t total, std::string who)
+      : progress_(progress), total_(total), step_(std::max<std::size_t>(1, total / 100)), who_(std::move(who)) {}
+
+  /// Adds finished items. @throws Cancelled  the callback said stop, now or on an earlier call
+  void add(std::size_t items) {
+    if (!progress_ || items == 0) return;
+    const std::lock_guard lock(mutex_);
+    done_ += items;
+    if (!stopped_ && (done_ >= next_report_ || done_ == total_)) {
+      next_report_ = done_ + step_;
+      stopped_ = progress_(done_, total_) == ProgressAction::stop;
+    }
+    if (stopped_) detail::fail<Cancelled>(who_, ": stopped by its progress callback after ", done_, " of ", total_);
+  }
+
+ private:
+  const Progress& progress_;
+  std::size_t total_;
+  std::size_t step_;
+  std::string who_;
+  std::mutex mutex_;
+  std::size_t done_ = 0;
+  std::size_t next_report_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace pefa

@@ -1,0 +1,55 @@
+// pefa: bounded selection of the best k of a stream of scored rows.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "pefa/core/ids.hpp"
+
+namespace pefa {
+
+/// Keeps the k best of the neighbours pushed into it; ties go to the smaller row, so the result does not depend on the
+/// order of the pushes.
+///
+/// A candidate that cannot enter costs one comparison. The others go to a buffer of 2k that is cut to k by selection
+/// when it is full: O(1) amortised a push, O(k) memory. Not for concurrent use.
+class TopK {
+ public:
+  explicit TopK(std::size_t k) : k_(k) { buffer_.reserve(std::min<std::size_t>(2 * k, 1U << 16)); }
+
+  /// Offers one candidate. The score must not be NaN.
+  void push(Neighbor candidate) {
+    if (candidate.score < floor_ || k_ == 0) return;
+    buffer_.push_back(candidate);
+    if (buffer_.size() >= 2 * k_) cut();
+  }
+
+  /// Candidates scoring below this cannot enter any more; a caller may skip them unseen.
+  [[nodiscard]] float floor() const noexcept { return floor_; }
+
+  /// The best k, best first; leaves the selection empty and ready for reuse.
+  [[nodiscard]] std::vector<Neighbor> take() {
+    const std::size_t kept = std::min(k_, buffer_.size());
+    std::partial_sort(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(kept), buffer_.end(), ranks_before);
+    std::vector<Neighbor> best(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(kept));
+    buffer_.clear();
+    floor_ = -std::numeric_limits<float>::infinity();
+    return best;
+  }
+
+ private:
+  void cut() {
+    const auto last_kept = buffer_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
+    std::nth_element(buffer_.begin(), last_kept, buffer_.end(), ranks_before);
+    buffer_.resize(k_);
+    floor_ = buffer_.back().score;
+  }
+
+  std::size_t k_;
+  float floor_ = -std::numeric_limits<float>::infinity();
+  std::vector<Neighbor> buffer_;
+};
+
+}  // namespace pefa

@@ -1,0 +1,176 @@
+// pefa: how good a retriever is on held-out queries, with intervals, and how fast.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "pefa/adapter/retriever.hpp"
+#include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/eval/metrics.hpp"
+#include "pefa/eval/statistics.hpp"
+#include "pefa/store/embedding_view.hpp"
+#include "pefa/store/relevance_matrix.hpp"
+
+namespace pefa {
+
+/// Whether evaluate() times each search.
+enum class MeasureLatency {
+  no,  ///< queries go through the retriever's batch search, in parallel
+  yes  ///< queries go one after the other on the calling thread, each timed
+};
+
+struct EvaluateOptions {
+  std::vector<std::size_t> recall_at{1, 10, 100};  ///< cut-offs, each at least 1; so for the others
+  std::vector<std::size_t> ndcg_at{10};
+  std::vector<std::size_t> mrr_at{10};
+  std::vector<std::size_t> hit_rate_at{};
+  SearchOptions search{};
+  MeasureLatency latency = MeasureLatency::no;
+  std::size_t bootstrap_samples = 1000;  ///< 0: no intervals
+  std::uint64_t seed = 1;                ///< of the bootstrap
+  AnyExecutor executor{};                ///< for untimed searches
+  Progress progress{};                   ///< counts queries; stop throws Cancelled
+};
+
+/// Milliseconds a search, on one thread.
+struct LatencyReport {
+  double mean = 0.0;
+  double p50 = 0.0;
+  double p95 = 0.0;
+  double p99 = 0.0;
+};
+
+/// What evaluate() found; metrics are fractions by cut-off.
+struct EvaluationReport {
+  std::map<std::size_t, Estimate> recall;
+  std::map<std::size_t, Estimate> ndcg;
+  std::map<std::size_t, Estimate> mrr;
+  std::map<std::size_t, Estimate> hit_rate;
+  std::size_t queries_evaluated = 0;
+  std::size_t queries_without_truth = 0;  ///< left out of every mean
+  double seconds = 0.0;                   ///< wall time of the searches
+  std::optional<LatencyReport> latency;
+};
+
+namespace detail {
+
+[[nodiscard]] inline std::size_t deepest_cutoff(const EvaluateOptions& options) {
+  std::size_t deepest = 0;
+  for (const auto* cutoffs : {&options.recall_at, &options.ndcg_at, &options.mrr_at, &options.hit_rate_at}) {
+    for (const std::size_t k : *cutoffs) {
+      if (k == 0) fail<ValueError>("evaluate: a cut-off is 0, expected at least 1");
+      deepest = std::max(deepest, k);
+    }
+  }
+  if (deepest == 0) fail<ValueError>("evaluate: no metric was asked for");
+  return deepest;
+}
+
+[[nodiscard]] inline LatencyReport summarize_latency(const std::vector<double>& milliseconds) {
+  return {bootstrap_mean(milliseconds, 0, 0).mean, percentile(milliseconds, 0.50), percentile(milliseconds, 0.95),
+          percentile(milliseconds, 0.99)};
+}
+
+/// One metric at its cut-offs over all evaluated queries.
+template <class Metric>
+[[nodiscard]] std::map<std::size_t, Estimate> estimate(const std::vector<std::vector<Hit>>& results,
+                                                       const std::vector<Row>& evaluated, const RelevanceMatrix& truth,
+                                                       const std::vector<std::size_t>& cutoffs,
+                                                       const EvaluateOptions& options, const Metric& metric) {
+  std::map<std::size_t, Estimate> estimates;
+  for (const std::size_t k : cutoffs) {
+    std::vector<double> values(evaluated.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = metric(results[i], truth.passages_of(QueryId(evaluated[i])), k);
+    }
+    estimates[k] = bootstrap_mean(values, options.bootstrap_samples, options.seed);
+  }
+  return estimates;
+}
+
+}  // namespace detail
+
+/// Searches every query that has a relevant passage, to the deepest cut-off, and averages the metrics.
+///
+/// @param queries  [n_queries x dim]
+/// @param truth    [n_queries x n_passages], grades as weights
+/// @throws ShapeError  sizes that disagree  @throws ValueError  a cut-off of 0, no query with a relevant passage
+/// @throws Cancelled   the progress callback said stop
+template <Retriever R>
+[[nodiscard]] EvaluationReport evaluate(const R& retriever, const EmbeddingView<float>& queries,
+                                        const RelevanceMatrix& truth, const EvaluateOptions& options = {}) {
+  if (truth.rows() != queries.size()) {
+    detail::fail<ShapeError>("evaluate: truth has ", truth.rows(), " rows, queries has ", queries.size());
+  }
+  if (truth.cols() != retriever.passage_count()) {
+    detail::fail<ShapeError>("evaluate: truth has ", truth.cols(), " columns, the retriever has ",
+                             retriever.passage_count(), " passages");
+  }
+  if (queries.dim() != retriever.dim()) {
+    detail::fail<ShapeError>("evaluate: queries have dim ", queries.dim(), ", the retriever has dim ", retriever.dim());
+  }
+  const std::size_t depth = detail::deepest_cutoff(options);
+  std::vector<Row> evaluated;
+  for (Row q = 0; q < queries.size(); ++q) {
+    if (truth.passages_of(QueryId(q)).size() > 0) evaluated.push_back(q);
+  }
+  if (evaluated.empty()) detail::fail<ValueError>("evaluate: no query has a relevant passage in the truth");
+
+  using Clock = std::chrono::steady_clock;
+  const auto elapsed_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  std::vector<std::vector<Hit>> results(evaluated.size());
+  std::vector<double> milliseconds;
+  ProgressMeter meter(options.progress, evaluated.size(), "evaluate");
+  double seconds = 0.0;
+  if (options.latency == MeasureLatency::yes) {
+    milliseconds.resize(evaluated.size());
+    (void)retriever.search({queries.row(evaluated[0]), queries.dim()}, depth, options.search);  // warms caches, untimed
+    for (std::size_t i = 0; i < evaluated.size(); ++i) {
+      const QueryView query(queries.row(evaluated[i]), queries.dim());
+      const Clock::time_point start = Clock::now();
+      results[i] = retriever.search(query, depth, options.search);
+      const double taken = elapsed_since(start);
+      seconds += taken;
+      milliseconds[i] = 1e3 * taken;
+      meter.add(1);
+    }
+  } else {
+    constexpr std::size_t block = 1024;  // bounds what a batch search holds at once
+    for (std::size_t begin = 0; begin < evaluated.size(); begin += block) {
+      const std::size_t end = std::min(evaluated.size(), begin + block);
+      RowMajorMatrix gathered(static_cast<Eigen::Index>(end - begin), static_cast<Eigen::Index>(queries.dim()));
+      for (std::size_t i = begin; i < end; ++i) queries.decode(evaluated[i], gathered.data() + (i - begin) * queries.dim());
+      const Clock::time_point start = Clock::now();
+      auto found = retriever.search_batch(gathered, depth, options.search, options.executor);
+      seconds += elapsed_since(start);
+      std::move(found.begin(), found.end(), results.begin() + static_cast<std::ptrdiff_t>(begin));
+      meter.add(end - begin);
+    }
+  }
+
+  EvaluationReport report;
+  const auto over = [&](const std::vector<std::size_t>& cutoffs, const auto& metric) {
+    return detail::estimate(results, evaluated, truth, cutoffs, options, metric);
+  };
+  report.recall = over(options.recall_at, recall_at);
+  report.ndcg = over(options.ndcg_at, ndcg_at);
+  report.mrr = over(options.mrr_at, reciprocal_rank_at);
+  report.hit_rate = over(options.hit_rate_at, hit_rate_at);
+  report.queries_evaluated = evaluated.size();
+  report.queries_without_truth = queries.size() - evaluated.size();
+  report.seconds = seconds;
+  if (!milliseconds.empty()) report.latency = detail::summarize_latency(milliseconds);
+  return report;
+}
+
+}  // namespace pefa

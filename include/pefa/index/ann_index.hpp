@@ -1,0 +1,94 @@
+// pefa: what an index over rows of embeddings must do to serve an adapter. Bring your own by satisfying AnnIndex.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "pefa/core/executor.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa {
+
+/// What a score means. Higher is better for both.
+enum class Metric {
+  inner_product,  ///< ⟨q, x⟩
+  l2              ///< −‖q − x‖²
+};
+
+[[nodiscard]] constexpr const char* name(Metric metric) noexcept {
+  return metric == Metric::inner_product ? "inner_product" : "l2";
+}
+
+/// A query: `dim` finite floats.
+using QueryView = std::span<const float>;
+
+/// Arguments of one search of an index.
+struct IndexSearchOptions {
+  std::size_t ef = 0;  ///< beam width of graph indexes, raised to k; 0 means the index's own default
+};
+
+/// An index: built once over rows, then read-only.
+///
+/// `search` returns at most k neighbours, best first, ties by ascending row; fewer where fewer exist. It is const and safe
+/// from any number of threads, and throws ShapeError for a query of another dim and ValueError for k = 0.
+/// `memory_bytes` is what the index holds on the heap.
+template <class I, class Scalar = float>
+concept AnnIndex = requires(const EmbeddingView<Scalar>& rows, const typename I::Params& params,
+                            const BuildOptions& build, const I& index, QueryView query, std::size_t k,
+                            const IndexSearchOptions& options) {
+  { I::build(rows, params, build) } -> std::same_as<I>;
+  { index.search(query, k, options) } -> std::same_as<std::vector<Neighbor>>;
+  { index.size() } -> std::convertible_to<std::size_t>;
+  { index.dim() } -> std::convertible_to<std::size_t>;
+  { index.metric() } -> std::same_as<Metric>;
+  { index.memory_bytes() } -> std::convertible_to<std::size_t>;
+};
+
+/// An index that can also score one of its rows exactly. PefaXl asks it for passages that only the kNN side found; over
+/// an index that cannot, PefaXl keeps a copy of the passage rows.
+template <class I>
+concept ScoringIndex = requires(const I& index, QueryView query, Row row) {
+  { index.score(query, row) } -> std::same_as<float>;
+};
+
+/// An index with a faster way to search many queries than one after the other.
+template <class I>
+concept BatchIndex = requires(const I& index, const EmbeddingView<float>& queries, std::size_t k,
+                              const IndexSearchOptions& options, const AnyExecutor& executor) {
+  { index.search_batch(queries, k, options, executor) } -> std::same_as<std::vector<std::vector<Neighbor>>>;
+};
+
+/// Searches every query, in the order of the queries, by the index's own batch search where it has one.
+/// @param queries  [n_queries x dim]
+template <class Index>
+[[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const Index& index, const EmbeddingView<float>& queries,
+                                                              std::size_t k, const IndexSearchOptions& options = {},
+                                                              const AnyExecutor& executor = {}) {
+  if constexpr (BatchIndex<Index>) {
+    return index.search_batch(queries, k, options, executor);
+  } else {
+    std::vector<std::vector<Neighbor>> results(queries.size());
+    executor.run(queries.size(), [&](std::size_t i) {
+      results[i] = index.search(QueryView(queries.row(i), queries.dim()), k, options);
+    });
+    return results;
+  }
+}
+
+namespace detail {
+
+/// The checks every search starts with. @param who  "FlatIndex::search"
+inline void require_query(QueryView query, std::size_t k, std::size_t dim, const char* who) {
+  if (query.size() != dim) fail<ShapeError>(who, ": query has dim ", query.size(), ", expected ", dim);
+  if (k == 0) fail<ValueError>(who, ": k is 0, expected at least 1");
+  float sum = 0.0f;
+  for (const float x : query) sum += x * 0.0f;  // stays 0 unless an element is NaN or infinite
+  if (!(sum == 0.0f)) fail<ValueError>(who, ": query has a NaN or infinite element");
+}
+
+}  // namespace detail
+}  // namespace pefa

@@ -1,0 +1,158 @@
+// pefa: approximate search on hnswlib's hierarchical navigable small world graph (Malkov & Yashunin, TPAMI 2018).
+//
+// The graph is hnswlib's; what is added is parallel building, an ef that belongs to the call, errors instead of silent
+// caps, kernels chosen at run time, and deterministic ties.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "pefa/core/aligned_vector.hpp"
+#include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/index/hnswlib_graph.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa {
+
+/// The parameters of the graph; the defaults are the paper's (section 5.1).
+struct HnswParams {
+  std::size_t m = 32;                 ///< M: links a node on the upper levels, twice that on level 0; 2 … 1024
+  std::size_t ef_construction = 500;  ///< beam width while building; 1 … 100,000
+  std::size_t ef_search = 300;        ///< beam width of a search that names none; at least 1
+  Metric metric = Metric::inner_product;
+  std::size_t seed = 100;  ///< of the levels drawn for the nodes
+};
+
+/// hnswlib's graph over float rows; rows of other types are converted as they go in.
+///
+/// Built with AnyExecutor::serial() it is the same to the bit on every run; built in parallel it depends on the timing of
+/// the threads. `search` is safe from any number of threads. Memory: about 4·dim + 8·M + 40 bytes a row.
+class HnswIndex {
+ public:
+  using Params = HnswParams;
+
+  /// @throws ValueError  parameters out of range, no rows, or a row that is not finite  @throws Cancelled
+  template <EmbeddingScalar Scalar>
+  [[nodiscard]] static HnswIndex build(const EmbeddingView<Scalar>& rows, const HnswParams& params = {},
+                                       const BuildOptions& options = {}) {
+    require_params(params);
+    if (rows.empty()) detail::fail<ValueError>("HnswIndex::build: no rows, expected at least 1");
+    require_valid_rows(rows, RowCheck::finite, "HnswIndex::build");
+    HnswIndex index(rows.size(), rows.dim(), params);
+    ProgressMeter meter(options.progress, rows.size(), "HnswIndex::build");
+    try {
+      index.insert(rows, 0, 1);  // alone: the others start their descent from it
+      meter.add(1);
+      for_each_block(options.executor, rows.size() - 1, insert_block, [&](std::size_t begin, std::size_t end) {
+        index.insert(rows, begin + 1, end + 1);
+        meter.add(end - begin);
+      });
+    } catch (const Error&) {
+      throw;
+    } catch (const std::runtime_error& error) {
+      detail::fail<Error>("HnswIndex::build: hnswlib: ", error.what());
+    }
+    index.finish();
+    return index;
+  }
+
+  HnswIndex(HnswIndex&&) noexcept = default;
+  HnswIndex& operator=(HnswIndex&&) noexcept = default;
+
+  [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
+                                             const IndexSearchOptions& options = {}) const {
+    detail::require_query(query, k, dim(), "HnswIndex::search");
+    const std::size_t ef = std::min(std::max(options.ef == 0 ? params_.ef_search : options.ef, k), size());
+    const hnswlib::tableint entry = detail::descend(*graph_, *space_, query.data());
+    const auto candidates = detail::search_base_layer(*graph_, entry, query.data(), ef);
+    std::vector<Neighbor> found;
+    found.reserve(candidates.size());
+    for (const auto& [distance, node] : candidates) {
+      found.push_back({static_cast<Row>(graph_->getExternalLabel(node)), -distance});
+    }
+    const auto kept = found.begin() + static_cast<std::ptrdiff_t>(std::min(k, found.size()));
+    if (kept != found.end()) std::nth_element(found.begin(), kept, found.end(), ranks_before);
+    std::sort(found.begin(), kept, ranks_before);
+    found.erase(kept, found.end());
+    return found;
+  }
+
+  /// The exact score of one row. @throws ShapeError  a row past the end
+  [[nodiscard]] float score(QueryView query, Row row) const {
+    if (row >= size()) detail::fail<ShapeError>("HnswIndex::score: row ", row, ", expected below ", size());
+    return space_->similarity(query.data(), graph_->getDataByInternalId(node_of_row_[row]));
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return node_of_row_.size(); }
+  [[nodiscard]] std::size_t dim() const noexcept { return space_->dim(); }
+  [[nodiscard]] Metric metric() const noexcept { return space_->metric(); }
+  [[nodiscard]] const HnswParams& params() const noexcept { return params_; }
+
+  /// Bytes on the heap while one thread searches; each further thread that searches at the same time adds 2 a row.
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return sizeof(detail::HnswSpace) + detail::graph_bytes(*graph_) + node_of_row_.capacity() * sizeof(std::uint32_t);
+  }
+
+  /// hnswlib's own object, for what this class does not offer. Its label_lookup_ and locks are gone: read only.
+  [[nodiscard]] const detail::HnswGraph& graph() const noexcept { return *graph_; }
+
+ private:
+  static constexpr std::size_t insert_block = 16;
+
+  HnswIndex(std::size_t size, std::size_t dim, const HnswParams& params)
+      : params_(params),
+        space_(std::make_unique<detail::HnswSpace>(dim, params.metric)),
+        graph_(std::make_unique<detail::HnswGraph>(space_.get(), size, params.m, params.ef_construction, params.seed)) {}
+
+  static void require_params(const HnswParams& params) {
+    if (params.m < 2 || params.m > 1024) {
+      detail::fail<ValueError>("HnswIndex::build: m is ", params.m, ", expected 2 to 1024");
+    }
+    if (params.ef_construction < 1 || params.ef_construction > 100'000) {
+      detail::fail<ValueError>("HnswIndex::build: ef_construction is ", params.ef_construction,
+                               ", expected 1 to 100000");
+    }
+    if (params.ef_search < 1) detail::fail<ValueError>("HnswIndex::build: ef_search is 0, expected at least 1");
+  }
+
+  template <class Scalar>
+  void insert(const EmbeddingView<Scalar>& rows, std::size_t begin, std::size_t end) {
+    detail::AlignedVector<float> decoded(std::same_as<Scalar, float> ? 0 : rows.dim());
+    for (std::size_t i = begin; i < end; ++i) {
+      if constexpr (std::same_as<Scalar, float>) {
+        graph_->addPoint(rows.row(i), i);
+      } else {
+        rows.decode(i, decoded.data());
+        graph_->addPoint(decoded.data(), i);
+      }
+    }
+  }
+
+  void finish() {
+    node_of_row_.resize(graph_->max_elements_);
+    for (std::size_t node = 0; node < node_of_row_.size(); ++node) {
+      node_of_row_[graph_->getExternalLabel(static_cast<hnswlib::tableint>(node))] = static_cast<std::uint32_t>(node);
+    }
+    detail::release_build_state(*graph_);
+  }
+
+  HnswParams params_;
+  std::unique_ptr<detail::HnswSpace> space_;  // before graph_, which keeps a pointer to it
+  std::unique_ptr<detail::HnswGraph> graph_;
+  std::vector<std::uint32_t> node_of_row_;  // hnswlib numbers nodes in the order of insertion, not by row
+};
+
+static_assert(AnnIndex<HnswIndex> && ScoringIndex<HnswIndex>);
+
+}  // namespace pefa

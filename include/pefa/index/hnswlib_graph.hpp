@@ -1,0 +1,128 @@
+// pefa: what bridges hnswlib's versions (0.6.2, 0.7, 0.8) and reaches the parts its own interface hides.
+//
+// It holds our metrics as an hnswlib space, so that the graph is built and walked with kernels chosen at run time, and
+// the searches that hnswlib offers only through shared, settable state.
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "pefa/index/ann_index.hpp"
+#include "pefa/index/hnswlib_headers.hpp"
+#include "pefa/simd/kernels.hpp"
+
+namespace pefa::detail {
+
+using HnswGraph = hnswlib::HierarchicalNSW<float>;
+
+/// A metric over float rows for hnswlib: a distance is the negated similarity. Must outlive the graphs built with it.
+class HnswSpace final : public hnswlib::SpaceInterface<float> {
+ public:
+  HnswSpace(std::size_t dim, Metric metric)
+      : dim_(dim),
+        metric_(metric),
+        kernel_(metric == Metric::inner_product ? simd::dot_kernel<float>() : simd::squared_l2_kernel<float>()) {}
+
+  std::size_t get_data_size() override { return dim_ * sizeof(float); }
+  hnswlib::DISTFUNC<float> get_dist_func() override {
+    return metric_ == Metric::inner_product ? &negated_product : &squared_l2;
+  }
+  void* get_dist_func_param() override { return this; }
+
+  [[nodiscard]] float similarity(const void* query, const void* row) const noexcept {
+    const float sum = kernel_(static_cast<const float*>(query), static_cast<const float*>(row), dim_, 1.0f);
+    return metric_ == Metric::inner_product ? sum : -sum;
+  }
+  [[nodiscard]] Metric metric() const noexcept { return metric_; }
+  [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
+
+ private:
+  static float negated_product(const void* a, const void* b, const void* self) {
+    const auto* space = static_cast<const HnswSpace*>(self);
+    return -space->kernel_(static_cast<const float*>(a), static_cast<const float*>(b), space->dim_, 1.0f);
+  }
+  static float squared_l2(const void* a, const void* b, const void* self) {
+    const auto* space = static_cast<const HnswSpace*>(self);
+    return space->kernel_(static_cast<const float*>(a), static_cast<const float*>(b), space->dim_, 1.0f);
+  }
+
+  std::size_t dim_;
+  Metric metric_;
+  simd::Kernel<float> kernel_;
+};
+
+/// hnswlib 0.8's base-layer search takes a filter and a stop condition, and its first template argument means the
+/// opposite of 0.6's and 0.7's.
+template <class Graph>
+concept HasStopCondition = requires(const Graph& graph, const void* query) {
+  graph.template searchBaseLayerST<true>(hnswlib::tableint{}, query, std::size_t{}, nullptr, nullptr);
+};
+
+/// The candidates of a beam search of width `ef` on level 0, in no order: (distance, internal id).
+template <class Graph>
+[[nodiscard]] auto search_base_layer(const Graph& graph, hnswlib::tableint entry, const void* query, std::size_t ef) {
+  auto queue = [&] {
+    if constexpr (HasStopCondition<Graph>) {
+      return graph.template searchBaseLayerST<true, false>(entry, query, ef);
+    } else {
+      return graph.template searchBaseLayerST<false, false>(entry, query, ef);
+    }
+  }();
+  // The heap's own array, as its order does not matter here and popping it one by one would cost.
+  struct Heap : decltype(queue) {
+    static auto&& array(decltype(queue)& from) { return from.*(&Heap::c); }
+  };
+  return std::move(Heap::array(queue));
+}
+
+/// The node of level 0 from which a query's search starts: greedy descent from the top level.
+template <class Graph>
+[[nodiscard]] hnswlib::tableint descend(const Graph& graph, const HnswSpace& space, const void* query) {
+  hnswlib::tableint nearest = graph.enterpoint_node_;
+  float best = space.similarity(query, graph.getDataByInternalId(nearest));
+  for (int level = graph.maxlevel_; level > 0; --level) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      auto* list = graph.get_linklist(nearest, level);
+      const std::size_t count = graph.getListCount(list);
+      const auto* links = reinterpret_cast<const hnswlib::tableint*>(list + 1);
+      for (std::size_t i = 0; i < count; ++i) {
+        const float similarity = space.similarity(query, graph.getDataByInternalId(links[i]));
+        if (similarity > best) {
+          best = similarity;
+          nearest = links[i];
+          moved = true;
+        }
+      }
+    }
+  }
+  return nearest;
+}
+
+/// Gives back what only insertion needs: a mutex a node, and in 0.6 65,536 more. The graph is read-only from here on.
+template <class Graph>
+void release_build_state(Graph& graph) {
+  std::vector<std::mutex>().swap(graph.link_list_locks_);
+  if constexpr (requires { graph.link_list_update_locks_; }) std::vector<std::mutex>().swap(graph.link_list_update_locks_);
+  if constexpr (requires { graph.label_op_locks_; }) std::vector<std::mutex>().swap(graph.label_op_locks_);
+  decltype(graph.label_lookup_)().swap(graph.label_lookup_);
+}
+
+/// What malloc really takes for a block, by glibc's rule: 8 bytes of header, multiples of 16.
+[[nodiscard]] constexpr std::size_t heap_block(std::size_t bytes) noexcept {
+  return bytes <= 24 ? 32 : (bytes + 8 + 15) / 16 * 16;
+}
+
+/// Bytes a graph after release_build_state() holds on the heap.
+[[nodiscard]] inline std::size_t graph_bytes(const HnswGraph& graph) {
+  std::size_t bytes = sizeof(HnswGraph) + graph.max_elements_ * graph.size_data_per_element_;
+  bytes += graph.max_elements_ * sizeof(void*) + graph.element_levels_.capacity() * sizeof(int);
+  for (const int level : graph.element_levels_) {
+    if (level > 0) bytes += heap_block(graph.size_links_per_element_ * static_cast<std::size_t>(level) + 1);
+  }
+  return bytes + graph.max_elements_ * sizeof(hnswlib::vl_type);  // one list of visited marks
+}
+
+}  // namespace pefa::detail

@@ -1,0 +1,96 @@
+// pefa: what the line-oriented readers share: lines with numbers, fields, and errors that say where.
+#pragma once
+
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pefa/core/error.hpp"
+#include "pefa/core/ids.hpp"
+
+namespace pefa::io::detail {
+
+/// Reads a text file line by line and makes errors of the form "file:line: what".
+class LineReader {
+ public:
+  /// @throws IoError  the file cannot be opened, or is not a regular file
+  explicit LineReader(const std::filesystem::path& path) : name_(path.string()), in_(path) {
+    if (!in_) pefa::detail::fail<IoError>(name_, ": cannot be opened; does it exist?");
+    if (std::filesystem::is_directory(path)) pefa::detail::fail<IoError>(name_, ": is a directory, expected a file");
+  }
+
+  /// Moves to the next line that is not blank; a final "\r" is dropped.
+  [[nodiscard]] bool next() {
+    while (std::getline(in_, line_)) {
+      ++number_;
+      if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+      if (line_.find_first_not_of(" \t") != std::string::npos) return true;
+    }
+    if (in_.bad()) pefa::detail::fail<IoError>(name_, ": cannot be read past line ", number_);
+    return false;
+  }
+
+  [[nodiscard]] std::string_view line() const noexcept { return line_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+  template <class... Parts>
+  [[noreturn]] void refuse(const Parts&... parts) const {
+    pefa::detail::fail<FormatError>(name_, ":", number_, ": ", parts...);
+  }
+
+  /// A row number below `limit`.
+  [[nodiscard]] Row parse_row(std::string_view field, const char* what, std::size_t limit) const {
+    Row row = 0;
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), row);
+    if (error != std::errc{} || end != field.data() + field.size()) {
+      refuse("expected a ", what, " row number, got '", field, "'");
+    }
+    if (row >= limit) refuse(what, " ", row, " is out of range, expected below ", limit, " (rows count from 0)");
+    return row;
+  }
+
+  /// A finite number >= 0.
+  [[nodiscard]] float parse_weight(std::string_view field, const char* what) const {
+    float weight = 0.0f;
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), weight);
+    if (error != std::errc{} || end != field.data() + field.size()) refuse("expected a ", what, ", got '", field, "'");
+    if (!std::isfinite(weight) || weight < 0.0f) refuse(what, " is ", field, ", expected finite and >= 0");
+    return weight;
+  }
+
+ private:
+  std::string name_;
+  std::ifstream in_;
+  std::string line_;
+  std::size_t number_ = 0;
+};
+
+/// Splits at every `separator`.
+[[nodiscard]] inline std::vector<std::string_view> split(std::string_view line, char separator) {
+  std::vector<std::string_view> fields;
+  for (std::size_t begin = 0;;) {
+    const std::size_t end = line.find(separator, begin);
+    fields.push_back(line.substr(begin, end == std::string_view::npos ? end : end - begin));
+    if (end == std::string_view::npos) return fields;
+    begin = end + 1;
+  }
+}
+
+/// Splits at runs of spaces and tabs.
+[[nodiscard]] inline std::vector<std::string_view> split_blank(std::string_view line) {
+  std::vector<std::string_view> fields;
+  for (std::size_t begin = line.find_first_not_of(" \t"); begin != std::string_view::npos;) {
+    const std::size_t end = line.find_first_of(" \t", begin);
+    fields.push_back(line.substr(begin, end == std::string_view::npos ? end : end - begin));
+    begin = end == std::string_view::npos ? end : line.find_first_not_of(" \t", end);
+  }
+  return fields;
+}
+
+}  // namespace pefa::io::detail

@@ -1,0 +1,64 @@
+// pefa: which vector instructions this process may use. Asked once, at run time, so that a consumer needs no -march flag.
+#pragma once
+
+#include <atomic>
+
+#include "pefa/core/error.hpp"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define PEFA_X86_KERNELS 1
+#else
+#define PEFA_X86_KERNELS 0
+#endif
+
+namespace pefa::simd {
+
+/// The families of kernels, each a superset of the one before on its architecture.
+enum class Level { scalar, avx2, avx512 };
+
+[[nodiscard]] constexpr const char* name(Level level) noexcept {
+  switch (level) {
+    case Level::scalar: return "scalar";
+    case Level::avx2: return "avx2";
+    case Level::avx512: return "avx512";
+  }
+  return "unknown";
+}
+
+/// The best family this CPU and its operating system run.
+[[nodiscard]] inline Level best_level() noexcept {
+#if PEFA_X86_KERNELS
+  static const Level best = [] {
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    if (!avx2) return Level::scalar;
+    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    return avx512 ? Level::avx512 : Level::avx2;
+  }();
+  return best;
+#else
+  return Level::scalar;
+#endif
+}
+
+namespace detail {
+inline std::atomic<Level>& selected_level() noexcept {
+  static std::atomic<Level> level{best_level()};
+  return level;
+}
+}  // namespace detail
+
+/// The family in use: best_level() unless use_level() chose another.
+[[nodiscard]] inline Level level() noexcept { return detail::selected_level().load(std::memory_order_relaxed); }
+
+/// Chooses a family for kernels looked up from now on, for tests and comparisons. An index keeps the kernel it was built
+/// with. @throws ValueError  this CPU does not run it
+inline void use_level(Level wanted) {
+  if (wanted > best_level()) {
+    pefa::detail::fail<ValueError>("simd::use_level: this CPU runs up to ", name(best_level()), ", asked for ", name(wanted));
+  }
+  detail::selected_level().store(wanted, std::memory_order_relaxed);
+}
+
+}  // namespace pefa::simd

@@ -1,0 +1,159 @@
+// pefa: rows of embeddings that the library owns, 64-byte aligned, checked as they come in.
+#pragma once
+
+#include <Eigen/Core>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "pefa/core/aligned_vector.hpp"
+#include "pefa/core/error.hpp"
+#include "pefa/store/embedding_view.hpp"
+#include "pefa/store/scalar.hpp"
+
+namespace pefa {
+
+/// What happens to a row's length as it is stored. Nothing else in the library normalises: nobody does it twice.
+enum class Normalize {
+  none,  ///< rows are kept as they come
+  unit   ///< rows are divided by their L2 norm, so that inner product is cosine
+};
+
+/// An owning, growing [size x dim] matrix of embeddings, row-major and packed, the first row on a 64-byte boundary.
+///
+/// Rows are checked as they enter: finite and not zero, or ValueError names the row and the store keeps what it had.
+/// Rows of int8 are codes with one scale a row, made here from floats (scale = max|x| / 127) or taken as they are.
+/// Reading is safe from any number of threads; appending is not.
+template <EmbeddingScalar Scalar>
+class EmbeddingStore {
+ public:
+  using scalar_type = Scalar;
+
+  /// An empty store of vectors of `dim` elements. @throws ShapeError  dim is 0
+  explicit EmbeddingStore(std::size_t dim) : dim_(dim) {
+    if (dim == 0) detail::fail<ShapeError>("EmbeddingStore: dim is 0, expected at least 1");
+  }
+
+  /// A copy of rows of any element type. @throws ValueError  a row that is not finite, or zero
+  template <EmbeddingScalar Source>
+  [[nodiscard]] static EmbeddingStore from(const EmbeddingView<Source>& rows, Normalize normalize = Normalize::none,
+                                           RowCheck check = RowCheck::finite_non_zero) {
+    EmbeddingStore store(rows.dim());
+    store.append(rows, normalize, check);
+    return store;
+  }
+
+  /// A copy of a row-major Eigen matrix.
+  template <class Derived>
+  [[nodiscard]] static EmbeddingStore from(const Eigen::PlainObjectBase<Derived>& matrix,
+                                           Normalize normalize = Normalize::none,
+                                           RowCheck check = RowCheck::finite_non_zero) {
+    return from(EmbeddingView<typename Derived::Scalar>(matrix), normalize, check);
+  }
+
+  /// `size` rows of zeros for the caller to fill through mutable_row(); the caller answers for their values.
+  [[nodiscard]] static EmbeddingStore zeros(std::size_t size, std::size_t dim) {
+    EmbeddingStore store(dim);
+    store.values_.resize(size * dim);
+    if constexpr (has_row_scales<Scalar>) store.scales_.assign(size, 1.0f);
+    store.size_ = size;
+    return store;
+  }
+
+  /// Appends rows, all or none. @throws ShapeError  another dim  @throws ValueError  a row that is not finite, or zero
+  template <EmbeddingScalar Source>
+  void append(const EmbeddingView<Source>& rows, Normalize normalize = Normalize::none,
+              RowCheck check = RowCheck::finite_non_zero) {
+    if (rows.dim() != dim_) {
+      detail::fail<ShapeError>("EmbeddingStore::append: rows have dim ", rows.dim(), ", the store has dim ", dim_);
+    }
+    require_valid_rows(rows, check, "EmbeddingStore::append");
+    reserve(size_ + rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) append_valid(rows, i, normalize);
+  }
+
+  /// Appends one vector of floats. @throws as append(rows)
+  void append(std::span<const float> vector, Normalize normalize = Normalize::none) {
+    append(EmbeddingView<float>(vector.data(), 1, vector.size()), normalize);
+  }
+
+  /// Makes room for `size` rows in all.
+  void reserve(std::size_t size) {
+    values_.reserve(size * dim_);
+    if constexpr (has_row_scales<Scalar>) scales_.reserve(size);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] const Scalar* row(std::size_t i) const noexcept { return values_.data() + i * dim_; }
+  [[nodiscard]] Scalar* mutable_row(std::size_t i) noexcept { return values_.data() + i * dim_; }
+  [[nodiscard]] float* mutable_scales() noexcept
+    requires(has_row_scales<Scalar>)
+  {
+    return scales_.data();
+  }
+
+  /// The rows in place; valid until the next append.
+  [[nodiscard]] EmbeddingView<Scalar> view() const {
+    return {values_.data(), size_, dim_, has_row_scales<Scalar> ? scales_.data() : nullptr};
+  }
+  operator EmbeddingView<Scalar>() const { return view(); }  // NOLINT(google-explicit-constructor): reads in place
+
+  /// Bytes held on the heap.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return values_.capacity() * sizeof(Scalar) + scales_.capacity() * sizeof(float);
+  }
+
+ private:
+  template <class Source>
+  void append_valid(const EmbeddingView<Source>& rows, std::size_t i, Normalize normalize) {
+    const bool unit = normalize == Normalize::unit;
+    const double norm = unit ? std::sqrt(detail::squared_norm(rows, i)) : 1.0;
+    const auto factor = static_cast<float>(norm > 0.0 ? 1.0 / norm : 1.0);
+    const Source* values = rows.row(i);
+    if constexpr (std::same_as<Source, Scalar>) {
+      if (!unit || has_row_scales<Scalar>) {  // the same elements; a code's length lies in its scale
+        values_.insert(values_.end(), values, values + dim_);
+        if constexpr (has_row_scales<Scalar>) scales_.push_back(rows.scale(i) * factor);
+        ++size_;
+        return;
+      }
+    }
+    if constexpr (has_row_scales<Scalar>) {
+      append_codes(rows, i, factor);
+    } else {
+      for (std::size_t d = 0; d < dim_; ++d) {
+        if constexpr (std::same_as<Source, double>) {
+          values_.push_back(static_cast<Scalar>(values[d] / norm));
+        } else {
+          values_.push_back(static_cast<Scalar>(static_cast<float>(values[d]) * (rows.scale(i) * factor)));
+        }
+      }
+    }
+    ++size_;
+  }
+
+  /// Symmetric quantisation: code = round(127 · x / max|x|).
+  template <class Source>
+  void append_codes(const EmbeddingView<Source>& rows, std::size_t i, float factor) {
+    detail::AlignedVector<float> decoded(dim_);
+    rows.decode(i, decoded.data());
+    float largest = 0.0f;
+    for (const float x : decoded) largest = std::max(largest, std::abs(x));
+    const float to_code = largest > 0.0f ? 127.0f / largest : 0.0f;
+    for (const float x : decoded) values_.push_back(static_cast<std::int8_t>(std::lround(x * to_code)));
+    scales_.push_back(largest / 127.0f * factor);
+  }
+
+  std::size_t dim_;
+  std::size_t size_ = 0;
+  detail::AlignedVector<Scalar> values_;
+  detail::AlignedVector<float> scales_;  // one a row for int8, empty otherwise
+};
+
+}  // namespace pefa
