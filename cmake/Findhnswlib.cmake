@@ -14,4 +14,9 @@ find_package_handle_standard_args(hnswlib REQUIRED_VARS HNSWLIB_INCLUDE_DIR
 if(hnswlib_FOUND AND NOT TARGET hnswlib::hnswlib)
   add_library(hnswlib::hnswlib INTERFACE IMPORTED)
   target_include_directories(hnswlib::hnswlib INTERFACE "${HNSWLIB_INCLUDE_DIR}")
+  # What pefa/index/hnswlib_headers.hpp cannot see from the preprocessor: 0.7 differs from 0.6 in its globals' linkage.
+  file(STRINGS "${HNSWLIB_INCLUDE_DIR}/hnswlib/hnswlib.h" static_globals REGEX "^static bool AVXCapable")
+  if(static_globals AND NOT EXISTS "${HNSWLIB_INCLUDE_DIR}/hnswlib/stop_condition.h")
+    target_compile_definitions(hnswlib::hnswlib INTERFACE PEFA_HNSWLIB_0_7)
+  endif()
 endif()

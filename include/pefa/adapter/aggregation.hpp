@@ -70,14 +70,15 @@ template <class Scalar>
   auto aggregated = EmbeddingStore<float>::zeros(relevance.cols(), queries.dim());
   (void)relevance.transposed();  // once, before the threads ask for it
   ProgressMeter meter(options.progress, relevance.cols(), "aggregate_queries");
-  for_each_block(options.executor, relevance.cols(), detail::aggregation_block, [&](std::size_t begin, std::size_t end) {
-    std::vector<double> sum(queries.dim());
-    for (std::size_t j = begin; j < end; ++j) {
-      detail::pseudo_embedding(queries, relevance.queries_of(PassageId(static_cast<Row>(j))), sum.data(),
-                               aggregated.mutable_row(j));
-    }
-    meter.add(end - begin);
-  });
+  for_each_block(options.executor, relevance.cols(), detail::aggregation_block,
+                 [&](std::size_t begin, std::size_t end) {
+                   std::vector<double> sum(queries.dim());
+                   for (std::size_t j = begin; j < end; ++j) {
+                     detail::pseudo_embedding(queries, relevance.queries_of(PassageId(static_cast<Row>(j))), sum.data(),
+                                              aggregated.mutable_row(j));
+                   }
+                   meter.add(end - begin);
+                 });
   return aggregated;
 }
 

@@ -1,4 +1,5 @@
-// pefa: the plain embedding model: f(q̂, p_j) = ⟨q̂, p_j⟩ over one index. The baseline, in the same shape as the adapters.
+// pefa: the plain embedding model: f(q̂, p_j) = ⟨q̂, p_j⟩ over one index. The baseline, in the same shape as the
+// adapters.
 #pragma once
 
 #include <cstddef>

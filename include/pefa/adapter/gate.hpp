@@ -1,6 +1,7 @@
 // pefa: the gates of PEFA-XL: how much each of the k nearest training queries of q̂ is listened to, D(q̂, Q)_ii = w_i.
 //
-// A gate is a policy: any class that fills the weights from the similarities. Three are here; write a fourth the same way.
+// A gate is a policy: any class that fills the weights from the similarities. Three are here; write a fourth the same
+// way.
 #pragma once
 
 #include <cmath>
@@ -13,10 +14,11 @@
 
 namespace pefa {
 
-/// gate(similarities, weights): similarities ⟨q̂, q_i⟩ of the found neighbours, best first; as many weights to fill, each
-/// finite and >= 0. Neither is ever empty.
+/// gate(similarities, weights): similarities ⟨q̂, q_i⟩ of the found neighbours, best first; as many weights to fill,
+/// each finite and >= 0. Neither is ever empty.
 template <class G>
-concept Gate = std::copyable<G> && requires(const G& gate, std::span<const float> similarities, std::span<float> weights) {
+concept Gate = std::copyable<G> &&
+    requires(const G& gate, std::span<const float> similarities, std::span<float> weights) {
   { gate(similarities, weights) } -> std::same_as<void>;
 };
 
@@ -38,7 +40,8 @@ struct SumGate {
 /// w_i = exp(⟨q̂, q_i⟩ / τ) / Σ over the neighbours: near queries speak louder, and k matters less.
 class SoftmaxGate {
  public:
-  /// @param temperature  τ, finite and > 0; small τ listens to the nearest only, large τ is the mean. 0.05 suits cosines
+  /// @param temperature  τ, finite and > 0; small τ listens to the nearest only, large τ is the mean. 0.05 suits
+  /// cosines
   /// @throws ValueError  τ out of range
   explicit SoftmaxGate(float temperature = 0.05f) : temperature_(temperature) {
     if (!(std::isfinite(temperature) && temperature > 0.0f)) {

@@ -20,11 +20,11 @@ namespace pefa {
 struct SearchOptions {
   std::size_t ef = 0;           ///< beam width on the passage index; 0 means the index's default
   std::size_t query_ef = 0;     ///< PEFA-XL: beam width on the index of training queries; 0 means that index's default
-  std::optional<float> lambda;  ///< PEFA-XL: λ of this call; empty means the one it was built with
+  std::optional<float> lambda{};  ///< PEFA-XL: λ of this call; empty means the one it was built with
 };
 
-/// A retriever: query vector in, scored passages out, best first, ties by ascending id; at most k, fewer where fewer exist.
-/// Searching is const and safe from any number of threads.
+/// A retriever: query vector in, scored passages out, best first, ties by ascending id; at most k, fewer where fewer
+/// exist. Searching is const and safe from any number of threads.
 template <class R>
 concept Retriever = requires(const R& retriever, QueryView query, const EmbeddingView<float>& queries, std::size_t k,
                              const SearchOptions& options, const AnyExecutor& executor) {

@@ -4,6 +4,7 @@
 // function speaks, what it expected and what it got. The throwing helpers are out of line of the hot paths.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -48,10 +49,11 @@ class Cancelled : public Error {
 
 namespace detail {
 
-/// Joins values into one message, each as operator<< writes it.
+/// Joins values into one message, each as operator<< writes it in the "C" locale, whatever the host has set.
 template <class... Parts>
 [[nodiscard]] std::string join_message(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return out.str();
 }

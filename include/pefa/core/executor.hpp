@@ -1,7 +1,7 @@
 // pefa: how loops run in parallel, and how a host brings its own pool.
 //
-// An executor runs body(i) for every i in [0, n) and returns when all have finished. pefa starts no thread that outlives
-// the call that needed it; a host with a pool of its own passes that instead.
+// An executor runs body(i) for every i in [0, n) and returns when all have finished. pefa starts no thread that
+// outlives the call that needed it; a host with a pool of its own passes that instead.
 #pragma once
 
 #include <algorithm>

@@ -16,8 +16,8 @@ namespace pefa {
 /// What a progress callback answers.
 enum class ProgressAction { proceed, stop };
 
-/// Called with (done, total) as a build goes on, and once with done == total at its end; never from two threads at once.
-/// Answering ProgressAction::stop makes the build throw Cancelled and leave nothing behind.
+/// Called with (done, total) as a build goes on, and once with done == total at its end; never from two threads at
+/// once. Answering ProgressAction::stop makes the build throw Cancelled and leave nothing behind.
 using Progress = std::function<ProgressAction(std::size_t done, std::size_t total)>;
 
 /// How a build runs, as distinct from what it builds.

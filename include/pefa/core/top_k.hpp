@@ -17,13 +17,13 @@ namespace pefa {
 /// when it is full: O(1) amortised a push, O(k) memory. Not for concurrent use.
 class TopK {
  public:
-  explicit TopK(std::size_t k) : k_(k) { buffer_.reserve(std::min<std::size_t>(2 * k, 1U << 16)); }
+  explicit TopK(std::size_t k) : k_(k) { buffer_.reserve(2 * std::min<std::size_t>(k, 1U << 15)); }
 
   /// Offers one candidate. The score must not be NaN.
   void push(Neighbor candidate) {
     if (candidate.score < floor_ || k_ == 0) return;
     buffer_.push_back(candidate);
-    if (buffer_.size() >= 2 * k_) cut();
+    if (buffer_.size() / 2 >= k_) cut();  // so written, 2k cannot wrap
   }
 
   /// Candidates scoring below this cannot enter any more; a caller may skip them unseen.
@@ -32,7 +32,8 @@ class TopK {
   /// The best k, best first; leaves the selection empty and ready for reuse.
   [[nodiscard]] std::vector<Neighbor> take() {
     const std::size_t kept = std::min(k_, buffer_.size());
-    std::partial_sort(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(kept), buffer_.end(), ranks_before);
+    std::partial_sort(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(kept), buffer_.end(),
+                      ranks_before);
     std::vector<Neighbor> best(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(kept));
     buffer_.clear();
     floor_ = -std::numeric_limits<float>::infinity();

@@ -32,6 +32,7 @@ struct EvaluateOptions {
   std::vector<std::size_t> ndcg_at{10};
   std::vector<std::size_t> mrr_at{10};
   std::vector<std::size_t> hit_rate_at{};
+  std::size_t top_k = 0;  ///< how many hits each search asks for; raised to the deepest cut-off
   SearchOptions search{};
   MeasureLatency latency = MeasureLatency::no;
   std::size_t bootstrap_samples = 1000;  ///< 0: no intervals
@@ -98,7 +99,7 @@ template <class Metric>
 
 }  // namespace detail
 
-/// Searches every query that has a relevant passage, to the deepest cut-off, and averages the metrics.
+/// Searches every query that has a relevant passage and averages the metrics.
 ///
 /// @param queries  [n_queries x dim]
 /// @param truth    [n_queries x n_passages], grades as weights
@@ -117,7 +118,7 @@ template <Retriever R>
   if (queries.dim() != retriever.dim()) {
     detail::fail<ShapeError>("evaluate: queries have dim ", queries.dim(), ", the retriever has dim ", retriever.dim());
   }
-  const std::size_t depth = detail::deepest_cutoff(options);
+  const std::size_t depth = std::max(options.top_k, detail::deepest_cutoff(options));
   std::vector<Row> evaluated;
   for (Row q = 0; q < queries.size(); ++q) {
     if (truth.passages_of(QueryId(q)).size() > 0) evaluated.push_back(q);
@@ -149,7 +150,9 @@ template <Retriever R>
     for (std::size_t begin = 0; begin < evaluated.size(); begin += block) {
       const std::size_t end = std::min(evaluated.size(), begin + block);
       RowMajorMatrix gathered(static_cast<Eigen::Index>(end - begin), static_cast<Eigen::Index>(queries.dim()));
-      for (std::size_t i = begin; i < end; ++i) queries.decode(evaluated[i], gathered.data() + (i - begin) * queries.dim());
+      for (std::size_t i = begin; i < end; ++i) {
+        queries.decode(evaluated[i], gathered.data() + (i - begin) * queries.dim());
+      }
       const Clock::time_point start = Clock::now();
       auto found = retriever.search_batch(gathered, depth, options.search, options.executor);
       seconds += elapsed_since(start);

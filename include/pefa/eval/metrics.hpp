@@ -24,7 +24,7 @@ namespace pefa {
 /// Recall@k = relevant passages among the first k hits / relevant passages. `truth` must not be empty.
 [[nodiscard]] inline double recall_at(std::span<const Hit> hits, const RelevanceMatrix::Entries& truth, std::size_t k) {
   std::size_t found = 0;
-  for (const Hit& hit : hits.first(std::min(k, hits.size()))) found += grade_of(hit.passage, truth) > 0.0f ? 1 : 0;
+  for (const Hit& hit : hits.first(std::min(k, hits.size()))) found += grade_of(hit.passage, truth) > 0.0f ? 1U : 0U;
   return static_cast<double>(found) / static_cast<double>(truth.size());
 }
 

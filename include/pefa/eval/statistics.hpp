@@ -22,7 +22,8 @@ struct Estimate {
 /// @param samples  resamplings; 0 gives the mean alone, as all three numbers
 /// @param seed     the same seed gives the same interval on every platform
 /// O(samples · n).
-[[nodiscard]] inline Estimate bootstrap_mean(const std::vector<double>& values, std::size_t samples, std::uint64_t seed) {
+[[nodiscard]] inline Estimate bootstrap_mean(const std::vector<double>& values, std::size_t samples,
+                                             std::uint64_t seed) {
   if (values.empty()) return {};
   const auto n = values.size();
   double sum = 0.0;
@@ -39,7 +40,9 @@ struct Estimate {
     resampled = total / static_cast<double>(n);
   }
   std::sort(means.begin(), means.end());
-  const auto at = [&](double share) { return means[static_cast<std::size_t>(share * static_cast<double>(samples - 1))]; };
+  const auto at = [&](double share) {
+    return means[static_cast<std::size_t>(share * static_cast<double>(samples - 1))];
+  };
   return {mean, at(0.025), at(0.975)};
 }
 

@@ -33,8 +33,8 @@ struct IndexSearchOptions {
 
 /// An index: built once over rows, then read-only.
 ///
-/// `search` returns at most k neighbours, best first, ties by ascending row; fewer where fewer exist. It is const and safe
-/// from any number of threads, and throws ShapeError for a query of another dim and ValueError for k = 0.
+/// `search` returns at most k neighbours, best first, ties by ascending row; fewer where fewer exist. It is const and
+/// safe from any number of threads, and throws ShapeError for a query of another dim and ValueError for k = 0.
 /// `memory_bytes` is what the index holds on the heap.
 template <class I, class Scalar = float>
 concept AnnIndex = requires(const EmbeddingView<Scalar>& rows, const typename I::Params& params,

@@ -1,4 +1,5 @@
-// pefa: exact search by looking at every row; the yardstick of every other index, and the right one below some 10,000 rows.
+// pefa: exact search by looking at every row; the yardstick of every other index, and the right one below some 10,000
+// rows.
 #pragma once
 
 #include <Eigen/Core>
@@ -34,8 +35,8 @@ struct FlatParams {
 
 /// Exact search over rows of any element type.
 ///
-/// A single query costs one kernel call a row; a batch is a blocked matrix product, some times faster a query. The scores
-/// of the two may differ in the last bits, as they sum in different orders. O(size · dim) a query.
+/// A single query costs one kernel call a row; a batch is a blocked matrix product, some times faster a query. The
+/// scores of the two may differ in the last bits, as they sum in different orders. O(size · dim) a query.
 template <EmbeddingScalar Scalar = float>
 class FlatIndex {
  public:

@@ -36,8 +36,8 @@ struct HnswParams {
 
 /// hnswlib's graph over float rows; rows of other types are converted as they go in.
 ///
-/// Built with AnyExecutor::serial() it is the same to the bit on every run; built in parallel it depends on the timing of
-/// the threads. `search` is safe from any number of threads. Memory: about 4·dim + 8·M + 40 bytes a row.
+/// Built with AnyExecutor::serial() it is the same to the bit on every run; built in parallel it depends on the timing
+/// of the threads. `search` is safe from any number of threads. Memory: about 4·dim + 8·M + 40 bytes a row.
 class HnswIndex {
  public:
   using Params = HnswParams;
@@ -113,7 +113,8 @@ class HnswIndex {
   HnswIndex(std::size_t size, std::size_t dim, const HnswParams& params)
       : params_(params),
         space_(std::make_unique<detail::HnswSpace>(dim, params.metric)),
-        graph_(std::make_unique<detail::HnswGraph>(space_.get(), size, params.m, params.ef_construction, params.seed)) {}
+        graph_(std::make_unique<detail::HnswGraph>(space_.get(), size, params.m, params.ef_construction, params.seed)) {
+  }
 
   static void require_params(const HnswParams& params) {
     if (params.m < 2 || params.m > 1024) {

@@ -105,7 +105,9 @@ template <class Graph>
 template <class Graph>
 void release_build_state(Graph& graph) {
   std::vector<std::mutex>().swap(graph.link_list_locks_);
-  if constexpr (requires { graph.link_list_update_locks_; }) std::vector<std::mutex>().swap(graph.link_list_update_locks_);
+  if constexpr (requires { graph.link_list_update_locks_; }) {
+    std::vector<std::mutex>().swap(graph.link_list_update_locks_);
+  }
   if constexpr (requires { graph.label_op_locks_; }) std::vector<std::mutex>().swap(graph.label_op_locks_);
   decltype(graph.label_lookup_)().swap(graph.label_lookup_);
 }

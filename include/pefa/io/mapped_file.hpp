@@ -27,7 +27,8 @@
 
 namespace pefa::io {
 
-/// A read-only file in memory; the bytes stay where they are for as long as this object, or what it was moved to, lives.
+/// A read-only file in memory; the bytes stay where they are for as long as this object, or what it was moved to,
+/// lives.
 class MappedFile {
  public:
   /// @throws IoError  the file cannot be opened, is a directory, or cannot be mapped
@@ -63,7 +64,9 @@ class MappedFile {
 #endif
   }
 
-  MappedFile(MappedFile&& other) noexcept { swap(other); }
+  MappedFile(MappedFile&& other) noexcept {
+    swap(other);
+  }
   MappedFile& operator=(MappedFile&& other) noexcept {
     swap(other);
     return *this;
@@ -76,8 +79,12 @@ class MappedFile {
 #endif
   }
 
-  [[nodiscard]] const std::byte* data() const noexcept { return data_; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] const std::byte* data() const noexcept {
+    return data_;
+  }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return size_;
+  }
 
  private:
 #if PEFA_HAS_MMAP

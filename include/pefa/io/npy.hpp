@@ -12,6 +12,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "pefa/core/error.hpp"
@@ -77,11 +78,13 @@ struct NpyFile {
 
 /// The scales that belong to the codes in `codes`.
 [[nodiscard]] inline NpyFile open_scales(const NpyFile& codes, const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
     pefa::detail::fail<IoError>(codes.name, ": has int8 codes, expected their float32 row scales in ", path.string());
   }
   NpyFile scales(path);
-  if (scales.header.type != NpyType::float32 || scales.header.shape != std::vector<std::size_t>{codes.header.shape[0]}) {
+  if (scales.header.type != NpyType::float32 ||
+      scales.header.shape != std::vector<std::size_t>{codes.header.shape[0]}) {
     pefa::detail::fail<FormatError>(scales.name, ": expected a float32 vector of ", codes.header.shape[0],
                                     " scales, one a row of ", codes.name);
   }
@@ -96,7 +99,8 @@ struct NpyFile {
 /// @throws FormatError  not a C-order matrix of a known type, or truncated
 /// @throws ValueError  a row that is not finite, or zero; the message names it
 template <EmbeddingScalar Scalar = float>
-[[nodiscard]] EmbeddingStore<Scalar> read_npy(const std::filesystem::path& path, Normalize normalize = Normalize::none) {
+[[nodiscard]] EmbeddingStore<Scalar> read_npy(const std::filesystem::path& path,
+                                              Normalize normalize = Normalize::none) {
   const detail::NpyFile file(path);
   file.require_matrix();
   const auto store = [&](const auto& rows) {
@@ -184,7 +188,8 @@ void write_npy(const std::filesystem::path& path, const EmbeddingView<Scalar>& r
   if constexpr (has_row_scales<Scalar>) {
     const std::string scales_shape = "(" + std::to_string(rows.size()) + ",)";
     detail::write_npy_file(scales_path(path), NpyType::float32, scales_shape, [&](std::ostream& out) {
-      out.write(reinterpret_cast<const char*>(rows.scales()), static_cast<std::streamsize>(rows.size() * sizeof(float)));
+      out.write(reinterpret_cast<const char*>(rows.scales()),
+                static_cast<std::streamsize>(rows.size() * sizeof(float)));
     });
   }
 }

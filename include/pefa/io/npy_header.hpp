@@ -115,7 +115,8 @@ class NpyDictionary {
     skip_space();
     const char quote = at_ < text_.size() ? text_[at_] : '\0';
     const std::size_t end = quote == '\'' || quote == '"' ? text_.find(quote, at_ + 1) : std::string_view::npos;
-    if (end == std::string_view::npos) refuse("has a damaged header: expected a string at byte ", at_, " of its dictionary");
+    if (end == std::string_view::npos)
+      refuse("has a damaged header: expected a string at byte ", at_, " of its dictionary");
     const std::string_view inside = text_.substr(at_ + 1, end - at_ - 1);
     at_ = end + 1;
     return inside;
@@ -135,9 +136,11 @@ class NpyDictionary {
     const bool little = !descr.empty() && (descr[0] == '<' || descr[0] == '=');
     const std::string_view kind = descr.empty() ? descr : descr.substr(1);
     const bool readable = kind == "f2" || kind == "f4" || kind == "f8";
-    if (readable && descr[0] == '>') refuse("is big-endian ('", descr, "'), expected little-endian; save it with astype('<", kind, "')");
+    if (readable && descr[0] == '>')
+      refuse("is big-endian ('", descr, "'), expected little-endian; save it with astype('<", kind, "')");
     if (!readable || !little) {
-      refuse("has elements of type '", descr, "', expected float16 ('<f2'), float32 ('<f4'), float64 ('<f8') or int8 ('|i1')");
+      refuse("has elements of type '", descr,
+             "', expected float16 ('<f2'), float32 ('<f4'), float64 ('<f8') or int8 ('|i1')");
     }
     return kind == "f2" ? NpyType::float16 : kind == "f4" ? NpyType::float32 : NpyType::float64;
   }
@@ -173,7 +176,8 @@ class NpyDictionary {
 
 }  // namespace detail
 
-/// Reads the header at the start of a whole file in memory, and checks that the file holds all the elements it declares.
+/// Reads the header at the start of a whole file in memory, and checks that the file holds all the elements it
+/// declares.
 ///
 /// @param bytes  the file's first byte; `size` is the whole file's length
 /// @param file   the file's name, for messages
@@ -184,7 +188,9 @@ class NpyDictionary {
   const auto refuse = [file](const auto&... parts) { pefa::detail::fail<FormatError>(file, ": ", parts...); };
 
   if (size == 0) refuse("is empty, expected a .npy file");
-  if (size < 10 || std::memcmp(bytes, "\x93NUMPY", 6) != 0) refuse("is not a .npy file: it does not start with \\x93NUMPY");
+  if (size < 6 || std::memcmp(bytes, "\x93NUMPY", 6) != 0)
+    refuse("is not a .npy file: it does not start with \\x93NUMPY");
+  if (size < 10) refuse("is truncated: ", size, " bytes, expected a header of at least 10");
   const std::size_t version = at(6);
   if (version < 1 || version > 3) refuse("has .npy version ", version, ".", at(7), ", expected 1 to 3");
   const std::size_t prefix = version == 1 ? 10 : 12;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <locale>
 #include <ostream>
 #include <system_error>
 #include <utility>
@@ -17,7 +18,10 @@ class OutputFile {
   /// @throws IoError  the file cannot be opened for writing
   explicit OutputFile(std::filesystem::path path) : path_(std::move(path)), part_(path_) {
     part_ += ".part";
-    if (std::filesystem::is_directory(path_)) pefa::detail::fail<IoError>(path_.string(), ": is a directory, expected a file");
+    std::error_code ignored;  // what is wrong with the path, opening it will tell
+    if (std::filesystem::is_directory(path_, ignored))
+      pefa::detail::fail<IoError>(path_.string(), ": is a directory, expected a file");
+    out_.imbue(std::locale::classic());  // no host's thousands separators in a file
     out_.open(part_, std::ios::binary | std::ios::trunc);
     if (!out_) pefa::detail::fail<IoError>(path_.string(), ": cannot be opened for writing");
   }

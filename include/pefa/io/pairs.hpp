@@ -1,4 +1,5 @@
-// pefa: relevance pairs as tab-separated text: query row, passage row and, where it is not 1, a weight. Rows count from 0.
+// pefa: relevance pairs as tab-separated text: query row, passage row and, where it is not 1, a weight. Rows count from
+// 0.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +15,8 @@
 
 namespace pefa::io {
 
-/// Reads "query<TAB>passage[<TAB>weight]" lines, without a header, into Y [n_queries x n_passages]. Blank lines are passed
-/// over.
+/// Reads "query<TAB>passage[<TAB>weight]" lines, without a header, into Y [n_queries x n_passages]. Blank lines are
+/// passed over.
 ///
 /// @throws IoError  the file cannot be read
 /// @throws FormatError  a line that is not such a pair, an id out of range, or a file without pairs; names the line

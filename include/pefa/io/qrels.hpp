@@ -19,7 +19,8 @@ namespace pefa::io {
 /// Reads a qrels file into Y [n_queries x n_passages], its grades as weights.
 ///
 /// @throws IoError  the file cannot be read
-/// @throws FormatError  a line that is not a judgement, an id out of range, or a file without judgements; names the line
+/// @throws FormatError  a line that is not a judgement, an id out of range, or a file without judgements; names the
+/// line
 [[nodiscard]] inline RelevanceMatrix read_qrels(const std::filesystem::path& path, std::size_t n_queries,
                                                 std::size_t n_passages,
                                                 DuplicatePolicy duplicates = DuplicatePolicy::last) {

@@ -1,4 +1,5 @@
-// pefa: which vector instructions this process may use. Asked once, at run time, so that a consumer needs no -march flag.
+// pefa: which vector instructions this process may use. Asked once, at run time, so that a consumer needs no -march
+// flag.
 #pragma once
 
 #include <atomic>
@@ -50,13 +51,16 @@ inline std::atomic<Level>& selected_level() noexcept {
 }  // namespace detail
 
 /// The family in use: best_level() unless use_level() chose another.
-[[nodiscard]] inline Level level() noexcept { return detail::selected_level().load(std::memory_order_relaxed); }
+[[nodiscard]] inline Level level() noexcept {
+  return detail::selected_level().load(std::memory_order_relaxed);
+}
 
-/// Chooses a family for kernels looked up from now on, for tests and comparisons. An index keeps the kernel it was built
-/// with. @throws ValueError  this CPU does not run it
+/// Chooses a family for kernels looked up from now on, for tests and comparisons. An index keeps the kernel it was
+/// built with. @throws ValueError  this CPU does not run it
 inline void use_level(Level wanted) {
   if (wanted > best_level()) {
-    pefa::detail::fail<ValueError>("simd::use_level: this CPU runs up to ", name(best_level()), ", asked for ", name(wanted));
+    pefa::detail::fail<ValueError>("simd::use_level: this CPU runs up to ", name(best_level()), ", asked for ",
+                                   name(wanted));
   }
   detail::selected_level().store(wanted, std::memory_order_relaxed);
 }

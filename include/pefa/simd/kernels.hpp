@@ -47,7 +47,7 @@ template <Sum sum, class Real>
 
 /// A product needs the scale once, at the end; a difference needs it on every coordinate.
 template <Sum sum, class Scalar>
-inline constexpr bool scales_each = is_coded<Scalar> && sum == Sum::squared_difference;
+inline constexpr bool scales_each = is_coded<Scalar>&& sum == Sum::squared_difference;
 
 template <Sum sum, class Scalar>
 [[nodiscard]] constexpr float scaled(float total, float scale) noexcept {
@@ -57,8 +57,8 @@ template <Sum sum, class Scalar>
 
 /// The sum over [begin, dim), not yet scaled: the whole scalar kernel, and the tail of the others.
 template <Sum sum, class Scalar>
-[[nodiscard]] inline Accumulator<Scalar> scalar_sum(const float* query, const Scalar* row, std::size_t begin, std::size_t dim,
-                                                    float scale) noexcept {
+[[nodiscard]] inline Accumulator<Scalar> scalar_sum(const float* query, const Scalar* row, std::size_t begin,
+                                                    std::size_t dim, float scale) noexcept {
   using Real = Accumulator<Scalar>;
   constexpr std::size_t lanes = 8;  // independent sums, so that the compiler may use what vectors it has
   Real totals[lanes] = {};
@@ -84,7 +84,9 @@ template <Sum sum, class Scalar>
 
 #if PEFA_X86_KERNELS
 
-PEFA_AVX2 inline __m256 load8(const float* p) noexcept { return _mm256_loadu_ps(p); }
+PEFA_AVX2 inline __m256 load8(const float* p) noexcept {
+  return _mm256_loadu_ps(p);
+}
 PEFA_AVX2 inline __m256 load8(const Eigen::half* p) noexcept {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
@@ -132,7 +134,16 @@ PEFA_AVX2 inline float avx2_kernel(const float* query, const Scalar* row, std::s
   return scaled<sum, Scalar>(result, scale);
 }
 
-PEFA_AVX512 inline __m512 load16(const float* p) noexcept { return _mm512_loadu_ps(p); }
+// GCC 12's own AVX-512 header starts results from an undefined register and then warns of it (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+PEFA_AVX512 inline __m512 load16(const float* p) noexcept {
+  return _mm512_loadu_ps(p);
+}
 PEFA_AVX512 inline __m512 load16(const Eigen::half* p) noexcept {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
@@ -169,12 +180,14 @@ PEFA_AVX512 inline float avx512_kernel(const float* query, const Scalar* row, st
   }
   for (; i + 16 <= dim; i += 16) a = accumulate16<sum, scaled_row>(a, _mm512_loadu_ps(query + i), load16(row + i), s);
   const __m512 total = _mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d));
-  // Zero-masked, as GCC 12 warns of an uninitialised value inside its unmasked form and inside its reduction.
-  const __m256 high = _mm512_maskz_extractf32x8_ps(0xFF, total, 1);
-  float result = add_lanes(_mm256_add_ps(_mm512_castps512_ps256(total), high));
+  float result = _mm512_reduce_add_ps(total);
   if (i < dim) result += scalar_sum<sum>(query, row, i, dim, scale);
   return scaled<sum, Scalar>(result, scale);
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #endif  // PEFA_X86_KERNELS
 

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "pefa/core/aligned_vector.hpp"
@@ -72,8 +74,18 @@ class EmbeddingStore {
       detail::fail<ShapeError>("EmbeddingStore::append: rows have dim ", rows.dim(), ", the store has dim ", dim_);
     }
     require_valid_rows(rows, check, "EmbeddingStore::append");
-    reserve(size_ + rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) append_valid(rows, i, normalize);
+    const std::size_t before = size_;
+    make_room(size_ + rows.size());
+    try {
+      for (std::size_t i = 0; i < rows.size(); ++i) append_valid(rows, i, normalize);
+      if constexpr (!std::same_as<Source, Scalar>) {  // a float that is fine may be infinite, or zero, as a half
+        const std::string who = detail::join_message("EmbeddingStore::append, as ", scalar_name<Scalar>());
+        require_valid_rows(view().slice(before, size_), check, who.c_str());
+      }
+    } catch (...) {
+      truncate(before);
+      throw;
+    }
   }
 
   /// Appends one vector of floats. @throws as append(rows)
@@ -92,11 +104,7 @@ class EmbeddingStore {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] const Scalar* row(std::size_t i) const noexcept { return values_.data() + i * dim_; }
   [[nodiscard]] Scalar* mutable_row(std::size_t i) noexcept { return values_.data() + i * dim_; }
-  [[nodiscard]] float* mutable_scales() noexcept
-    requires(has_row_scales<Scalar>)
-  {
-    return scales_.data();
-  }
+  [[nodiscard]] float* mutable_scales() noexcept requires(has_row_scales<Scalar>) { return scales_.data(); }
 
   /// The rows in place; valid until the next append.
   [[nodiscard]] EmbeddingView<Scalar> view() const {
@@ -110,28 +118,45 @@ class EmbeddingStore {
   }
 
  private:
+  /// Room for `size` rows, by half as much again when it runs out: appending one by one copies each row O(1) times.
+  void make_room(std::size_t size) {
+    const std::size_t room = values_.capacity() / dim_;
+    if (size > room) reserve(std::max(size, room + room / 2));
+  }
+
+  /// Drops the rows from `size` on.
+  void truncate(std::size_t size) noexcept {
+    values_.erase(values_.begin() + static_cast<std::ptrdiff_t>(size * dim_), values_.end());
+    if constexpr (has_row_scales<Scalar>)
+      scales_.erase(scales_.begin() + static_cast<std::ptrdiff_t>(size), scales_.end());
+    size_ = size;
+  }
+
+  /// In double, as the inverse norm of a very short or long row is outside float's range.
   template <class Source>
   void append_valid(const EmbeddingView<Source>& rows, std::size_t i, Normalize normalize) {
     const bool unit = normalize == Normalize::unit;
     const double norm = unit ? std::sqrt(detail::squared_norm(rows, i)) : 1.0;
-    const auto factor = static_cast<float>(norm > 0.0 ? 1.0 / norm : 1.0);
+    const double divisor = norm > 0.0 ? norm : 1.0;
+    const auto scale = static_cast<double>(rows.scale(i));
     const Source* values = rows.row(i);
     if constexpr (std::same_as<Source, Scalar>) {
       if (!unit || has_row_scales<Scalar>) {  // the same elements; a code's length lies in its scale
         values_.insert(values_.end(), values, values + dim_);
-        if constexpr (has_row_scales<Scalar>) scales_.push_back(rows.scale(i) * factor);
+        if constexpr (has_row_scales<Scalar>) scales_.push_back(static_cast<float>(scale / divisor));
         ++size_;
         return;
       }
     }
     if constexpr (has_row_scales<Scalar>) {
-      append_codes(rows, i, factor);
+      append_codes(rows, i, divisor);
     } else {
       for (std::size_t d = 0; d < dim_; ++d) {
         if constexpr (std::same_as<Source, double>) {
-          values_.push_back(static_cast<Scalar>(values[d] / norm));
+          values_.push_back(static_cast<Scalar>(values[d] / divisor));
         } else {
-          values_.push_back(static_cast<Scalar>(static_cast<float>(values[d]) * (rows.scale(i) * factor)));
+          const auto value = static_cast<double>(static_cast<float>(values[d]));
+          values_.push_back(static_cast<Scalar>(value * scale / divisor));
         }
       }
     }
@@ -140,14 +165,16 @@ class EmbeddingStore {
 
   /// Symmetric quantisation: code = round(127 · x / max|x|).
   template <class Source>
-  void append_codes(const EmbeddingView<Source>& rows, std::size_t i, float factor) {
+  void append_codes(const EmbeddingView<Source>& rows, std::size_t i, double divisor) {
     detail::AlignedVector<float> decoded(dim_);
     rows.decode(i, decoded.data());
     float largest = 0.0f;
     for (const float x : decoded) largest = std::max(largest, std::abs(x));
-    const float to_code = largest > 0.0f ? 127.0f / largest : 0.0f;
-    for (const float x : decoded) values_.push_back(static_cast<std::int8_t>(std::lround(x * to_code)));
-    scales_.push_back(largest / 127.0f * factor);
+    const double to_code = largest > 0.0f ? 127.0 / static_cast<double>(largest) : 0.0;
+    for (const float x : decoded) {
+      values_.push_back(static_cast<std::int8_t>(std::lround(static_cast<double>(x) * to_code)));
+    }
+    scales_.push_back(static_cast<float>(static_cast<double>(largest) / 127.0 / divisor));
   }
 
   std::size_t dim_;

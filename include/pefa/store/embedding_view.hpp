@@ -60,7 +60,7 @@ class EmbeddingView {
 
   /// Over a row-major Eigen matrix or a block of one. A column-major matrix does not compile: it would need a copy.
   template <class Derived>
-    requires(std::same_as<typename Derived::Scalar, Scalar> && static_cast<bool>(Derived::IsRowMajor) &&
+    requires(std::same_as<typename Derived::Scalar, Scalar>&& static_cast<bool>(Derived::IsRowMajor) &&
              !has_row_scales<Scalar>)
   EmbeddingView(const Eigen::PlainObjectBase<Derived>& matrix)  // NOLINT(google-explicit-constructor): reads in place
       : EmbeddingView(matrix.derived().data(), static_cast<std::size_t>(matrix.rows()),
@@ -68,8 +68,8 @@ class EmbeddingView {
                       nullptr) {}
 
   template <class Derived>
-    requires(std::same_as<typename Derived::Scalar, Scalar> && static_cast<bool>(Derived::IsRowMajor) &&
-             !has_row_scales<Scalar>)
+    requires(std::same_as<typename Derived::Scalar, Scalar>&& static_cast<bool>(Derived::IsRowMajor) &&
+             Derived::InnerStrideAtCompileTime == 1 && !has_row_scales<Scalar>)
   EmbeddingView(const Eigen::MapBase<Derived, Eigen::ReadOnlyAccessors>& block)  // NOLINT(google-explicit-constructor)
       : EmbeddingView(block.derived().data(), static_cast<std::size_t>(block.rows()),
                       static_cast<std::size_t>(block.cols()), static_cast<std::size_t>(block.derived().outerStride()),

@@ -1,4 +1,5 @@
-// pefa: Y, the sparse relevance of passages to queries: which answers were clicked, judged or written for which question.
+// pefa: Y, the sparse relevance of passages to queries: which answers were clicked, judged or written for which
+// question.
 //
 // Rows are queries, columns are passages, values are positive weights. It stores and reshapes; what the weights do to a
 // score is the adapters' business.
@@ -48,8 +49,8 @@ struct RelevanceStatistics {
 
 /// Y [n_queries x n_passages], compressed by query; immutable, so reading is safe from any number of threads.
 ///
-/// Every stored weight is finite and > 0: pairs of weight 0 (a judged, irrelevant passage) are left out. The transpose is
-/// made once, when first asked for, and shared by copies. At most 2,147,483,647 pairs and as many rows and columns.
+/// Every stored weight is finite and > 0: pairs of weight 0 (a judged, irrelevant passage) are left out. The transpose
+/// is made once, when first asked for, and shared by copies. At most 2,147,483,647 pairs and as many rows and columns.
 class RelevanceMatrix {
  public:
   using Sparse = Eigen::SparseMatrix<float, Eigen::RowMajor, std::int32_t>;
@@ -62,7 +63,8 @@ class RelevanceMatrix {
   };
 
   /// From pairs in any order. O(pairs log pairs).
-  /// @throws ShapeError  an id past n_queries or n_passages  @throws ValueError  a weight that is negative or not finite
+  /// @throws ShapeError  an id past n_queries or n_passages  @throws ValueError  a weight that is negative or not
+  /// finite, or duplicates whose sum is not
   [[nodiscard]] static RelevanceMatrix from_pairs(std::span<const RelevancePair> pairs, std::size_t n_queries,
                                                   std::size_t n_passages,
                                                   DuplicatePolicy duplicates = DuplicatePolicy::sum) {
@@ -78,6 +80,10 @@ class RelevanceMatrix {
       RelevancePair merged = sorted[i];
       for (++i; i < sorted.size() && sorted[i].query == merged.query && sorted[i].passage == merged.passage; ++i) {
         merged.weight = merge(merged.weight, sorted[i].weight, duplicates);
+      }
+      if (!std::isfinite(merged.weight)) {
+        detail::fail<ValueError>("RelevanceMatrix: the weights of query ", merged.query, ", passage ", merged.passage,
+                                 " add up to more than a float holds");
       }
       if (merged.weight > 0.0f) sorted[kept++] = merged;
     }

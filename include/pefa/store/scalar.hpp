@@ -8,10 +8,11 @@
 
 namespace pefa {
 
-/// What a row of embeddings may be made of: float, double, Eigen::half, Eigen::bfloat16, or int8 codes with a scale a row.
+/// What a row of embeddings may be made of: float, double, Eigen::half, Eigen::bfloat16, or int8 codes with a scale a
+/// row.
 template <class T>
 concept EmbeddingScalar = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, Eigen::half> ||
-                          std::same_as<T, Eigen::bfloat16> || std::same_as<T, std::int8_t>;
+    std::same_as<T, Eigen::bfloat16> || std::same_as<T, std::int8_t>;
 
 /// Rows of this type mean scale · code, with one scale a row.
 template <class T>

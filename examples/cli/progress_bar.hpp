@@ -1,0 +1,37 @@
+// Progress of long steps on stderr: a bar with the remaining time on a terminal, a line now and then elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+#include "pefa/core/progress.hpp"
+
+namespace pefa::cli {
+
+/// Whether a command says how far it is.
+enum class Verbosity { quiet, normal };
+
+/// One step's progress; finishes its line when it goes.
+class ProgressBar {
+ public:
+  ProgressBar(std::string step, Verbosity verbosity);
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+  ~ProgressBar();
+
+  /// What a build or an evaluation reports to; must not outlive the bar.
+  [[nodiscard]] Progress callback();
+
+ private:
+  void show(std::size_t done, std::size_t total);
+
+  std::string step_;
+  Verbosity verbosity_;
+  bool terminal_;
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point shown_;
+  bool line_open_ = false;
+};
+
+}  // namespace pefa::cli

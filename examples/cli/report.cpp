@@ -1,0 +1,115 @@
+#include "report.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "pefa/io/output_file.hpp"
+#include "pefa/version.hpp"
+
+namespace pefa::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Metrics = std::vector<std::pair<std::string, const std::map<std::size_t, Estimate> EvaluationReport::*>>;
+
+const Metrics& metrics() {
+  static const Metrics all{
+      {"Recall", &EvaluationReport::recall}, {"nDCG", &EvaluationReport::ndcg}, {"MRR", &EvaluationReport::mrr}};
+  return all;
+}
+
+Json means(const std::map<std::size_t, Estimate>& estimates) {
+  Json json = Json::object();
+  for (const auto& [k, estimate] : estimates) json[std::to_string(k)] = estimate.mean;
+  return json;
+}
+
+Json intervals(const std::map<std::size_t, Estimate>& estimates) {
+  Json json = Json::object();
+  for (const auto& [k, estimate] : estimates) json[std::to_string(k)] = {estimate.low, estimate.high};
+  return json;
+}
+
+}  // namespace
+
+std::string to_table(const std::vector<Measured>& measured) {
+  std::string heads = fmt::format("{:<16}", "method");
+  for (const auto& [name, member] : metrics()) {
+    for (const auto& entry : measured.front().report.*member) {
+      heads += fmt::format("{:>18}", fmt::format("{}@{}", name, entry.first));
+    }
+  }
+  heads += fmt::format("{:>9}{:>11}{:>16}\n", "build s", "index MiB", "p50 / p99 ms");
+
+  std::string rows;
+  for (const Measured& one : measured) {
+    rows += fmt::format("{:<16}", one.method.label());
+    for (const auto& [name, member] : metrics()) {
+      for (const auto& entry : one.report.*member) {
+        const Estimate& estimate = entry.second;
+        rows += fmt::format("{:>18}", fmt::format("{:.1f} [{:.1f}, {:.1f}]", 100 * estimate.mean, 100 * estimate.low,
+                                                  100 * estimate.high));
+      }
+    }
+    const LatencyReport latency = one.report.latency.value_or(LatencyReport{});
+    rows += fmt::format("{:>9.2f}{:>11.1f}{:>16}\n", one.build_seconds,
+                        static_cast<double>(one.index_bytes) / (1024.0 * 1024.0),
+                        fmt::format("{:.2f} / {:.2f}", latency.p50, latency.p99));
+  }
+  const EvaluationReport& first = measured.front().report;
+  return heads + rows +
+         fmt::format("{} test queries, metrics in percent with 95 % bootstrap intervals; latency on one thread\n",
+                     first.queries_evaluated);
+}
+
+Json to_json(const Measured& measured) {
+  const Method& method = measured.method;
+  const EvaluationReport& report = measured.report;
+  const bool is_xl = method.name == "xl";
+  const bool is_hnsw = method.index == "hnsw";
+  Json json;
+  json["method"] = method.name;
+  json["lambda"] = method.name == "erm" ? Json(nullptr) : Json(method.lambda);
+  json["neighbors"] = is_xl ? Json(method.neighbors) : Json(nullptr);
+  json["gate"] = is_xl ? Json(method.gate) : Json(nullptr);
+  json["temperature"] = is_xl && method.gate == "softmax" ? Json(method.temperature) : Json(nullptr);
+  json["cold"] = method.name == "xs" ? Json(method.cold) : Json(nullptr);
+  json["index"] = method.index;
+  json["m"] = is_hnsw ? Json(method.m) : Json(nullptr);
+  json["ef_construction"] = is_hnsw ? Json(method.ef_construction) : Json(nullptr);
+  json["ef_search"] = is_hnsw ? Json(method.ef_search) : Json(nullptr);
+  json["recall"] = means(report.recall);
+  json["recall_interval"] = intervals(report.recall);
+  json["ndcg"] = means(report.ndcg);
+  json["ndcg_interval"] = intervals(report.ndcg);
+  json["mrr"] = means(report.mrr);
+  json["mrr_interval"] = intervals(report.mrr);
+  json["queries_evaluated"] = report.queries_evaluated;
+  json["queries_without_truth"] = report.queries_without_truth;
+  json["build_seconds"] = measured.build_seconds;
+  json["index_bytes"] = measured.index_bytes;
+  if (report.latency) {
+    const LatencyReport& latency = *report.latency;
+    json["latency_ms"] = {{"mean", latency.mean}, {"p50", latency.p50}, {"p95", latency.p95}, {"p99", latency.p99}};
+  }
+  json["queries_per_second"] = static_cast<double>(report.queries_evaluated) / report.seconds;
+  json["pefa_version"] = fmt::format("{}.{}.{}", PEFA_VERSION_MAJOR, PEFA_VERSION_MINOR, PEFA_VERSION_PATCH);
+  return json;
+}
+
+void write_json(const std::string& path, const Json& json) {
+  const std::string text = json.dump(2) + "\n";
+  if (path == "-") {
+    if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) throw IoError("stdout: could not be written");
+    return;
+  }
+  io::OutputFile file(path);
+  file.stream() << text;
+  file.commit();
+}
+
+}  // namespace pefa::cli
