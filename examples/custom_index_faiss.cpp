@@ -73,6 +73,7 @@ class FaissHnswIndex {
       : params_(params),
         faiss_(std::make_unique<faiss::IndexHNSWFlat>(static_cast<int>(dim), params.m, faiss::METRIC_INNER_PRODUCT)) {
     faiss_->hnsw.efConstruction = params.ef_construction;
+    faiss_->hnsw.efSearch = params.ef_search;  // faiss 1.7.3 looks here, later versions at the search's own parameters
   }
 
   Params params_;

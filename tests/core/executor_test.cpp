@@ -100,6 +100,16 @@ TEST_CASE("ThreadExecutor: as many threads work as it was given, and never more"
   });
   REQUIRE(seen.size() == threads);
   REQUIRE(seen.contains(std::this_thread::get_id()));
+
+  std::atomic<std::size_t> inside{0};
+  std::atomic<std::size_t> most{0};
+  ThreadExecutor(threads).run(100, [&](std::size_t) {
+    const std::size_t now = inside.fetch_add(1) + 1;
+    for (std::size_t before = most; before < now && !most.compare_exchange_weak(before, now);) continue;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // long enough for one thread too many to show
+    inside.fetch_sub(1);
+  });
+  REQUIRE(most.load() <= threads);
 }
 
 TEST_CASE("ThreadExecutor: 0 threads means one a hardware thread, and at least one") {
@@ -123,7 +133,7 @@ TEST_CASE("ThreadExecutor: what a body throws reaches the caller, whatever it is
                       std::domain_error);
     std::atomic<std::size_t> calls{0};
     executor.run(100, [&](std::size_t) { calls.fetch_add(1); });  // it works on after an error
-    REQUIRE(calls == 100);
+    REQUIRE(calls.load() == 100);
   }
 }
 
@@ -147,7 +157,7 @@ TEST_CASE("ThreadExecutor: a body that throws stops the handing out of further i
     while (!thrown.load()) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }));
-  REQUIRE(started < 10'000);
+  REQUIRE(started.load() < 10'000);
 }
 
 TEST_CASE("ThreadExecutor: has finished every body when it returns, also after an error") {
@@ -161,7 +171,7 @@ TEST_CASE("ThreadExecutor: has finished every body when it returns, also after a
     });
     FAIL("no error");
   } catch (const std::runtime_error&) {
-    REQUIRE(inside == 0);
+    REQUIRE(inside.load() == 0);
   }
 }
 
@@ -169,7 +179,7 @@ TEST_CASE("ThreadExecutor: loops nest") {
   std::atomic<std::size_t> calls{0};
   const ThreadExecutor executor(2);
   executor.run(5, [&](std::size_t) { executor.run(7, [&](std::size_t) { calls.fetch_add(1); }); });
-  REQUIRE(calls == 35);
+  REQUIRE(calls.load() == 35);
 }
 
 TEST_CASE("AnyExecutor: a host's executor is used by reference, by its copies as well") {
@@ -208,7 +218,7 @@ TEST_CASE("AnyExecutor: takes the archetype and ThreadExecutors, constant ones t
        {AnyExecutor(archetype), AnyExecutor(constant), AnyExecutor(changeable), AnyExecutor(), AnyExecutor::serial()}) {
     std::atomic<std::size_t> sum{0};
     any.run(10, [&](std::size_t i) { sum.fetch_add(i); });
-    REQUIRE(sum == 45);
+    REQUIRE(sum.load() == 45);
   }
   REQUIRE(AnyExecutor(constant).concurrency() == 2);
   REQUIRE(AnyExecutor(changeable).concurrency() == 3);

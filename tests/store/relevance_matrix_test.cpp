@@ -84,6 +84,17 @@ TEST_CASE("RelevanceMatrix::from_pairs: duplicates come to what the policy says"
   REQUIRE(RelevanceMatrix::from_pairs(pairs, 2, 2).passages_of(QueryId(0)).weights[0] == 10.0f);
 }
 
+TEST_CASE("RelevanceMatrix::from_pairs: the last of many duplicates is the one that came last") {
+  std::mt19937 random(9);
+  std::vector<RelevancePair> pairs;
+  Dense expected = Dense::Zero(4, 5);
+  for (int i = 1; i <= 2000; ++i) {
+    pairs.push_back(pair(static_cast<Row>(random() % 4), static_cast<Row>(random() % 5), static_cast<float>(i)));
+    expected(pairs.back().query.row(), pairs.back().passage.row()) = pairs.back().weight;
+  }
+  REQUIRE(test::dense(RelevanceMatrix::from_pairs(pairs, 4, 5, DuplicatePolicy::last)) == expected);
+}
+
 TEST_CASE("RelevanceMatrix::from_pairs: weights of zero are left out, once the policy has had its say") {
   const std::vector<RelevancePair> zeros = {pair(0, 0, 0.0f), pair(0, 1, -0.0f), pair(1, 1, 2.0f)};
   REQUIRE(RelevanceMatrix::from_pairs(zeros, 2, 2).pair_count() == 1);

@@ -7,6 +7,7 @@
 #include "pefa/core/error.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include <cpuid.h>
 #define PEFA_X86_KERNELS 1
 #else
 #define PEFA_X86_KERNELS 0
@@ -26,12 +27,25 @@ enum class Level { scalar, avx2, avx512 };
   return "unknown";
 }
 
+#if PEFA_X86_KERNELS
+namespace detail {
+/// Half-precision conversions, asked of the CPU itself: Clang 14's __builtin_cpu_supports does not know them.
+[[nodiscard]] inline bool has_f16c() noexcept {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+}  // namespace detail
+#endif
+
 /// The best family this CPU and its operating system run.
 [[nodiscard]] inline Level best_level() noexcept {
 #if PEFA_X86_KERNELS
   static const Level best = [] {
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && detail::has_f16c();
     if (!avx2) return Level::scalar;
     const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");

@@ -1,0 +1,182 @@
+#include "pefa/adapter/pefa_xl.hpp"
+
+#include <malloc.h>
+
+#include "catch.hpp"
+#include "oracle.hpp"
+#include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/index/flat_index.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+
+namespace {
+
+template <class G>
+using FlatXl = PefaXl<float, FlatIndex<>, FlatIndex<>, G>;
+
+/// FlatIndex without score(): what a host's index may be.
+class UnscoringIndex {
+ public:
+  using Params = FlatParams;
+  static UnscoringIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
+    return UnscoringIndex(FlatIndex<>::build(rows, params, options));
+  }
+  std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const {
+    return flat_.search(query, k, options);
+  }
+  std::size_t size() const { return flat_.size(); }
+  std::size_t dim() const { return flat_.dim(); }
+  Metric metric() const { return flat_.metric(); }
+  std::size_t memory_bytes() const { return flat_.memory_bytes(); }
+
+ private:
+  explicit UnscoringIndex(FlatIndex<> flat) : flat_(std::move(flat)) {}
+  FlatIndex<> flat_;
+};
+static_assert(AnnIndex<UnscoringIndex> && !ScoringIndex<UnscoringIndex>);
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("PefaXl: scores are those of the dense oracle at every lambda and k", "", MeanGate, SumGate,
+                   SoftmaxGate) {
+  const Problem problem;
+  const TestType gate{};
+  for (const std::size_t k : {std::size_t{1}, std::size_t{7}, std::size_t{64}, std::size_t{1000}}) {
+    const auto xl =
+        FlatXl<TestType>::build(problem.passages, problem.queries, problem.relevance, {.neighbors = k, .gate = gate});
+    for (const float lambda : {0.0f, 0.1f, 0.5f, 0.9f}) {
+      const RowMajorMatrix scores = oracle_xl(problem, lambda, k, gate);
+      const auto batch = xl.search_batch(problem.tests, 90, {.lambda = lambda});
+      for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+        require_best(xl.search(problem.test(t), 90, {.lambda = lambda}), scores.row(t));
+        require_best(batch[static_cast<std::size_t>(t)], scores.row(t));
+      }
+    }
+  }
+}
+
+TEST_CASE("PefaXl: a gate of the host's own is taken") {
+  struct NearestOnly {
+    void operator()(std::span<const float>, std::span<float> weights) const {
+      std::fill(weights.begin(), weights.end(), 0.0f);
+      weights[0] = 1.0f;
+    }
+  };
+  const Problem problem;
+  const auto xl = FlatXl<NearestOnly>::build(problem.passages, problem.queries, problem.relevance,
+                                             {.lambda = 0.0f, .neighbors = 5});
+  require_best(xl.search(problem.test(0), 2), oracle_xl(problem, 0.0f, 1, SumGate{}).row(0));
+}
+
+TEST_CASE("PefaXl: a passage that only the kNN side found gets its exact ERM score, or 0 as the original has it") {
+  const Problem problem;
+  const RowMajorMatrix expected = oracle_xl(problem, 0.5f, 10, MeanGate{});
+  const auto build = [&](MissingErmScore missing) {
+    return FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance,
+                                   {.neighbors = 10, .passage_candidates = 1, .missing_erm_score = missing});
+  };
+  const auto exact = build(MissingErmScore::exact);
+  const auto zero = build(MissingErmScore::zero);
+  bool differs = false;
+  for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+    const auto hits = exact.search(problem.test(t), 1);
+    const auto all = zero.search(problem.test(t), 1);
+    REQUIRE(hits[0].score == Approx(expected(t, static_cast<Eigen::Index>(hits[0].passage.row()))).margin(2e-6));
+    differs = differs || all[0].score != hits[0].score;
+  }
+  REQUIRE(differs);
+}
+
+TEST_CASE("PefaXl: an index that cannot score its rows gives the same results, and pays with a copy of them") {
+  const Problem problem;
+  using Xl = PefaXl<float, UnscoringIndex>;
+  const auto xl = Xl::build(problem.passages, problem.queries, problem.relevance, {.passage_candidates = 3});
+  const auto scoring =
+      FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance, {.passage_candidates = 3});
+  for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+    const auto hits = xl.search(problem.test(t), 10);
+    const auto expected = scoring.search(problem.test(t), 10);
+    REQUIRE(hits == expected);
+  }
+  REQUIRE(xl.memory_bytes() == scoring.memory_bytes() + 90 * 20 * sizeof(float));
+  const auto zero =
+      Xl::build(problem.passages, problem.queries, problem.relevance, {.missing_erm_score = MissingErmScore::zero});
+  REQUIRE(zero.memory_bytes() == scoring.memory_bytes());
+}
+
+TEST_CASE("PefaXl: lambda 1 is the plain model to the last bit, built so or asked for per call, over both indexes") {
+  const Problem problem;
+  const BuildOptions serial{AnyExecutor::serial()};
+  const auto check = [&]<class Index>(Index*) {
+    using Xl = PefaXl<float, Index>;
+    const auto erm = ErmRetriever<float, Index>::build(problem.passages, {}, serial);
+    const auto built = Xl::build(problem.passages, problem.queries, problem.relevance, {.lambda = 1.0f}, serial);
+    const auto asked = Xl::build(problem.passages, problem.queries, problem.relevance, {.lambda = 0.2f}, serial);
+    for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+      const auto expected = erm.search(problem.test(t), 40);
+      REQUIRE(built.search(problem.test(t), 40) == expected);
+      REQUIRE(asked.search(problem.test(t), 40, {.lambda = 1.0f}) == expected);
+    }
+    REQUIRE(asked.search_batch(problem.tests, 40, {.lambda = 1.0f}) == erm.search_batch(problem.tests, 40));
+  };
+  check(static_cast<FlatIndex<>*>(nullptr));
+  check(static_cast<HnswIndex*>(nullptr));
+}
+
+TEST_CASE("PefaXl: indexes of two kinds and a half-precision store work together") {
+  const Problem problem;
+  const auto passages = EmbeddingStore<Eigen::half>::from(problem.passages);
+  const auto queries = EmbeddingStore<Eigen::half>::from(problem.queries);
+  using Mixed = PefaXl<Eigen::half, FlatIndex<Eigen::half>, HnswIndex, SoftmaxGate>;
+  const auto xl = Mixed::build(passages, queries, problem.relevance, {.lambda = 0.3f, .gate = SoftmaxGate(0.1f)});
+  const RowMajorMatrix scores = oracle_xl(problem, 0.3f, 32, SoftmaxGate(0.1f));
+  for (const Hit& hit : xl.search(problem.test(0), 90)) {
+    REQUIRE(hit.score ==
+            Approx(scores(0, static_cast<Eigen::Index>(hit.passage.row()))).margin(2e-3));  // half's digits
+  }
+}
+
+TEST_CASE("PefaXl::nearest_queries: says which training queries spoke") {
+  const Problem problem;
+  const auto xl = FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance, {.neighbors = 3});
+  const QueryView known(problem.queries.row(17).data(), 20);
+  const auto nearest = xl.nearest_queries(known);
+  REQUIRE(nearest.size() == 3);
+  REQUIRE(nearest[0].row == 17);
+}
+
+TEST_CASE("PefaXl: parameters and calls out of range are refused") {
+  const Problem p;
+  REQUIRE_ERROR(ValueError, "PefaXl::build: lambda is 1.1, expected 0 to 1",
+                PefaXl<>::build(p.passages, p.queries, p.relevance, {.lambda = 1.1f}));
+  REQUIRE_ERROR(ValueError, "PefaXl::build: neighbors is 0",
+                PefaXl<>::build(p.passages, p.queries, p.relevance, {.neighbors = 0}));
+  REQUIRE_ERROR(ShapeError, "PefaXl::build: relevance has 140 rows, queries has 100",
+                PefaXl<>::build(p.passages, EmbeddingView<float>(p.queries).slice(0, 100), p.relevance));
+  REQUIRE_ERROR(ValueError, "the index has metric l2",
+                PefaXl<>::build(p.passages, p.queries, p.relevance, {.query_index = {.metric = Metric::l2}}));
+  const auto xl = PefaXl<>::build(p.passages, p.queries, p.relevance);
+  REQUIRE_ERROR(ValueError, "PefaXl::search: lambda is -1", xl.search(p.test(0), 3, {.lambda = -1.0f}));
+  REQUIRE_ERROR(ValueError, "k is 0", xl.search(p.test(0), 0));
+  REQUIRE_ERROR(ShapeError, "query has dim 7, expected 20", xl.search(p.test(0).first(7), 3));
+}
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("PefaXl::memory_bytes: is within 5 % of what malloc handed out") {
+  const auto held = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const RowMajorMatrix passages = random_matrix(8000, 32, 1);
+  const RowMajorMatrix queries = random_matrix(12000, 32, 2);
+  auto relevance = random_relevance(12000, 8000, 3, 3);
+  const std::size_t before = held();
+  const auto xl = PefaXl<>::build(
+      passages, queries, relevance,
+      {.passage_index = {.m = 8, .ef_construction = 20}, .query_index = {.m = 8, .ef_construction = 20}},
+      {AnyExecutor::serial()});
+  const double measured = static_cast<double>(held() - before);
+  REQUIRE(static_cast<double>(xl.memory_bytes()) == Approx(measured).epsilon(0.05));
+}
+#endif

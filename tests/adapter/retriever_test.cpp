@@ -1,0 +1,41 @@
+#include "pefa/adapter/retriever.hpp"
+
+#include "catch.hpp"
+
+using namespace pefa;
+
+namespace {
+
+/// The archetype: the smallest class that is a Retriever.
+struct SmallestRetriever {
+  std::vector<Hit> search(QueryView, std::size_t, const SearchOptions&) const { return {}; }
+  std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t, const SearchOptions&,
+                                             const AnyExecutor&) const {
+    return std::vector<std::vector<Hit>>(queries.size());
+  }
+  std::size_t passage_count() const { return 0; }
+  std::size_t dim() const { return 1; }
+  std::size_t memory_bytes() const { return 0; }
+};
+static_assert(Retriever<SmallestRetriever>);
+
+struct WithoutBatch {
+  std::vector<Hit> search(QueryView, std::size_t, const SearchOptions&) const { return {}; }
+  std::size_t passage_count() const { return 0; }
+  std::size_t dim() const { return 1; }
+  std::size_t memory_bytes() const { return 0; }
+};
+static_assert(!Retriever<WithoutBatch>);
+
+}  // namespace
+
+TEST_CASE("stage: maps the progress of one stage into that of all") {
+  std::vector<std::pair<std::size_t, std::size_t>> seen;
+  const Progress whole = [&](std::size_t done, std::size_t total) {
+    seen.emplace_back(done, total);
+    return ProgressAction::stop;
+  };
+  REQUIRE(detail::stage(whole, 10, 30)(5, 20) == ProgressAction::stop);
+  REQUIRE(seen == std::vector<std::pair<std::size_t, std::size_t>>{{15, 30}});
+  REQUIRE_FALSE(detail::stage({}, 10, 30));
+}

@@ -1,0 +1,300 @@
+// The pefa command as its users run it: results against the expected ones, and one clear line for every wrong call.
+#include <sys/wait.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "pefa/io/npy.hpp"
+#include "pefa/io/pairs.hpp"
+#include "support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+using Json = nlohmann::json;
+
+namespace {
+
+struct Outcome {
+  int exit_code = -1;  // -1: ended by a signal
+  std::string out;
+  std::string err;
+};
+
+/// Runs the command with arguments as a shell would split them.
+Outcome run(const std::string& arguments) {
+  const TemporaryDirectory directory;
+  const std::string command = std::string(PEFA_COMMAND) + " " + arguments + " >'" + (directory / "out").string() +
+                              "' 2>'" + (directory / "err").string() + "' </dev/null";
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(directory / "out"), read_bytes(directory / "err")};
+}
+
+/// A small valid data set in files, to break one of.
+struct Files {
+  TemporaryDirectory directory;
+  std::string passages = (directory / "P.npy").string();
+  std::string queries = (directory / "Q.npy").string();
+  std::string relevance = (directory / "Y.tsv").string();
+  std::string tests = (directory / "T.npy").string();
+  std::string truth = (directory / "Z.tsv").string();
+
+  Files() {
+    io::write_npy(passages, EmbeddingView<float>(random_matrix(30, 8, 1)));
+    io::write_npy(queries, EmbeddingView<float>(random_matrix(40, 8, 2)));
+    io::write_npy(tests, EmbeddingView<float>(random_matrix(20, 8, 3)));
+    io::write_pairs(relevance, random_relevance(40, 30, 2, 4));
+    io::write_pairs(truth, random_relevance(20, 30, 2, 5));
+  }
+
+  [[nodiscard]] std::string arguments(const std::string& method = "xl", const std::string& more = "") const {
+    return "eval --quiet --passages " + passages + " --train-queries " + queries + " --train-relevance " + relevance +
+           " --test-queries " + tests + " --test-relevance " + truth + " --method " + method + " " + more;
+  }
+};
+
+/// One line on stderr that says `text`, nothing on stdout, an exit code of `code`.
+void require_refused(const std::string& arguments, int code, const std::string& text) {
+  const Outcome outcome = run(arguments);
+  INFO("pefa " << arguments << "\nstderr: " << outcome.err);
+  REQUIRE(outcome.exit_code == code);
+  REQUIRE(outcome.out.empty());
+  REQUIRE(outcome.err.find(text) != std::string::npos);
+  REQUIRE(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
+  REQUIRE(outcome.err.back() == '\n');
+}
+
+void replace_bytes(const std::string& path, const std::string& from, const std::string& to) {
+  std::string bytes = read_bytes(path);
+  bytes.replace(bytes.find(from), from.size(), to);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+std::string banking_arguments(const Json& row, const std::string& index) {
+  const std::string data = banking77().string();
+  std::string arguments = "eval --quiet --json - --recall-at 1,3,10 --top-k 77 --index " + index + " --passages " +
+                          data + "/passages.npy --train-queries " + data + "/train_queries.npy --train-relevance " +
+                          data + "/train_relevance.tsv --test-queries " + data + "/test_queries.npy --test-relevance " +
+                          data + "/test_relevance.tsv --method " + row["method"].get<std::string>();
+  for (const char* key : {"lambda", "neighbors", "temperature"}) {
+    if (row.contains(key)) arguments += std::string(" --") + key + " " + row[key].dump();
+  }
+  if (row.contains("gate")) arguments += " --gate " + row["gate"].get<std::string>();
+  return arguments;
+}
+
+/// @param margin  in points of percent
+void require_expected(const Json& row, const std::string& index, double margin) {
+  const Outcome outcome = run(banking_arguments(row, index));
+  INFO(row.dump() << "\n" << outcome.out << outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  const Json got = Json::parse(outcome.out);
+  for (const char* metric : {"recall", "ndcg", "mrr"}) {
+    for (const auto& [k, value] : row[metric].items()) {
+      REQUIRE(100.0 * got[metric][k].get<double>() == Approx(value.get<double>()).margin(margin));
+    }
+  }
+}
+
+Json expected_rows() {
+  return Json::parse(read_bytes(banking77() / "expected.json"))["rows"];
+}
+
+}  // namespace
+
+TEST_CASE("pefa eval: every row of banking77's expected results is met by exact search", "[banking77]") {
+  PEFA_SKIP_WITHOUT_BANKING77();
+  for (const Json& row : expected_rows()) require_expected(row, "flat", 0.05);
+}
+
+TEST_CASE("pefa eval: banking77's expected results are met over HNSW at its defaults", "[banking77]") {
+  PEFA_SKIP_WITHOUT_BANKING77();
+  // One row a method and gate: what differs from the exact run is the index, and that is the same for every lambda.
+  for (const Json& row : expected_rows()) {
+    const bool xl = row["method"] == "xl" && row["lambda"] == 0.1 && row["neighbors"] == 16;
+    const bool xs = row["method"] == "xs" && (row["lambda"] == 0.1 || row["lambda"] == 0.9);
+    if (xl || xs || row["method"] == "erm") require_expected(row, "hnsw", 0.5);
+  }
+}
+
+TEST_CASE("pefa eval: the JSON has every documented key, to stdout and to a file alike", "[eval]") {
+  const Files files;
+  const Outcome outcome = run(files.arguments("xl", "--json - --gate softmax --lambda 0.2 --recall-at 1,5 --top-k 20"));
+  REQUIRE(outcome.exit_code == 0);
+  const Json json = Json::parse(outcome.out);
+  REQUIRE(json["method"] == "xl");
+  REQUIRE(json["lambda"].get<float>() == 0.2f);
+  REQUIRE(json["neighbors"] == 32);
+  REQUIRE(json["gate"] == "softmax");
+  REQUIRE(json["index"] == "hnsw");
+  REQUIRE(json["recall"].size() == 2);
+  REQUIRE(json["recall"]["5"].get<double>() >= json["recall"]["1"].get<double>());
+  REQUIRE(json["ndcg"].contains("10"));
+  REQUIRE(json["mrr"].contains("10"));
+  REQUIRE(json["queries_evaluated"] == 20);
+  REQUIRE(json["build_seconds"].get<double>() > 0.0);
+  REQUIRE(json["index_bytes"].get<std::size_t>() > 70 * 8 * 4);
+  for (const char* key : {"mean", "p50", "p95", "p99"}) REQUIRE(json["latency_ms"][key].get<double>() > 0.0);
+  REQUIRE(json["queries_per_second"].get<double>() > 0.0);
+
+  const auto file = files.directory / "result.json";
+  const Outcome to_file = run(files.arguments("erm", "--json " + file.string()));
+  REQUIRE(to_file.exit_code == 0);
+  REQUIRE(to_file.out.find("Recall@1") != std::string::npos);
+  REQUIRE(Json::parse(read_bytes(file))["lambda"].is_null());
+}
+
+TEST_CASE("pefa eval: every method, gate, index and policy runs, and qrels and int8 files are read", "[eval]") {
+  const Files files;
+  for (const std::string more :
+       {"--gate mean", "--gate sum", "--gate softmax --temperature 0.5", "--index flat",
+        "--m 4 --ef-construction 10 --ef-search 5", "--threads 1", "--top-k 5", "--normalize"}) {
+    REQUIRE(run(files.arguments("xl", more)).exit_code == 0);
+  }
+  REQUIRE(run(files.arguments("xs", "--cold erm")).exit_code == 0);
+  REQUIRE(run(files.arguments("xs", "--cold paper --index flat")).exit_code == 0);
+
+  Files others;
+  io::write_npy(others.passages, EmbeddingStore<std::int8_t>::from(random_matrix(30, 8, 1)));
+  others.truth = others.directory.write("Z.qrels", "0 0 3 1\n1 0 4 2\n2 0 5 0\n").string();
+  const Outcome outcome = run(others.arguments("xs", "--json -"));
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(Json::parse(outcome.out)["queries_evaluated"] == 2);
+}
+
+TEST_CASE("pefa: one thread gives the same result twice", "[eval]") {
+  const Files files;
+  const auto metrics = [&] {
+    const Json json = Json::parse(run(files.arguments("xl", "--threads 1 --json -")).out);
+    return json["recall"].dump() + json["ndcg"].dump() + json["mrr_interval"].dump();
+  };
+  REQUIRE(metrics() == metrics());
+}
+
+TEST_CASE("pefa compare: prints every method, and what changes for a query with its texts", "[eval]") {
+  const Files files;
+  std::string arguments = files.arguments("xl", "--show 3 --json " + (files.directory / "all.json").string());
+  arguments.replace(0, 4, "compare");
+  arguments.replace(arguments.find("--method xl"), 11, "");
+  std::string texts;
+  for (int i = 0; i < 30; ++i) texts += "passage text " + std::to_string(i) + "\n";
+  arguments += " --passage-texts " + files.directory.write("p.txt", texts).string();
+  const Outcome outcome = run(arguments);
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  for (const char* text : {"ERM", "PEFA-XS", "PEFA-XL mean", "PEFA-XL sum", "PEFA-XL softmax", "query: #3",
+                           "before (ERM)", "passage text "}) {
+    REQUIRE(outcome.out.find(text) != std::string::npos);
+  }
+  REQUIRE(Json::parse(read_bytes(files.directory / "all.json")).size() == 5);
+}
+
+TEST_CASE("pefa: help and version succeed and go to stdout", "[eval]") {
+  REQUIRE(run("--help").exit_code == 0);
+  REQUIRE(run("eval --help").out.find("Example:") != std::string::npos);
+  REQUIRE(run("--version").out.find('.') != std::string::npos);
+}
+
+TEST_CASE("pefa: a wrong command line gets one line and exit code 2", "[bad input]") {
+  const Files files;
+  require_refused("", 2, "subcommand");
+  require_refused("evaluate", 2, "evaluate");
+  require_refused("eval --method xs", 2, "--passages");
+  require_refused(files.arguments("xm"), 2, "xm");
+  require_refused(files.arguments("xl", "--lambda 1.1"), 2, "1.1");
+  require_refused(files.arguments("xl", "--lambda -0.1"), 2, "-0.1");
+  require_refused(files.arguments("xl", "--lambda half"), 2, "half");
+  require_refused(files.arguments("xl", "--neighbors 0"), 2, "--neighbors");
+  require_refused(files.arguments("xl", "--top-k 0"), 2, "--top-k");
+  require_refused(files.arguments("xl", "--gate max"), 2, "max");
+  require_refused(files.arguments("xl", "--temperature 0"), 2, "--temperature");
+  require_refused(files.arguments("xl", "--m 100000"), 2, "--m");
+  require_refused(files.arguments("xl", "--index tree"), 2, "tree");
+  require_refused(files.arguments("xl", "--recall-at 1,0"), 2, "--recall-at");
+  require_refused(files.arguments("xl", "--frobnicate"), 2, "--frobnicate");
+}
+
+TEST_CASE("pefa: cut-offs past the depth are refused with what to do", "[bad input]") {
+  const Files files;
+  require_refused(files.arguments("xl", "--recall-at 20 --top-k 10"), 1,
+                  "--recall-at 20 is past --top-k 10; raise --top-k");
+}
+
+TEST_CASE("pefa: a missing file, a directory for a file, an unwritable result", "[bad input]") {
+  Files missing;
+  missing.passages += ".absent";
+  require_refused(missing.arguments(), 1, "No such file");
+  Files directory;
+  directory.queries = directory.directory.write("x", "").parent_path().string();
+  require_refused(directory.arguments(), 1, "not a regular file");
+  Files no_pairs;
+  no_pairs.relevance += ".absent";
+  require_refused(no_pairs.arguments(), 1, "cannot be opened");
+  Files pairs_directory;
+  pairs_directory.truth = pairs_directory.directory.write("x", "").parent_path().string();
+  require_refused(pairs_directory.arguments(), 1, "directory");
+  const Files good;
+  require_refused(good.arguments("erm", "--json /nowhere/at/all.json"), 1, "/nowhere/at/all.json");
+}
+
+TEST_CASE("pefa: files that are not what they should be", "[bad input]") {
+  Files truncated;
+  std::filesystem::resize_file(truncated.tests, std::filesystem::file_size(truncated.tests) - 4);
+  require_refused(truncated.arguments(), 1, "is truncated: expected 640 bytes of elements, 636 are left");
+  Files empty;
+  std::filesystem::resize_file(empty.passages, 0);
+  require_refused(empty.arguments(), 1, "is empty");
+  Files text;
+  text.passages = text.directory.write("P.npy", "1.0 2.0 3.0\n4.0 5.0 6.0\n").string();
+  require_refused(text.arguments(), 1, "is not a .npy file");
+  Files fortran;
+  replace_bytes(fortran.queries, "False", "True ");
+  require_refused(fortran.arguments(), 1, "is in Fortran order, expected C order");
+  Files integers;
+  replace_bytes(integers.queries, "<f4", "<i4");
+  require_refused(integers.arguments(), 1, "has elements of type '<i4'");
+  Files without_scales;
+  io::write_npy(without_scales.passages, EmbeddingStore<std::int8_t>::from(random_matrix(30, 8, 1)));
+  std::filesystem::remove(io::scales_path(without_scales.passages));
+  require_refused(without_scales.arguments(), 1, "expected their float32 row scales");
+}
+
+TEST_CASE("pefa: files that do not fit together", "[bad input]") {
+  const Files dims;
+  io::write_npy(dims.queries, EmbeddingView<float>(random_matrix(40, 7, 2)));
+  require_refused(dims.arguments(), 1, "queries have dim 7, passages in");
+  const Files test_dims;
+  io::write_npy(test_dims.tests, EmbeddingView<float>(random_matrix(20, 9, 2)));
+  require_refused(test_dims.arguments("erm"), 1, "queries have dim 9");
+  Files range;
+  range.relevance = range.directory.write("bad.tsv", "0\t0\n39\t30\n").string();
+  require_refused(range.arguments(), 1, "bad.tsv:2: passage 30 is out of range, expected below 30");
+  Files header;
+  header.relevance = header.directory.write("bad.tsv", "query\tpassage\n0\t0\n").string();
+  require_refused(header.arguments(), 1, "bad.tsv:1: expected a query row number, got 'query'");
+  Files no_pairs;
+  no_pairs.relevance = no_pairs.directory.write("bad.tsv", "\n").string();
+  require_refused(no_pairs.arguments(), 1, "has no pairs");
+  Files no_truth;
+  no_truth.truth = no_truth.directory.write("bad.tsv", "0\t0\t0\n").string();
+  require_refused(no_truth.arguments(), 1, "no query has a relevant passage");
+}
+
+TEST_CASE("pefa: vectors that cannot be searched by", "[bad input]") {
+  const auto with = [](float value, bool whole_row) {
+    RowMajorMatrix rows = random_matrix(30, 8, 1);
+    if (whole_row) rows.row(17).setConstant(value);
+    rows(17, 2) = value;
+    return rows;
+  };
+  const Files nan;
+  io::write_npy(nan.passages, EmbeddingView<float>(with(std::nanf(""), false)));
+  require_refused(nan.arguments(), 1, "row 17 has a NaN or infinite element");
+  const Files zero;
+  io::write_npy(zero.passages, EmbeddingView<float>(with(0.0f, true)));
+  require_refused(zero.arguments("erm"), 1, "row 17 is a zero vector");
+}

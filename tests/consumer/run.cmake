@@ -1,0 +1,25 @@
+# Configures, builds and runs tests/consumer/project against pefa taken one way.
+# cmake -DMODE=installed|build_tree|add_subdirectory -DSOURCE_DIR= -DBUILD_DIR= -DWORK_DIR= -DCXX= -P run.cmake
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${ARGV}\nended with ${result}:\n${output}")
+  endif()
+endfunction()
+
+file(REMOVE_RECURSE "${WORK_DIR}")
+set(arguments "-DCMAKE_CXX_COMPILER=${CXX}" -DCMAKE_BUILD_TYPE=Debug)
+if(MODE STREQUAL "installed")
+  run("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${WORK_DIR}/prefix")
+  list(APPEND arguments "-DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix")
+elseif(MODE STREQUAL "build_tree")
+  list(APPEND arguments "-Dpefa_DIR=${BUILD_DIR}/cmake")
+elseif(MODE STREQUAL "add_subdirectory")
+  list(APPEND arguments -DPEFA_TAKEN_BY=add_subdirectory "-DPEFA_SOURCE_DIR=${SOURCE_DIR}")
+else()
+  message(FATAL_ERROR "MODE is '${MODE}', expected installed, build_tree or add_subdirectory")
+endif()
+
+run("${CMAKE_COMMAND}" -S "${SOURCE_DIR}/tests/consumer/project" -B "${WORK_DIR}/build" ${arguments})
+run("${CMAKE_COMMAND}" --build "${WORK_DIR}/build")
+run("${WORK_DIR}/build/consumer")

@@ -1,0 +1,147 @@
+// What every AnnIndex promises, as one set of checks that each index's tests run.
+#pragma once
+
+#include <Eigen/Core>
+
+#include <limits>
+#include <thread>
+#include <vector>
+
+#include "catch.hpp"
+#include "pefa/eval/metrics.hpp"
+#include "pefa/index/flat_index.hpp"
+#include "support.hpp"
+
+namespace pefa::test {
+
+/// Checks `Index` built with `params` over random rows. @param least_recall  of the exact top 10, on average
+template <class Index>
+void check_index_conforms(const typename Index::Params& params, double least_recall) {
+  constexpr std::size_t n = 600;
+  constexpr std::size_t dim = 24;
+  const RowMajorMatrix rows = random_matrix(n, dim, 7);
+  const RowMajorMatrix queries = random_matrix(50, dim, 8);
+  const Index index = Index::build(EmbeddingView<float>(rows), params, {AnyExecutor::serial()});
+  const auto exact = FlatIndex<>::build(EmbeddingView<float>(rows), {.metric = index.metric()});
+  const auto query = [&](Eigen::Index i) { return QueryView(queries.row(i).data(), dim); };
+
+  SECTION("it has the size and dim of its rows") {
+    REQUIRE(index.size() == n);
+    REQUIRE(index.dim() == dim);
+    REQUIRE(index.memory_bytes() >= n * dim);  // one byte an element at the very least
+  }
+  SECTION("results are sorted, unique, in range, and their scores are the rows' own") {
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const std::vector<Neighbor> found = index.search(query(q), 10, {});
+      REQUIRE(found.size() == 10);
+      std::vector<bool> seen(n);
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        REQUIRE(found[i].row < n);
+        REQUIRE_FALSE(seen[found[i].row]);
+        seen[found[i].row] = true;
+        if (i > 0) REQUIRE(ranks_before(found[i - 1], found[i]));
+        REQUIRE(found[i].score == Approx(exact.score(query(q), found[i].row)).margin(1e-5));
+      }
+    }
+  }
+  SECTION("it finds the exact neighbours as well as it claims") {
+    double recall = 0.0;
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      recall += ann_recall(index.search(query(q), 10, {}), exact.search(query(q), 10));
+    }
+    REQUIRE(recall / static_cast<double>(queries.rows()) >= least_recall);
+  }
+  SECTION("a larger k extends the results of a smaller one where the beam is the same") {
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const std::vector<Neighbor> few = index.search(query(q), 5, {.ef = 200});
+      const std::vector<Neighbor> more = index.search(query(q), 50, {.ef = 200});
+      REQUIRE(std::equal(few.begin(), few.end(), more.begin()));
+    }
+  }
+  SECTION("more than there is gives all there is, or fewer, never padding") {
+    const std::vector<Neighbor> all = index.search(query(0), 10 * n, {.ef = 10 * n});
+    REQUIRE(all.size() <= n);
+    REQUIRE(all.size() >= n * 99 / 100);
+  }
+  SECTION("an ef below k is raised to k, an absurd one costs nothing but time") {
+    REQUIRE(index.search(query(0), 40, {.ef = 1}).size() == 40);
+    REQUIRE(index.search(query(0), 1, {.ef = std::numeric_limits<std::size_t>::max()}).size() == 1);
+  }
+  SECTION("a batch gives what single searches give") {
+    const auto batch = search_batch(index, EmbeddingView<float>(queries), 10, {}, ThreadExecutor(2));
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const std::vector<Neighbor> single = index.search(query(q), 10, {});
+      const std::vector<Neighbor>& batched = batch[static_cast<std::size_t>(q)];
+      REQUIRE(batched.size() == single.size());
+      REQUIRE(ann_recall(batched, single) == 1.0);
+      for (std::size_t i = 0; i < single.size(); ++i) {
+        REQUIRE(batched[i].score == Approx(single[i].score).margin(1e-5));
+      }
+    }
+  }
+  SECTION("searches from several threads at once give what one thread gets") {
+    std::vector<std::vector<Neighbor>> expected;
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) expected.push_back(index.search(query(q), 10, {}));
+    std::vector<std::thread> threads;
+    std::vector<int> wrong(4);
+    for (std::size_t t = 0; t < wrong.size(); ++t) {
+      threads.emplace_back([&, t] {
+        for (std::size_t q = 0; q < expected.size(); ++q) {
+          const std::vector<Neighbor> found = index.search(query(static_cast<Eigen::Index>(q)), 10, {});
+          if (found != expected[q]) ++wrong[t];
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    REQUIRE(wrong == std::vector<int>(wrong.size(), 0));
+  }
+  SECTION("moving it moves its rows") {
+    const std::vector<Neighbor> expected = index.search(query(0), 10, {});
+    Index first = Index::build(EmbeddingView<float>(rows), params, {AnyExecutor::serial()});
+    const Index second = std::move(first);
+    REQUIRE(second.search(query(0), 10, {}) == expected);
+  }
+  SECTION("one row is an index too") {
+    const RowMajorMatrix one = rows.topRows(1);
+    const Index small = Index::build(EmbeddingView<float>(one), params, {});
+    const std::vector<Neighbor> found = small.search(query(0), 3, {});
+    REQUIRE(found.size() == 1);
+    REQUIRE(found[0].row == 0);
+  }
+  SECTION("equal scores order by ascending row") {
+    RowMajorMatrix same(5, static_cast<Eigen::Index>(dim));
+    same.rowwise() = rows.row(0);
+    const Index tied = Index::build(EmbeddingView<float>(same), params, {AnyExecutor::serial()});
+    const std::vector<Neighbor> found = tied.search(query(0), 5, {});
+    for (Row i = 0; i < found.size(); ++i) REQUIRE(found[i].row == i);
+  }
+  SECTION("wrong queries and rows are refused") {
+    REQUIRE_ERROR(ShapeError, "query has dim 23, expected 24", index.search(query(0).first(dim - 1), 10, {}));
+    REQUIRE_ERROR(ValueError, "k is 0", index.search(query(0), 0, {}));
+    std::vector<float> bad(dim, 1.0f);
+    bad[3] = std::numeric_limits<float>::quiet_NaN();
+    REQUIRE_ERROR(ValueError, "NaN or infinite", index.search(bad, 10, {}));
+    bad[3] = std::numeric_limits<float>::infinity();
+    REQUIRE_ERROR(ValueError, "NaN or infinite", index.search(bad, 10, {}));
+    REQUIRE_ERROR(ValueError, "no rows", Index::build(EmbeddingView<float>(rows).slice(0, 0), params, {}));
+    RowMajorMatrix broken = rows;
+    broken(17, 3) = std::numeric_limits<float>::quiet_NaN();
+    REQUIRE_ERROR(ValueError, "row 17", Index::build(EmbeddingView<float>(broken), params, {}));
+    REQUIRE_ERROR(ShapeError, "row 600", index.score(query(0), static_cast<Row>(n)));
+  }
+  SECTION("a build reports its progress and can be stopped") {
+    std::size_t last = 0;
+    const Progress count = [&](std::size_t done, std::size_t total) {
+      REQUIRE(done >= last);
+      REQUIRE(total == n);
+      last = done;
+      return ProgressAction::proceed;
+    };
+    (void)Index::build(EmbeddingView<float>(rows), params, {ThreadExecutor(2), count});
+    REQUIRE(last == n);
+    const Progress stop = [](std::size_t, std::size_t) { return ProgressAction::stop; };
+    REQUIRE_ERROR(Cancelled, "stopped", Index::build(EmbeddingView<float>(rows), params, {ThreadExecutor(2), stop}));
+  }
+}
+
+}  // namespace pefa::test

@@ -1,0 +1,89 @@
+#include "pefa/index/flat_index.hpp"
+
+#include "catch.hpp"
+#include "conformance.hpp"
+#include "support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+
+TEST_CASE("FlatIndex conforms over inner product") {
+  check_index_conforms<FlatIndex<>>({.metric = Metric::inner_product}, 1.0);
+}
+
+TEST_CASE("FlatIndex conforms over L2") {
+  check_index_conforms<FlatIndex<>>({.metric = Metric::l2}, 1.0);
+}
+
+TEST_CASE("FlatIndex::search: agrees with a dense product and a full sort") {
+  const RowMajorMatrix rows = random_matrix(313, 65, 1, Normalize::none);
+  const RowMajorMatrix queries = random_matrix(130, 65, 2, Normalize::none);
+  const auto index = FlatIndex<>::build(EmbeddingView<float>(rows));
+  const RowMajorMatrix scores = queries * rows.transpose();
+  const auto batch = index.search_batch(queries, 313);
+  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+    const auto& found = batch[static_cast<std::size_t>(q)];
+    REQUIRE(found.size() == 313);
+    for (const Neighbor& neighbor : found) {
+      REQUIRE(neighbor.score == Approx(scores(q, static_cast<Eigen::Index>(neighbor.row))).margin(1e-4));
+    }
+    Eigen::Index best = 0;
+    scores.row(q).maxCoeff(&best);
+    REQUIRE(index.search({queries.row(q).data(), 65}, 1)[0].row == static_cast<Row>(best));
+  }
+}
+
+TEMPLATE_TEST_CASE("FlatIndex: rows of every element type score as their floats do", "", float, double, Eigen::half,
+                   Eigen::bfloat16, std::int8_t) {
+  const RowMajorMatrix source = random_matrix(100, 37, 3);
+  const auto store = EmbeddingStore<TestType>::from(source);
+  RowMajorMatrix decoded(source.rows(), source.cols());
+  for (std::size_t i = 0; i < store.size(); ++i) store.view().decode(i, decoded.data() + i * store.dim());
+  const RowMajorMatrix queries = random_matrix(9, 37, 4);
+  for (const Metric metric : {Metric::inner_product, Metric::l2}) {
+    const auto index = FlatIndex<TestType>::build(store, {.metric = metric});
+    const auto expected = FlatIndex<float>::build(decoded, {.metric = metric});
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const QueryView query(queries.row(q).data(), 37);
+      const auto found = index.search(query, 100);
+      for (const Neighbor& neighbor : found) {
+        REQUIRE(neighbor.score == Approx(expected.score(query, neighbor.row)).margin(1e-5));
+      }
+    }
+    const auto batch = index.search_batch(queries, 5);
+    REQUIRE(ann_recall(batch[0], index.search({queries.row(0).data(), 37}, 5)) == 1.0);
+  }
+}
+
+TEST_CASE("FlatIndex::build: borrowed rows are read in place, copied rows are the index's own") {
+  RowMajorMatrix rows = random_matrix(10, 4, 5);
+  const auto borrowing = FlatIndex<>::build(EmbeddingView<float>(rows), {.rows = Rows::borrow});
+  const auto copying = FlatIndex<>::build(EmbeddingView<float>(rows), {.rows = Rows::copy});
+  REQUIRE(borrowing.rows().data() == rows.data());
+  REQUIRE(borrowing.memory_bytes() == 0);
+  REQUIRE(copying.rows().data() != rows.data());
+  REQUIRE(copying.memory_bytes() == 10 * 4 * sizeof(float));
+}
+
+TEST_CASE("FlatIndex::build: a store that is handed over is not copied") {
+  auto store = EmbeddingStore<float>::from(random_matrix(10, 4, 6));
+  const float* before = store.row(0);
+  const auto index = FlatIndex<>::build(std::move(store));
+  REQUIRE(index.rows().data() == before);
+}
+
+TEST_CASE("FlatIndex: rows further apart than their dim are searched as the dense ones are") {
+  const RowMajorMatrix wide = random_matrix(50, 40, 9);
+  const RowMajorMatrix narrow = wide.leftCols(20);
+  const auto strided =
+      FlatIndex<>::build(EmbeddingView<float>(wide.data(), 50, 20, 40, nullptr), {.rows = Rows::borrow});
+  const auto dense = FlatIndex<>::build(EmbeddingView<float>(narrow));
+  const RowMajorMatrix queries = random_matrix(3, 20, 10);
+  REQUIRE(strided.search({queries.data(), 20}, 10) == dense.search({queries.data(), 20}, 10));
+  REQUIRE(strided.search_batch(queries, 10)[2] == dense.search_batch(queries, 10)[2]);
+}
+
+TEST_CASE("FlatIndex::search_batch: no queries give no results") {
+  const auto index = FlatIndex<>::build(EmbeddingView<float>(random_matrix(5, 4, 1)));
+  REQUIRE(index.search_batch(EmbeddingView<float>(nullptr, 0, 4), 3).empty());
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything, and runs every test. Arguments go to ctest (tests/run.sh -R index).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
+  catch2 libfaiss-dev liblapack-dev
+
+build=build/release
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_WARNINGS_ARE_ERRORS=ON \
+  -DPEFA_BUILD_TESTS=ON -DPEFA_BUILD_EXAMPLES=ON -DPEFA_BUILD_BENCHMARKS=ON
+cmake --build "$build"
+ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "$@"
