@@ -18,4 +18,4 @@ exec "$build/bin/pefa" compare \
   --passages "$data/passages.npy" \
   --train-queries "$data/train_queries.npy" --train-relevance "$data/train_relevance.tsv" \
   --test-queries "$data/test_queries.npy" --test-relevance "$data/test_relevance.tsv" \
-  --show 16,17,18 --passage-texts "$build/passages.txt" --query-texts "$build/test_queries.txt"
+  --show 325,500,675 --passage-texts "$build/passages.txt" --query-texts "$build/test_queries.txt"

@@ -30,6 +30,13 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   pefa::cli::add_eval_command(app);
   pefa::cli::add_compare_command(app);
+  const std::string first = argc > 1 ? argv[1] : "";
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  const bool known =
+      std::any_of(commands.begin(), commands.end(), [&](auto* each) { return each->get_name() == first; });
+  if (!first.empty() && first[0] != '-' && !known) {
+    return fail("unknown subcommand '" + first + "', expected eval or compare (see pefa --help)", exit_usage);
+  }
   try {
     app.parse(argc, argv);
     return 0;
