@@ -64,6 +64,13 @@ class TemporaryDirectory {
 
   [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
 
+  /// How many files are here.
+  [[nodiscard]] std::size_t file_count() const {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(path_)) ++count;
+    return count;
+  }
+
   /// Writes `bytes` to a file here and returns its path.
   [[nodiscard]] std::filesystem::path write(const std::string& name, const std::string& bytes) const {
     std::ofstream(path_ / name, std::ios::binary) << bytes;

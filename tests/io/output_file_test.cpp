@@ -32,7 +32,7 @@ TEST_CASE("OutputFile: the file appears whole at commit, and no .part stays") {
     REQUIRE(read_bytes(directory / "out") == "new 1");
   }
   REQUIRE(read_bytes(directory / "out") == "new 1");
-  REQUIRE_FALSE(std::filesystem::exists(directory / "out.part"));
+  REQUIRE(directory.file_count() == 1);
 }
 
 TEST_CASE("OutputFile: an older file stays until commit") {
@@ -53,10 +53,10 @@ TEST_CASE("OutputFile: abandoned, it leaves the older file and no .part") {
     OutputFile file(path);
     file.stream() << "half of the ";
     file.stream().flush();
-    REQUIRE(std::filesystem::exists(directory / "out.part"));
+    REQUIRE(directory.file_count() == 2);
   }
   REQUIRE(read_bytes(path) == "old");
-  REQUIRE_FALSE(std::filesystem::exists(directory / "out.part"));
+  REQUIRE(directory.file_count() == 1);
 }
 
 TEST_CASE("OutputFile: bytes that could not be written fail the commit, and the older file stays") {
@@ -69,7 +69,7 @@ TEST_CASE("OutputFile: bytes that could not be written fail the commit, and the 
     REQUIRE_ERROR(IoError, "out: could not be written whole", file.commit());
   }
   REQUIRE(read_bytes(path) == "old");
-  REQUIRE_FALSE(std::filesystem::exists(directory / "out.part"));
+  REQUIRE(directory.file_count() == 1);
 }
 
 TEST_CASE("OutputFile: a rename that fails is an IoError and leaves no .part") {
@@ -81,7 +81,7 @@ TEST_CASE("OutputFile: a rename that fails is an IoError and leaves no .part") {
     REQUIRE_ERROR(IoError, "out: ", file.commit());
   }
   REQUIRE(std::filesystem::is_directory(directory / "out"));
-  REQUIRE_FALSE(std::filesystem::exists(directory / "out.part"));
+  REQUIRE(directory.file_count() == 1);
 }
 
 TEST_CASE("OutputFile: a directory, a folder that is not there and a name too long are IoErrors") {
@@ -102,4 +102,16 @@ TEST_CASE("OutputFile: numbers are written without a host's locale") {
   }
   std::locale::global(before);
   REQUIRE(read_bytes(directory / "out") == "1234567");
+}
+
+TEST_CASE("OutputFile: two writers of one path do not meet; the last to commit wins") {
+  const test::TemporaryDirectory directory;
+  OutputFile first(directory / "out");
+  OutputFile second(directory / "out");
+  first.stream() << "first";
+  second.stream() << "second, longer";
+  second.commit();
+  first.commit();
+  REQUIRE(read_bytes(directory / "out") == "first");
+  REQUIRE(directory.file_count() == 1);
 }

@@ -340,3 +340,17 @@ TEMPLATE_TEST_CASE("EmbeddingStore::memory_bytes: the elements, and the scales o
   REQUIRE(growing.memory_bytes() >= 400 * row_bytes);
   REQUIRE(growing.memory_bytes() <= 800 * row_bytes);
 }
+
+TEMPLATE_TEST_CASE("EmbeddingStore::append: its own rows may be appended, whole or in part", "", float, std::int8_t) {
+  const RowMajorMatrix rows = test::random_matrix(5, 3, 1);
+  auto store = EmbeddingStore<TestType>::from(rows);
+  const auto expected = EmbeddingStore<TestType>::from(rows);
+  store.append(store.view());
+  store.append(store.view().slice(3, 5));
+  REQUIRE(store.size() == 12);
+  for (std::size_t i = 0; i < store.size(); ++i) {
+    const std::size_t source = i < 10 ? i % 5 : i - 7;
+    REQUIRE(std::equal(store.row(i), store.row(i) + 3, expected.row(source)));
+    REQUIRE(store.view().scale(i) == expected.view().scale(source));
+  }
+}

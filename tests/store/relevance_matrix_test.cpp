@@ -303,3 +303,16 @@ TEST_CASE("RelevanceMatrix::memory_bytes: an entry is eight bytes, and the trans
   (void)relevance.transposed();
   REQUIRE(relevance.memory_bytes() >= before + entries + 501 * 4);
 }
+
+TEST_CASE("RelevanceMatrix::from_pairs: clicks add up past the integers that a float counts") {
+  std::vector<RelevancePair> pairs(3, {QueryId(0), PassageId(0), 1.0f});
+  pairs[0].weight = 16777216.0f;
+  const auto relevance = RelevanceMatrix::from_pairs(pairs, 1, 1);
+  REQUIRE(relevance.passages_of(QueryId(0)).weights[0] == 16777218.0f);
+}
+
+TEST_CASE("RelevanceMatrix::row_normalized: a share too small for a float stays above zero") {
+  const std::vector<RelevancePair> pairs{{QueryId(0), PassageId(0), 1e-38f}, {QueryId(0), PassageId(1), 1e30f}};
+  const auto shares = RelevanceMatrix::from_pairs(pairs, 1, 2).row_normalized().passages_of(QueryId(0));
+  REQUIRE(shares.weights[0] > 0.0f);
+}

@@ -18,8 +18,8 @@ namespace pefa {
 
 /// Arguments of one search of a retriever.
 struct SearchOptions {
-  std::size_t ef = 0;           ///< beam width on the passage index; 0 means the index's default
-  std::size_t query_ef = 0;     ///< PEFA-XL: beam width on the index of training queries; 0 means that index's default
+  std::size_t ef = 0;        ///< beam width on the passage index; 0 means the index's default
+  std::size_t query_ef = 0;  ///< PEFA-XL: beam width on the index of training queries; 0 means that index's default
   std::optional<float> lambda{};  ///< PEFA-XL: λ of this call; empty means the one it was built with
 };
 

@@ -11,7 +11,6 @@
 #include <exception>
 #include <functional>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -53,7 +52,7 @@ class ThreadExecutor {
     helpers.reserve(workers - 1);
     try {
       for (std::size_t t = 1; t < workers; ++t) helpers.emplace_back([&shared] { shared.work(); });
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       // The system has no thread left: those that started, and the caller, do the work.
     }
     shared.work();

@@ -7,8 +7,9 @@
 #endif
 
 // hnswlib 0.6 defines functions and variables of external linkage in its headers, so that two units that include it do
-// not link. Here they become local to each unit, as 0.7 and later have them. 0.8 is known by its stop_condition.h; a host
-// without CMake on 0.7 defines PEFA_HNSWLIB_0_7. PORTABLE_ALIGN32 tells that the host has included hnswlib before us.
+// not link. Here they become local to each unit, as 0.7 and later have them. 0.8 is known by its stop_condition.h; a
+// host without CMake on 0.7 defines PEFA_HNSWLIB_0_7. PORTABLE_ALIGN32 tells that the host has included hnswlib before
+// us.
 #if defined(__SSE__) && !defined(NO_MANUAL_VECTORIZATION) && !defined(_MSC_VER) && !defined(PORTABLE_ALIGN32) && \
     !defined(PEFA_HNSWLIB_0_7) && !__has_include(<hnswlib/stop_condition.h>)
 #define PEFA_HNSWLIB_0_6_GLOBALS 1

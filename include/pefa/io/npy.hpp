@@ -148,10 +148,9 @@ class MappedNpy {
 
 namespace detail {
 
-/// Writes a version 1.0 file: `write_elements(out)` puts what the header declares.
+/// Writes what a version 1.0 file holds; the caller commits it. `write_elements(out)` puts what the header declares.
 template <class WriteElements>
-void write_npy_file(const std::filesystem::path& path, NpyType type, const std::string& shape,
-                    const WriteElements& write_elements) {
+void write_npy_file(OutputFile& file, NpyType type, const std::string& shape, const WriteElements& write_elements) {
   const char* descr = type == NpyType::float16   ? "<f2"
                       : type == NpyType::float32 ? "<f4"
                       : type == NpyType::float64 ? "<f8"
@@ -162,14 +161,12 @@ void write_npy_file(const std::filesystem::path& path, NpyType type, const std::
   header.resize(padded - prefix - 1, ' ');
   header.push_back('\n');
 
-  OutputFile file(path);
   std::ostream& out = file.stream();
   out.write("\x93NUMPY\x01\x00", 8);
   out.put(static_cast<char>(header.size() & 0xFF));
   out.put(static_cast<char>(header.size() >> 8));
   out.write(header.data(), static_cast<std::streamsize>(header.size()));
   write_elements(out);
-  file.commit();
 }
 
 }  // namespace detail
@@ -180,18 +177,22 @@ template <EmbeddingScalar Scalar>
 void write_npy(const std::filesystem::path& path, const EmbeddingView<Scalar>& rows) {
   static_assert(detail::npy_type<Scalar>().has_value(), "NumPy has no bfloat16: convert to half or float first");
   const std::string shape = "(" + std::to_string(rows.size()) + ", " + std::to_string(rows.dim()) + ")";
-  detail::write_npy_file(path, *detail::npy_type<Scalar>(), shape, [&](std::ostream& out) {
+  OutputFile file(path);
+  detail::write_npy_file(file, *detail::npy_type<Scalar>(), shape, [&](std::ostream& out) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       out.write(reinterpret_cast<const char*>(rows.row(i)), static_cast<std::streamsize>(rows.dim() * sizeof(Scalar)));
     }
   });
   if constexpr (has_row_scales<Scalar>) {
     const std::string scales_shape = "(" + std::to_string(rows.size()) + ",)";
-    detail::write_npy_file(scales_path(path), NpyType::float32, scales_shape, [&](std::ostream& out) {
+    OutputFile scales(scales_path(path));
+    detail::write_npy_file(scales, NpyType::float32, scales_shape, [&](std::ostream& out) {
       out.write(reinterpret_cast<const char*>(rows.scales()),
                 static_cast<std::streamsize>(rows.size() * sizeof(float)));
     });
+    scales.commit();  // both are written by now: a full disk leaves the older pair as it was
   }
+  file.commit();
 }
 
 template <EmbeddingScalar Scalar>

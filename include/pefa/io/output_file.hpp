@@ -5,6 +5,8 @@
 #include <fstream>
 #include <locale>
 #include <ostream>
+#include <random>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -12,15 +14,19 @@
 
 namespace pefa::io {
 
-/// Writes `path` through `path`.part; until commit() an older file of that name stays as it was.
+/// Writes `path` through a file of a name of its own beside it; until commit() an older file of that name stays as it
+/// was.
 class OutputFile {
  public:
   /// @throws IoError  the file cannot be opened for writing
   explicit OutputFile(std::filesystem::path path) : path_(std::move(path)), part_(path_) {
+    part_ += '.';
+    part_ += std::to_string(std::random_device{}());  // two writers of one path do not meet
     part_ += ".part";
     std::error_code ignored;  // what is wrong with the path, opening it will tell
-    if (std::filesystem::is_directory(path_, ignored))
+    if (std::filesystem::is_directory(path_, ignored)) {
       pefa::detail::fail<IoError>(path_.string(), ": is a directory, expected a file");
+    }
     out_.imbue(std::locale::classic());  // no host's thousands separators in a file
     out_.open(part_, std::ios::binary | std::ios::trunc);
     if (!out_) pefa::detail::fail<IoError>(path_.string(), ": cannot be opened for writing");

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -74,6 +75,12 @@ class EmbeddingStore {
       detail::fail<ShapeError>("EmbeddingStore::append: rows have dim ", rows.dim(), ", the store has dim ", dim_);
     }
     require_valid_rows(rows, check, "EmbeddingStore::append");
+    if constexpr (std::same_as<Source, Scalar>) {
+      if (holds(rows.data())) {  // our own rows, which growing would move away
+        const EmbeddingStore copy = from(rows, Normalize::none, check);
+        return append(copy.view(), normalize, check);
+      }
+    }
     const std::size_t before = size_;
     make_room(size_ + rows.size());
     try {
@@ -124,11 +131,17 @@ class EmbeddingStore {
     if (size > room) reserve(std::max(size, room + room / 2));
   }
 
+  [[nodiscard]] bool holds(const Scalar* element) const noexcept {
+    const std::less<const Scalar*> before;
+    return !before(element, values_.data()) && before(element, values_.data() + values_.size());
+  }
+
   /// Drops the rows from `size` on.
   void truncate(std::size_t size) noexcept {
     values_.erase(values_.begin() + static_cast<std::ptrdiff_t>(size * dim_), values_.end());
-    if constexpr (has_row_scales<Scalar>)
+    if constexpr (has_row_scales<Scalar>) {
       scales_.erase(scales_.begin() + static_cast<std::ptrdiff_t>(size), scales_.end());
+    }
     size_ = size;
   }
 

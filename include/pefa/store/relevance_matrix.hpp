@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -78,9 +79,11 @@ class RelevanceMatrix {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < sorted.size();) {
       RelevancePair merged = sorted[i];
+      double weight = static_cast<double>(merged.weight);  // a float would stop counting clicks at 16,777,216
       for (++i; i < sorted.size() && sorted[i].query == merged.query && sorted[i].passage == merged.passage; ++i) {
-        merged.weight = merge(merged.weight, sorted[i].weight, duplicates);
+        weight = merge(weight, static_cast<double>(sorted[i].weight), duplicates);
       }
+      merged.weight = static_cast<float>(weight);
       if (!std::isfinite(merged.weight)) {
         detail::fail<ValueError>("RelevanceMatrix: the weights of query ", merged.query, ", passage ", merged.passage,
                                  " add up to more than a float holds");
@@ -178,7 +181,8 @@ class RelevanceMatrix {
       double sum = 0.0;
       for (std::int32_t i = begin; i < end; ++i) sum += static_cast<double>(scaled.valuePtr()[i]);
       for (std::int32_t i = begin; i < end; ++i) {
-        scaled.valuePtr()[i] = static_cast<float>(static_cast<double>(scaled.valuePtr()[i]) / sum);
+        const auto share = static_cast<float>(static_cast<double>(scaled.valuePtr()[i]) / sum);
+        scaled.valuePtr()[i] = std::max(share, std::numeric_limits<float>::denorm_min());  // relevant stays relevant
       }
     }
     return RelevanceMatrix(std::move(scaled));
@@ -220,6 +224,7 @@ class RelevanceMatrix {
   explicit RelevanceMatrix(Sparse sparse) : sparse_(std::move(sparse)), transpose_(std::make_shared<Transpose>()) {}
 
   [[nodiscard]] static Entries entries(const Sparse& matrix, Row row) noexcept {
+    assert(row < matrix.outerSize());
     const auto begin = static_cast<std::size_t>(matrix.outerIndexPtr()[row]);
     const auto size = static_cast<std::size_t>(matrix.outerIndexPtr()[row + 1]) - begin;
     return {{matrix.innerIndexPtr() + begin, size}, {matrix.valuePtr() + begin, size}};
@@ -231,7 +236,7 @@ class RelevanceMatrix {
            (static_cast<std::size_t>(matrix.outerSize()) + 1) * sizeof(std::int32_t);
   }
 
-  [[nodiscard]] static float merge(float first, float second, DuplicatePolicy policy) noexcept {
+  [[nodiscard]] static double merge(double first, double second, DuplicatePolicy policy) noexcept {
     switch (policy) {
       case DuplicatePolicy::sum: return first + second;
       case DuplicatePolicy::max: return std::max(first, second);
