@@ -19,6 +19,7 @@
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/quantized_hnsw_index.hpp"
 #include "pefa/io/mapped_file.hpp"
 #include "pefa/io/npy.hpp"
 #include "pefa/io/pairs.hpp"

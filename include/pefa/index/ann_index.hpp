@@ -28,7 +28,8 @@ using QueryView = std::span<const float>;
 
 /// Arguments of one search of an index.
 struct IndexSearchOptions {
-  std::size_t ef = 0;  ///< beam width of graph indexes, raised to k; 0 means the index's own default
+  std::size_t ef = 0;      ///< beam width of graph indexes, raised to k; 0 means the index's own default
+  std::size_t rerank = 0;  ///< QuantizedHnswIndex: candidates rescored exactly, raised to k; 0 means its own default
 };
 
 /// An index: built once over rows, then read-only.

@@ -5,22 +5,17 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
-#include <stdexcept>
-#include <utility>
 #include <vector>
 
-#include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/error.hpp"
-#include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
+#include "pefa/index/lift.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
@@ -31,8 +26,22 @@ struct HnswParams {
   std::size_t ef_construction = 500;  ///< beam width while building; 1 … 100,000
   std::size_t ef_search = 300;        ///< beam width of a search that names none; at least 1
   Metric metric = Metric::inner_product;
-  std::size_t seed = 100;  ///< of the levels drawn for the nodes
+  Lift lift = Lift::automatic;  ///< how a graph over inner product copes with rows of unequal length
+  std::size_t seed = 100;       ///< of the levels drawn for the nodes
 };
+
+namespace detail {
+
+/// @throws ValueError  a parameter out of the range that HnswParams gives it
+inline void require_hnsw_params(const HnswParams& params, const char* who) {
+  if (params.m < 2 || params.m > 1024) fail<ValueError>(who, ": m is ", params.m, ", expected 2 to 1024");
+  if (params.ef_construction < 1 || params.ef_construction > 100'000) {
+    fail<ValueError>(who, ": ef_construction is ", params.ef_construction, ", expected 1 to 100000");
+  }
+  if (params.ef_search < 1) fail<ValueError>(who, ": ef_search is 0, expected at least 1");
+}
+
+}  // namespace detail
 
 /// hnswlib's graph over float rows; rows of other types are converted as they go in.
 ///
@@ -46,23 +55,22 @@ class HnswIndex {
   template <EmbeddingScalar Scalar>
   [[nodiscard]] static HnswIndex build(const EmbeddingView<Scalar>& rows, const HnswParams& params = {},
                                        const BuildOptions& options = {}) {
-    require_params(params);
+    detail::require_hnsw_params(params, "HnswIndex::build");
     if (rows.empty()) detail::fail<ValueError>("HnswIndex::build: no rows, expected at least 1");
     require_valid_rows(rows, RowCheck::finite, "HnswIndex::build");
-    HnswIndex index(rows.size(), rows.dim(), params);
-    ProgressMeter meter(options.progress, rows.size(), "HnswIndex::build");
-    try {
-      index.insert(rows, 0, 1);  // alone: the others start their descent from it
-      meter.add(1);
-      for_each_block(options.executor, rows.size() - 1, insert_block, [&](std::size_t begin, std::size_t end) {
-        index.insert(rows, begin + 1, end + 1);
-        meter.add(end - begin);
-      });
-    } catch (const Error&) {
-      throw;
-    } catch (const std::runtime_error& error) {
-      detail::fail<Error>("HnswIndex::build: hnswlib: ", error.what());
-    }
+    const detail::Lifting<Scalar> lifting(rows, params.metric, params.lift);
+    HnswIndex index(rows.size(), rows.dim(), params, lifting.active());
+    detail::insert_rows(*index.graph_, rows.size(), "HnswIndex::build", options,
+                        [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
+                          if constexpr (std::same_as<Scalar, float>) {
+                            if (!lifting.active()) return rows.row(row);
+                          }
+                          scratch.resize((rows.dim() + 1) * sizeof(float));
+                          auto* floats = reinterpret_cast<float*>(scratch.data());
+                          rows.decode(row, floats);
+                          floats[rows.dim()] = lifting.coordinate(row);
+                          return floats;
+                        });
     index.finish();
     return index;
   }
@@ -108,36 +116,10 @@ class HnswIndex {
   [[nodiscard]] const detail::HnswGraph& graph() const noexcept { return *graph_; }
 
  private:
-  static constexpr std::size_t insert_block = 16;
-
-  HnswIndex(std::size_t size, std::size_t dim, const HnswParams& params)
+  HnswIndex(std::size_t size, std::size_t dim, const HnswParams& params, bool lifted)
       : params_(params),
-        space_(std::make_unique<detail::HnswSpace>(dim, params.metric)),
+        space_(std::make_unique<detail::HnswSpace>(dim, params.metric, lifted)),
         graph_(std::make_unique<detail::HnswGraph>(space_.get(), size, params.m, params.ef_construction, params.seed)) {
-  }
-
-  static void require_params(const HnswParams& params) {
-    if (params.m < 2 || params.m > 1024) {
-      detail::fail<ValueError>("HnswIndex::build: m is ", params.m, ", expected 2 to 1024");
-    }
-    if (params.ef_construction < 1 || params.ef_construction > 100'000) {
-      detail::fail<ValueError>("HnswIndex::build: ef_construction is ", params.ef_construction,
-                               ", expected 1 to 100000");
-    }
-    if (params.ef_search < 1) detail::fail<ValueError>("HnswIndex::build: ef_search is 0, expected at least 1");
-  }
-
-  template <class Scalar>
-  void insert(const EmbeddingView<Scalar>& rows, std::size_t begin, std::size_t end) {
-    detail::AlignedVector<float> decoded(std::same_as<Scalar, float> ? 0 : rows.dim());
-    for (std::size_t i = begin; i < end; ++i) {
-      if constexpr (std::same_as<Scalar, float>) {
-        graph_->addPoint(rows.row(i), i);
-      } else {
-        rows.decode(i, decoded.data());
-        graph_->addPoint(decoded.data(), i);
-      }
-    }
   }
 
   void finish() {
@@ -146,6 +128,7 @@ class HnswIndex {
       node_of_row_[graph_->getExternalLabel(static_cast<hnswlib::tableint>(node))] = static_cast<std::uint32_t>(node);
     }
     detail::release_build_state(*graph_);
+    space_->serve();
   }
 
   HnswParams params_;

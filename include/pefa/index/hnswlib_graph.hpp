@@ -6,9 +6,13 @@
 
 #include <cstddef>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
+#include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/hnswlib_headers.hpp"
 #include "pefa/simd/kernels.hpp"
@@ -18,14 +22,18 @@ namespace pefa::detail {
 using HnswGraph = hnswlib::HierarchicalNSW<float>;
 
 /// A metric over float rows for hnswlib: a distance is the negated similarity. Must outlive the graphs built with it.
+///
+/// A lifted space has one coordinate more while the graph is built (lift.hpp); serve() leaves it out of the distances.
 class HnswSpace final : public hnswlib::SpaceInterface<float> {
  public:
-  HnswSpace(std::size_t dim, Metric metric)
-      : dim_(dim),
+  HnswSpace(std::size_t dim, Metric metric, bool lifted)
+      : row_dim_(dim),
+        stored_dim_(dim + (lifted ? 1 : 0)),
+        dim_(stored_dim_),
         metric_(metric),
         kernel_(metric == Metric::inner_product ? simd::dot_kernel<float>() : simd::squared_l2_kernel<float>()) {}
 
-  std::size_t get_data_size() override { return dim_ * sizeof(float); }
+  std::size_t get_data_size() override { return stored_dim_ * sizeof(float); }
   hnswlib::DISTFUNC<float> get_dist_func() override {
     return metric_ == Metric::inner_product ? &negated_product : &squared_l2;
   }
@@ -36,7 +44,10 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
     return metric_ == Metric::inner_product ? sum : -sum;
   }
   [[nodiscard]] Metric metric() const noexcept { return metric_; }
-  [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
+  [[nodiscard]] std::size_t dim() const noexcept { return row_dim_; }
+
+  /// From here on distances are of the rows alone, as queries have no lifting coordinate.
+  void serve() noexcept { dim_ = row_dim_; }
 
  private:
   static float negated_product(const void* a, const void* b, const void* self) {
@@ -48,10 +59,36 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
     return space->kernel_(static_cast<const float*>(a), static_cast<const float*>(b), space->dim_, 1.0f);
   }
 
-  std::size_t dim_;
+  std::size_t row_dim_;
+  std::size_t stored_dim_;
+  std::size_t dim_;  // what distances run over
   Metric metric_;
   simd::Kernel<float> kernel_;
 };
+
+/// Inserts rows 0 … n-1: the first alone, as the others start their descent from it, the rest in blocks over the
+/// executor. `encode(row, scratch)` gives the bytes of a row as the graph's space has them; each block has a scratch of
+/// its own.
+/// @throws Cancelled  the progress callback said stop  @throws Error  what hnswlib could not do
+template <class Encode>
+void insert_rows(HnswGraph& graph, std::size_t n, const char* who, const BuildOptions& options, const Encode& encode) {
+  constexpr std::size_t block = 16;
+  ProgressMeter meter(options.progress, n, who);
+  const auto insert = [&](std::size_t begin, std::size_t end) {
+    std::vector<std::byte> scratch;
+    for (std::size_t row = begin; row < end; ++row) graph.addPoint(encode(row, scratch), row);
+    meter.add(end - begin);
+  };
+  try {
+    insert(0, 1);
+    for_each_block(options.executor, n - 1, block,
+                   [&](std::size_t begin, std::size_t end) { insert(begin + 1, end + 1); });
+  } catch (const Error&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    fail<Error>(who, ": hnswlib: ", error.what());
+  }
+}
 
 /// hnswlib 0.8's base-layer search takes a filter and a stop condition, and its first template argument means the
 /// opposite of 0.6's and 0.7's.

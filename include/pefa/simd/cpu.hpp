@@ -57,6 +57,16 @@ namespace detail {
 #endif
 }
 
+/// Whether this CPU has AVX-512's int8 products (VNNI), which not every CPU with AVX-512 has.
+[[nodiscard]] inline bool has_vnni() noexcept {
+#if PEFA_X86_KERNELS
+  static const bool vnni = best_level() == Level::avx512 && __builtin_cpu_supports("avx512vnni");
+  return vnni;
+#else
+  return false;
+#endif
+}
+
 namespace detail {
 inline std::atomic<Level>& selected_level() noexcept {
   static std::atomic<Level> level{best_level()};

@@ -148,7 +148,8 @@ class RelevanceMatrix {
   [[nodiscard]] Entries passages_of(QueryId query) const noexcept { return entries(sparse_, query.row()); }
 
   /// The queries of a passage in ascending order, with their weights; the first call makes the transpose.
-  [[nodiscard]] Entries queries_of(PassageId passage) const { return entries(transposed(), passage.row()); }
+  [[nodiscard]] Entries queries_of(PassageId passage) const& { return entries(transposed(), passage.row()); }
+  Entries queries_of(PassageId passage) const&& = delete;
 
   /// Yᵀ [n_passages x n_queries], made once; safe to ask for from several threads.
   [[nodiscard]] const Sparse& transposed() const {

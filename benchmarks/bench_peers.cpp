@@ -1,0 +1,213 @@
+// Which index answers fastest at equal recall? hnswlib called directly, HnswIndex, QuantizedHnswIndex, FlatIndex and,
+// where it is installed, faiss: recall against latency over ef, build seconds and bytes, on one data set in one
+// process.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "bench_support.hpp"
+
+#if PEFA_BENCH_FAISS
+#include <faiss/IndexHNSW.h>
+#endif
+
+namespace {
+
+using namespace pefa;
+using namespace pefa::bench;
+
+constexpr std::size_t m = 32;
+constexpr std::size_t ef_construction = 500;
+
+std::vector<Row> rows_of(const std::vector<Neighbor>& neighbors) {
+  std::vector<Row> rows;
+  rows.reserve(neighbors.size());
+  for (const Neighbor& neighbor : neighbors) rows.push_back(neighbor.row);
+  return rows;
+}
+
+/// Runs `make`, which returns the search and the bytes it claims, and records seconds and growth.
+template <class Make>
+Peer build_peer(const std::string& name, const Make& make) {
+  std::fprintf(stderr, "building %s\n", name.c_str());
+  Peer peer;
+  peer.name = name;
+  const std::size_t before = resident_bytes();
+  const auto start = Clock::now();
+  std::tie(peer.search, peer.bytes) = make();
+  peer.build_seconds = seconds_since(start);
+  const std::size_t after = resident_bytes();
+  peer.resident_growth = after > before ? after - before : 0;
+  return peer;
+}
+
+std::pair<Search, std::size_t> make_hnswlib(const DataSet& data, const ThreadExecutor& threads) {
+  auto space = std::make_shared<hnswlib::InnerProductSpace>(data.passages.dim());
+  auto graph = std::make_shared<hnswlib::HierarchicalNSW<float>>(space.get(), data.passages.size(), m, ef_construction);
+  graph->addPoint(data.passages.row(0), 0);
+  threads.run(data.passages.size() - 1, [&](std::size_t i) { graph->addPoint(data.passages.row(i + 1), i + 1); });
+  Search search = [&data, space, graph](std::size_t q, std::size_t k, std::size_t ef) {
+    graph->setEf(ef);
+    auto found = graph->searchKnn(data.test_queries.row(q), k);
+    std::vector<Row> rows;
+    rows.reserve(k);
+    for (; !found.empty(); found.pop()) rows.push_back(static_cast<Row>(found.top().second));
+    return rows;
+  };
+  return {search, pefa::detail::graph_bytes(*graph)};
+}
+
+template <class Index>
+std::pair<Search, std::size_t> make_index(const DataSet& data, const typename Index::Params& params,
+                                          const ThreadExecutor& threads) {
+  auto index = std::make_shared<Index>(Index::build(data.passages.view(), params, {threads}));
+  Search search = [&data, index](std::size_t q, std::size_t k, std::size_t ef) {
+    return rows_of(index->search(data.query(q), k, {.ef = ef}));
+  };
+  return {search, index->memory_bytes()};
+}
+
+#if PEFA_BENCH_FAISS
+template <class Index, class... Arguments>
+std::pair<Search, std::size_t> make_faiss(const DataSet& data, const Arguments&... arguments) {
+  const auto dim = static_cast<int>(data.passages.dim());
+  auto index = std::make_shared<Index>(dim, arguments..., static_cast<int>(m), faiss::METRIC_INNER_PRODUCT);
+  index->hnsw.efConstruction = static_cast<int>(ef_construction);
+  const auto n = static_cast<std::int64_t>(data.passages.size());
+  index->train(n, data.passages.row(0));
+  index->add(n, data.passages.row(0));
+  Search search = [&data, index](std::size_t q, std::size_t k, std::size_t ef) {
+    index->hnsw.efSearch = static_cast<int>(ef);
+    std::vector<float> scores(k);
+    std::vector<std::int64_t> labels(k);
+    index->search(1, data.test_queries.row(q), static_cast<std::int64_t>(k), scores.data(), labels.data());
+    return std::vector<Row>(labels.begin(), labels.end());
+  };
+  return {search, 0};
+}
+#endif
+
+void print(const std::vector<Peer>& peers, const std::vector<double>& targets, std::size_t k) {
+  std::printf("\nk = %zu\n%-24s%10s%12s%12s   recall@%zu: ms a query (p99) by ef\n", k, "index", "build s", "MiB",
+              "RSS MiB", k);
+  for (const Peer& peer : peers) {
+    std::printf("%-24s%10.1f%12.1f%12.1f  ", peer.name.c_str(), peer.build_seconds,
+                static_cast<double>(peer.bytes) / (1 << 20), static_cast<double>(peer.resident_growth) / (1 << 20));
+    for (const Point& point : peer.curve) {
+      std::printf(" %.4f: %.3f (%.2f)", point.recall, point.milliseconds, point.p99);
+    }
+    std::printf("\n");
+  }
+  std::printf("\nhnswlib's time over the index's, at equal recall\n%-24s", "index");
+  for (const double target : targets) std::printf("%12s", ("R=" + std::to_string(target).substr(0, 5)).c_str());
+  std::printf("\n");
+  for (const Peer& peer : peers) {
+    std::printf("%-24s", peer.name.c_str());
+    for (const double target : targets) {
+      const auto theirs = milliseconds_at(peers[0].curve, target);
+      const auto ours = milliseconds_at(peer.curve, target);
+      if (theirs && ours) {
+        std::printf("%12.2f", *theirs / *ours);
+      } else {
+        std::printf("%12s", "-");
+      }
+    }
+    std::printf("\n");
+  }
+}
+
+nlohmann::ordered_json to_json(const std::vector<Peer>& peers, const std::vector<double>& targets, std::size_t k,
+                               nlohmann::ordered_json json) {
+  for (const Peer& peer : peers) {
+    auto& one = json["indexes"][peer.name];
+    one["build_seconds"] = peer.build_seconds;
+    one["bytes"] = peer.bytes;
+    one["rss_growth_bytes"] = peer.resident_growth;
+    for (const Point& point : peer.curve) {
+      one["curve_k" + std::to_string(k)].push_back(
+          {{"ef", point.ef}, {"recall", point.recall}, {"ms", point.milliseconds}, {"p99_ms", point.p99}});
+    }
+    for (const double target : targets) {
+      const auto theirs = milliseconds_at(peers[0].curve, target);
+      const auto ours = milliseconds_at(peer.curve, target);
+      char key[32];
+      std::snprintf(key, sizeof key, "R@%zu=%g", k, target);
+      if (theirs && ours) json["ratio_vs_hnswlib"][peer.name][key] = *theirs / *ours;
+    }
+  }
+  return json;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Recall against latency of pefa's indexes and their rivals");
+  std::string folder;
+  std::string json_path;
+  std::size_t n_queries = 1000;
+  std::size_t rounds = 5;
+  std::size_t n_threads = 0;
+  std::vector<std::string> names{"HnswIndex", "QuantizedHnswIndex", "faiss HNSWFlat", "faiss HNSWSQ8"};
+  app.add_option("--data", folder, "the folder that examples/encode made")->required();
+  app.add_option("--json", json_path, "write the result here");
+  app.add_option("--queries", n_queries, "how many test queries")->capture_default_str();
+  app.add_option("--rounds", rounds, "how often each query is timed")->capture_default_str();
+  app.add_option("--threads", n_threads, "threads while building (default: all)");
+  app.add_option("--peers", names, "what runs beside hnswlib")->delimiter(',')->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    const DataSet data = DataSet::read(folder);
+    const ThreadExecutor threads(n_threads);
+    n_queries = std::min(n_queries, data.test_queries.size());
+    std::printf(
+        "%s\n%zu passages x %zu, %zu queries, M = %zu, efConstruction = %zu, one thread searches, median of %zu "
+        "rounds\n",
+        machine().c_str(), data.passages.size(), data.passages.dim(), n_queries, m, ef_construction, rounds);
+    const auto wanted = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+
+    std::vector<Peer> peers;
+    peers.push_back(build_peer("hnswlib", [&] { return make_hnswlib(data, threads); }));
+    const HnswParams hnsw{.m = m, .ef_construction = ef_construction};
+    if (wanted("HnswIndex")) {
+      peers.push_back(build_peer("HnswIndex", [&] { return make_index<HnswIndex>(data, hnsw, threads); }));
+    }
+    if (wanted("QuantizedHnswIndex")) {
+      peers.push_back(build_peer("QuantizedHnswIndex", [&] {
+        return make_index<QuantizedHnswIndex<>>(data, {.graph = hnsw, .rows = Rows::borrow}, threads);
+      }));
+    }
+#if PEFA_BENCH_FAISS
+    if (wanted("faiss HNSWFlat")) {
+      peers.push_back(build_peer("faiss HNSWFlat", [&] { return make_faiss<faiss::IndexHNSWFlat>(data); }));
+    }
+    if (wanted("faiss HNSWSQ8")) {
+      // Without exact rescoring, as faiss has it; its recall against the exact rows is bounded by its codes.
+      peers.push_back(build_peer(
+          "faiss HNSWSQ8", [&] { return make_faiss<faiss::IndexHNSWSQ>(data, faiss::ScalarQuantizer::QT_8bit); }));
+    }
+#endif
+    std::fprintf(stderr, "exact search\n");
+    const auto flat = FlatIndex<>::build(data.passages.view(), {.rows = Rows::borrow});
+    nlohmann::ordered_json json{{"machine", machine()}, {"data", folder}, {"queries", n_queries}};
+    for (const std::size_t k : {std::size_t{100}, std::size_t{10}}) {
+      const auto exact = search_batch(flat, data.test_queries.view().slice(0, n_queries), k);
+      const std::vector<std::size_t> efs = k == 100 ? std::vector<std::size_t>{100, 130, 170, 220, 300, 400, 550, 800}
+                                                    : std::vector<std::size_t>{10, 16, 24, 36, 54, 80, 120, 200};
+      const std::vector<double> targets =
+          k == 100 ? std::vector<double>{0.95, 0.99, 0.995} : std::vector<double>{0.9, 0.95, 0.99};
+      std::fprintf(stderr, "measuring at k = %zu\n", k);
+      measure(peers, exact, k, efs, rounds);
+      print(peers, targets, k);
+      json = to_json(peers, targets, k, std::move(json));
+    }
+    if (!json_path.empty()) {
+      io::OutputFile file(json_path);
+      file.stream() << json.dump(2) << '\n';
+      file.commit();
+    }
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_peers: %s\n", error.what());
+    return 1;
+  }
+}
