@@ -41,6 +41,9 @@ std::string Method::label() const {
 AnyRetriever build(const Method& method, const TrainingData& data, const BuildOptions& options) {
   if (method.index == "flat") return build_over<FlatIndex<>>(method, data, {.rows = Rows::borrow}, options);
   const HnswParams hnsw{.m = method.m, .ef_construction = method.ef_construction, .ef_search = method.ef_search};
+  if (method.index == "quantized") {
+    return build_over<QuantizedHnswIndex<>>(method, data, {.graph = hnsw, .rows = Rows::borrow}, options);
+  }
   return build_over<HnswIndex>(method, data, hnsw, options);
 }
 

@@ -19,7 +19,7 @@ struct Method {
   std::string gate = "mean";  ///< mean, sum or softmax
   float temperature = 0.05f;
   std::string cold = "paper";  ///< paper or erm
-  std::string index = "hnsw";  ///< flat or hnsw
+  std::string index = "hnsw";  ///< flat, hnsw or quantized
   std::size_t m = 32;
   std::size_t ef_construction = 500;
   std::size_t ef_search = 300;

@@ -13,8 +13,8 @@ constexpr std::size_t metric_depth = 10;  // of nDCG and MRR
 }  // namespace
 
 void Measurement::add_options(CLI::App& command, Method& method) {
-  command.add_option("--index", method.index, "flat (exact) or hnsw")
-      ->check(CLI::IsMember({"flat", "hnsw"}))
+  command.add_option("--index", method.index, "flat (exact), hnsw, or quantized (hnsw on int8 codes, exact scores)")
+      ->check(CLI::IsMember({"flat", "hnsw", "quantized"}))
       ->capture_default_str();
   command.add_option("--m", method.m, "HNSW: M")->check(CLI::Range(2, 1024))->capture_default_str();
   command.add_option("--ef-construction", method.ef_construction, "HNSW: efConstruction")

@@ -70,7 +70,7 @@ Json to_json(const Measured& measured) {
   const Method& method = measured.method;
   const EvaluationReport& report = measured.report;
   const bool is_xl = method.name == "xl";
-  const bool is_hnsw = method.index == "hnsw";
+  const bool is_hnsw = method.index != "flat";
   Json json;
   json["method"] = method.name;
   json["lambda"] = method.name == "erm" ? Json(nullptr) : Json(method.lambda);

@@ -1,7 +1,10 @@
 #include "pefa/index/quantized_hnsw_index.hpp"
 
+#include <malloc.h>
+
 #include "catch.hpp"
 #include "conformance.hpp"
+#include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "support.hpp"
@@ -16,3 +19,115 @@ TEST_CASE("QuantizedHnswIndex conforms over inner product") {
 TEST_CASE("QuantizedHnswIndex conforms over L2") {
   check_index_conforms<QuantizedHnswIndex<>>({.graph = {.metric = Metric::l2}}, 0.99);
 }
+
+TEMPLATE_TEST_CASE("QuantizedHnswIndex: rows of every element type give their own exact scores", "", float, double,
+                   Eigen::half, Eigen::bfloat16, std::int8_t) {
+  const auto store = EmbeddingStore<TestType>::from(random_matrix(500, 37, 1));
+  const auto exact = FlatIndex<TestType>::build(store);
+  const auto index = QuantizedHnswIndex<TestType>::build(store.view(), {.rows = Rows::borrow});
+  const RowMajorMatrix queries = random_matrix(20, 37, 2);
+  double recall = 0.0;
+  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+    const QueryView query(queries.row(q).data(), 37);
+    const auto found = index.search(query, 10);
+    for (const Neighbor& neighbor : found) REQUIRE(neighbor.score == exact.score(query, neighbor.row));
+    recall += ann_recall(found, exact.search(query, 10));
+  }
+  REQUIRE(recall / 20.0 >= 0.99);
+}
+
+TEST_CASE("QuantizedHnswIndex::build: one thread gives the same results on every run") {
+  const RowMajorMatrix rows = random_matrix(2000, 16, 3);
+  const RowMajorMatrix queries = random_matrix(50, 16, 4);
+  const auto build = [&] {
+    return QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = {.m = 4, .ef_construction = 10}},
+                                       {AnyExecutor::serial()});
+  };
+  const auto first = build();
+  const auto second = build();
+  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+    const QueryView query(queries.row(q).data(), 16);
+    REQUIRE(first.search(query, 10, {.ef = 10}) == second.search(query, 10, {.ef = 10}));
+  }
+}
+
+TEST_CASE("QuantizedHnswIndex::search: more rescored candidates find more, never fewer than k") {
+  const RowMajorMatrix rows = random_matrix(3000, 16, 5) + RowMajorMatrix::Constant(3000, 16, 0.5f);
+  const RowMajorMatrix queries = random_matrix(100, 16, 6);
+  const EmbeddingView<float> view(rows);
+  // Rows far from the origin: without the lift, a graph over inner product loses its way among them.
+  const auto index = QuantizedHnswIndex<>::build(view, {.graph = {.lift = Lift::when_uneven}}, {AnyExecutor::serial()});
+  const auto exact = FlatIndex<>::build(view);
+  const auto recall = [&](std::size_t rerank) {
+    double sum = 0.0;
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const QueryView query(queries.row(q).data(), 16);
+      const auto found = index.search(query, 10, {.rerank = rerank});
+      REQUIRE(found.size() == 10);
+      sum += ann_recall(found, exact.search(query, 10));
+    }
+    return sum / 100.0;
+  };
+  REQUIRE(recall(1) < recall(100));  // 1 is raised to k
+  REQUIRE(recall(0) >= 0.99);        // the default
+}
+
+TEST_CASE("QuantizedHnswIndex: serves every retriever as FlatIndex does, up to what a graph misses") {
+  const RowMajorMatrix passages = random_matrix(400, 24, 7);
+  const RowMajorMatrix queries = random_matrix(600, 24, 8);
+  const auto relevance = random_relevance(600, 400, 2, 9, 30);
+  using Quantized = QuantizedHnswIndex<>;
+  const auto agree = [&](const auto& exact, const auto& quantized) {
+    std::size_t same = 0;
+    for (Eigen::Index q = 0; q < 50; ++q) {
+      const QueryView query(queries.row(q).data(), 24);
+      const auto expected = exact.search(query, 10);
+      const auto found = quantized.search(query, 10);
+      for (std::size_t i = 0; i < 10; ++i) same += expected[i].passage == found[i].passage ? 1U : 0U;
+    }
+    return same >= 495;
+  };
+  REQUIRE(agree(ErmRetriever<float, FlatIndex<>>::build(passages), ErmRetriever<float, Quantized>::build(passages)));
+  REQUIRE(agree(PefaXs<float, FlatIndex<>>::build(passages, queries, relevance),
+                PefaXs<float, Quantized>::build(passages, queries, relevance)));
+  REQUIRE(agree(PefaXl<float, FlatIndex<>>::build(passages, queries, relevance),
+                PefaXl<float, Quantized>::build(passages, queries, relevance)));
+}
+
+TEST_CASE("QuantizedHnswIndex::build: rows are copied, borrowed or taken over, as asked") {
+  RowMajorMatrix rows = random_matrix(100, 8, 10);
+  const EmbeddingView<float> view(rows);
+  const auto copying = QuantizedHnswIndex<>::build(view);
+  const auto borrowing = QuantizedHnswIndex<>::build(view, {.rows = Rows::borrow});
+  const auto owning = QuantizedHnswIndex<>::build(EmbeddingStore<float>::from(view), {.rows = Rows::borrow});
+  REQUIRE(copying.memory_bytes() == copying.served_bytes() + 100 * 8 * sizeof(float));
+  REQUIRE(owning.memory_bytes() == owning.served_bytes() + 100 * 8 * sizeof(float));
+  REQUIRE(borrowing.memory_bytes() == borrowing.served_bytes());
+  const QueryView query(rows.data(), 8);
+  const auto expected = owning.search(query, 5);
+  REQUIRE(copying.search(query, 5) == expected);
+  REQUIRE(borrowing.search(query, 5) == expected);
+}
+
+TEST_CASE("QuantizedHnswIndex::build: parameters out of range are refused with the range") {
+  const RowMajorMatrix rows = random_matrix(20, 8, 11);
+  REQUIRE_ERROR(ValueError, "QuantizedHnswIndex::build: m is 1, expected 2 to 1024",
+                QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = {.m = 1}}));
+  REQUIRE_ERROR(ValueError, "QuantizedHnswIndex::build: ef_search is 0",
+                QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = {.ef_search = 0}}));
+}
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("QuantizedHnswIndex::memory_bytes: is within 5 % of what malloc handed out") {
+  const auto held = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const RowMajorMatrix rows = random_matrix(60000, 64, 12);
+  const std::size_t before = held();
+  const auto index = QuantizedHnswIndex<>::build(EmbeddingView<float>(rows),
+                                                 {.graph = {.m = 16, .ef_construction = 10}}, {AnyExecutor::serial()});
+  const double measured = static_cast<double>(held() - before);
+  REQUIRE(static_cast<double>(index.memory_bytes()) == Approx(measured).epsilon(0.05));
+}
+#endif

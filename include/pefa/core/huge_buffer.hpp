@@ -27,7 +27,7 @@ class HugeBuffer {
     if (size > static_cast<std::size_t>(-1) / 2 / sizeof(T)) throw std::bad_array_new_length();
     data_ = static_cast<T*>(::operator new(bytes(), alignment()));
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (bytes() >= huge_page) (void)::madvise(data_, bytes(), MADV_HUGEPAGE);
+    if (bytes() >= huge_from) (void)::madvise(data_, bytes(), MADV_HUGEPAGE);
 #endif
     std::memset(static_cast<void*>(data_), 0, bytes());
   }
@@ -65,9 +65,10 @@ class HugeBuffer {
 
  private:
   static constexpr std::size_t huge_page = std::size_t{1} << 21;
+  static constexpr std::size_t huge_from = 16 * huge_page;
 
   [[nodiscard]] std::align_val_t alignment() const noexcept {
-    return std::align_val_t{bytes() >= huge_page ? huge_page : 64};
+    return std::align_val_t{bytes() >= huge_from ? huge_page : 64};
   }
   void swap(HugeBuffer& other) noexcept {
     std::swap(data_, other.data_);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "pefa/core/ids.hpp"
@@ -67,7 +68,6 @@ class Beam {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] const Candidate& operator[](std::size_t i) const noexcept { return candidates_[i]; }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return candidates_.capacity() * sizeof(Candidate); }
 
  private:
   std::vector<Candidate> candidates_;
@@ -82,29 +82,31 @@ class SeenRows {
  public:
   explicit SeenRows(std::size_t rows) : words_((rows + 63) / 64) {}
 
-  /// Marks a row. @return whether it was new
-  bool insert(Row row) {
-    std::uint64_t& word = words_[row / 64];
-    const std::uint64_t bit = std::uint64_t{1} << (row % 64);
-    if ((word & bit) != 0) return false;
-    word |= bit;
-    touched_.push_back(row / 64);
-    return true;
+  /// Marks the rows, and lists those that were new.
+  [[nodiscard]] std::span<const Row> insert(std::span<const Row> rows) {
+    if (log_.size() < used_ + rows.size()) log_.resize(2 * (used_ + rows.size()));
+    Row* fresh = log_.data() + used_;
+    std::size_t count = 0;
+    for (const Row row : rows) {  // without a branch: whether a link was seen is beyond prediction
+      std::uint64_t& word = words_[row / 64];
+      const std::uint64_t bit = std::uint64_t{1} << (row % 64);
+      fresh[count] = row;
+      count += (word & bit) == 0 ? 1U : 0U;
+      word |= bit;
+    }
+    used_ += count;
+    return {fresh, count};
   }
-  void prefetch(Row row) const noexcept { __builtin_prefetch(&words_[row / 64]); }
 
   void clear() noexcept {
-    for (const std::uint32_t word : touched_) words_[word] = 0;
-    touched_.clear();
-  }
-
-  [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return words_.capacity() * sizeof(std::uint64_t) + touched_.capacity() * sizeof(std::uint32_t);
+    for (std::size_t i = 0; i < used_; ++i) words_[log_[i] / 64] = 0;
+    used_ = 0;
   }
 
  private:
   std::vector<std::uint64_t> words_;
-  std::vector<std::uint32_t> touched_;
+  std::vector<Row> log_;  // every row seen, in order
+  std::size_t used_ = 0;
 };
 
 }  // namespace pefa::detail

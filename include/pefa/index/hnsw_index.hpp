@@ -26,8 +26,8 @@ struct HnswParams {
   std::size_t ef_construction = 500;  ///< beam width while building; 1 … 100,000
   std::size_t ef_search = 300;        ///< beam width of a search that names none; at least 1
   Metric metric = Metric::inner_product;
-  Lift lift = Lift::automatic;  ///< how a graph over inner product copes with rows of unequal length
-  std::size_t seed = 100;       ///< of the levels drawn for the nodes
+  Lift lift = Lift::never;  ///< what a graph over inner product does about rows of unequal length
+  std::size_t seed = 100;   ///< of the levels drawn for the nodes
 };
 
 namespace detail {

@@ -1,9 +1,8 @@
 // pefa: what a graph index does about rows of unequal length under inner product.
 //
-// Inner product is no metric: a graph that links each row to those of largest product links everything to the longest
-// rows, and short ones are hard to reach. One more coordinate, e_j = sqrt(R² − ‖x_j‖²) with R the longest length, puts
-// all rows on a sphere, where product and distance order alike; a query has 0 there, so its products stay what they
-// were (Bachrach et al., RecSys 2014; the "XBOX" transformation). PEFA-XS needs it: its vectors are not of unit length.
+// Inner product is no metric, and a graph over it links everything to the longest rows. One more coordinate,
+// e_j = sqrt(R² − ‖x_j‖²) with R the longest length, puts all rows on a sphere, where product and distance order alike;
+// a query has 0 there, so its products stay what they were (Bachrach et al., RecSys 2014).
 #pragma once
 
 #include <algorithm>
@@ -17,9 +16,13 @@
 namespace pefa {
 
 /// Whether a graph over inner product is built on lifted rows.
+///
+/// Measured on PEFA-XS vectors of WordNet (117,659 x 512) the lift found more at wide beams (ann_recall@100 at ef =
+/// 600: 0.9955 against 0.9947 at λ = 0.5) and less at narrow ones (ef = 150: 0.9525 against 0.9680), so it is not the
+/// default.
 enum class Lift {
-  automatic,  ///< where the lengths of the rows differ by more than a thousandth
-  never       ///< as hnswlib does
+  never,       ///< as hnswlib does
+  when_uneven  ///< where the lengths of the rows differ by more than a thousandth
 };
 
 namespace detail {

@@ -34,8 +34,7 @@ class PackedLists {
   }
   void prefetch(std::size_t i) const noexcept {
     const std::uint32_t* first = items_.data() + starts_[i];
-    __builtin_prefetch(first);
-    __builtin_prefetch(first + 16);
+    for (std::size_t line = 0; line < 64; line += 16) __builtin_prefetch(first + line);
   }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return starts_.bytes() + items_.bytes(); }
 

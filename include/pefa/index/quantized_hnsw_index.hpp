@@ -114,8 +114,7 @@ class QuantizedHnswIndex {
     detail::SeenRows seen;
     detail::Beam beam;
     detail::AlignedVector<std::int8_t> query;
-    std::vector<Row> fresh;          // the unseen links of the node at work
-    std::vector<std::int32_t> dots;  // and their products
+    std::vector<std::int32_t> dots;  // of the unseen links of the node at work
   };
 
   QuantizedHnswIndex(const EmbeddingView<Scalar>& rows, const Params& params)
@@ -178,6 +177,11 @@ class QuantizedHnswIndex {
     return offsets_.size() == 0 ? product : 2.0f * product + offsets_[row];
   }
 
+  void prefetch_scale(Row row) const noexcept {
+    __builtin_prefetch(scales_.data() + row);
+    if (offsets_.size() != 0) __builtin_prefetch(offsets_.data() + row);
+  }
+
   /// Greedy descent through the upper levels. @return the row of level 0 to start from
   [[nodiscard]] Row descend(const std::int8_t* query, float query_scale) const {
     std::uint32_t node = graph_.entry();
@@ -210,23 +214,20 @@ class QuantizedHnswIndex {
     detail::Beam& beam = scratch.beam;
     beam.reset(ef);
     const Row entry = descend(codes, scale);
-    scratch.seen.insert(entry);
-    beam.insert(entry, approximate(code_kernels_.dot(codes, codes_.data() + entry * padded_, padded_), entry, scale));
-
-    while (const detail::Beam::Candidate* candidate = beam.expand_next()) {
-      const std::span<const std::uint32_t> links = graph_.bottom().list(candidate->row());
-      scratch.fresh.clear();
-      for (const std::uint32_t link : links) {
-        if (scratch.seen.insert(link)) scratch.fresh.push_back(link);
-      }
+    const auto consider = [&](std::span<const Row> links) {
+      const std::span<const Row> fresh = scratch.seen.insert(links);
+      for (const Row row : fresh) prefetch_scale(row);
       if (const detail::Beam::Candidate* next = beam.peek()) graph_.bottom().prefetch(next->row());
-      scratch.dots.resize(scratch.fresh.size());
-      code_kernels_.dot_rows(codes, codes_.data(), padded_, scratch.fresh.data(), scratch.fresh.size(),
-                             scratch.dots.data());
-      for (std::size_t i = 0; i < scratch.fresh.size(); ++i) {
-        const float score = approximate(scratch.dots[i], scratch.fresh[i], scale);
-        if (beam.admits(score)) beam.insert(scratch.fresh[i], score);
+      if (scratch.dots.size() < fresh.size()) scratch.dots.resize(fresh.size());
+      code_kernels_.dot_rows(codes, codes_.data(), padded_, fresh.data(), fresh.size(), scratch.dots.data());
+      for (std::size_t i = 0; i < fresh.size(); ++i) {
+        const float score = approximate(scratch.dots[i], fresh[i], scale);
+        if (beam.admits(score)) beam.insert(fresh[i], score);
       }
+    };
+    consider({&entry, 1});
+    while (const detail::Beam::Candidate* candidate = beam.expand_next()) {
+      consider(graph_.bottom().list(candidate->row()));
     }
     scratch.seen.clear();
   }

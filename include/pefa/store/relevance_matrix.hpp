@@ -144,12 +144,11 @@ class RelevanceMatrix {
   [[nodiscard]] std::size_t cols() const noexcept { return static_cast<std::size_t>(sparse_.cols()); }
   [[nodiscard]] std::size_t pair_count() const noexcept { return static_cast<std::size_t>(sparse_.nonZeros()); }
 
-  /// The passages of a query in ascending order, with their weights.
+  /// The passages of a query in ascending order, with their weights; valid while the matrix is.
   [[nodiscard]] Entries passages_of(QueryId query) const noexcept { return entries(sparse_, query.row()); }
 
   /// The queries of a passage in ascending order, with their weights; the first call makes the transpose.
-  [[nodiscard]] Entries queries_of(PassageId passage) const& { return entries(transposed(), passage.row()); }
-  Entries queries_of(PassageId passage) const&& = delete;
+  [[nodiscard]] Entries queries_of(PassageId passage) const { return entries(transposed(), passage.row()); }
 
   /// Yᵀ [n_passages x n_queries], made once; safe to ask for from several threads.
   [[nodiscard]] const Sparse& transposed() const {
