@@ -1,6 +1,8 @@
 // What the tests share: seeded vectors and pairs, temporary files, and the data sets that may or may not be there.
 #pragma once
 
+#include <malloc.h>
+
 #include <Eigen/Core>
 
 #include <cstddef>
@@ -85,6 +87,14 @@ inline std::string read_bytes(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
+
+#if defined(__GLIBC__)
+/// What malloc has handed out and not got back.
+inline std::size_t heap_bytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+#endif
 
 /// The banking77 data beside the checkout; not there on a user's machine.
 inline std::filesystem::path banking77() {

@@ -116,15 +116,6 @@ void add_compare_command(CLI::App& app) {
   command.add_option("--xl-lambda", compare->xl_lambda, "XL: weight of the plain model")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command.add_option("--neighbors", method.neighbors, "XL: training queries looked up, k")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--temperature", method.temperature, "XL softmax: its temperature")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--cold", method.cold, "XS: passages without training queries: paper or erm")
-      ->check(CLI::IsMember({"paper", "erm"}))
-      ->capture_default_str();
   compare->measurement.add_options(command, method);
   command
       .add_option("--show", compare->show,

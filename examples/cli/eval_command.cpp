@@ -35,17 +35,8 @@ void add_eval_command(CLI::App& app) {
   command.add_option("--lambda", method.lambda, "weight of the plain model, 0 to 1")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  command.add_option("--neighbors", method.neighbors, "XL: training queries looked up, k")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
   command.add_option("--gate", method.gate, "XL: mean, sum or softmax")
       ->check(CLI::IsMember({"mean", "sum", "softmax"}))
-      ->capture_default_str();
-  command.add_option("--temperature", method.temperature, "XL softmax: its temperature")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--cold", method.cold, "XS: passages without training queries: paper or erm")
-      ->check(CLI::IsMember({"paper", "erm"}))
       ->capture_default_str();
   eval->measurement.add_options(command, method);
   command.footer(

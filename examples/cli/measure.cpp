@@ -13,6 +13,15 @@ constexpr std::size_t metric_depth = 10;  // of nDCG and MRR
 }  // namespace
 
 void Measurement::add_options(CLI::App& command, Method& method) {
+  command.add_option("--neighbors", method.neighbors, "XL: training queries looked up, k")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--temperature", method.temperature, "XL softmax: its temperature")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--cold", method.cold, "XS: passages without training queries: paper or erm")
+      ->check(CLI::IsMember({"paper", "erm"}))
+      ->capture_default_str();
   command.add_option("--index", method.index, "flat (exact), hnsw, or quantized (hnsw on int8 codes, exact scores)")
       ->check(CLI::IsMember({"flat", "hnsw", "quantized"}))
       ->capture_default_str();

@@ -23,7 +23,7 @@ struct Outcome {
 /// How to measure, whatever the method.
 class Measurement {
  public:
-  /// Adds the options of the index to `method`, and --top-k, --recall-at, --threads, --quiet and --json.
+  /// Adds the options of XL, XS and the index to `method`, and --top-k, --recall-at, --threads, --quiet and --json.
   void add_options(CLI::App& command, Method& method);
 
   /// @throws pefa::ValueError  a cut-off past --top-k

@@ -1,7 +1,5 @@
 #include "pefa/adapter/pefa_xl.hpp"
 
-#include <malloc.h>
-
 #include "catch.hpp"
 #include "oracle.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
@@ -164,19 +162,15 @@ TEST_CASE("PefaXl: parameters and calls out of range are refused") {
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("PefaXl::memory_bytes: is within 5 % of what malloc handed out") {
-  const auto held = [] {
-    const struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-  };
   const RowMajorMatrix passages = random_matrix(8000, 32, 1);
   const RowMajorMatrix queries = random_matrix(12000, 32, 2);
   auto relevance = random_relevance(12000, 8000, 3, 3);
-  const std::size_t before = held();
+  const std::size_t before = heap_bytes();
   const auto xl = PefaXl<>::build(
       passages, queries, relevance,
       {.passage_index = {.m = 8, .ef_construction = 20}, .query_index = {.m = 8, .ef_construction = 20}},
       {AnyExecutor::serial()});
-  const double measured = static_cast<double>(held() - before);
+  const double measured = static_cast<double>(heap_bytes() - before);
   REQUIRE(static_cast<double>(xl.memory_bytes()) == Approx(measured).epsilon(0.05));
 }
 #endif

@@ -116,3 +116,15 @@ TEST_CASE("TopK::floor: rises to the k-th best seen, and skipping what is below 
   REQUIRE(top.floor() <= full_sort(all, 10).back().score);
   REQUIRE(top.take() == full_sort(all, 10));
 }
+
+TEST_CASE("keep_best: the best k, best first, ties by ascending row; all of them where there are fewer") {
+  const std::vector<Neighbor> all{{4, 1.0f}, {2, 3.0f}, {9, 1.0f}, {1, 2.0f}, {0, 1.0f}};
+  std::vector<Neighbor> some = all;
+  keep_best(some, 3);
+  REQUIRE(some == std::vector<Neighbor>{{2, 3.0f}, {1, 2.0f}, {0, 1.0f}});
+  some = all;
+  keep_best(some, 10);
+  REQUIRE(some == std::vector<Neighbor>{{2, 3.0f}, {1, 2.0f}, {0, 1.0f}, {4, 1.0f}, {9, 1.0f}});
+  keep_best(some, 0);
+  REQUIRE(some.empty());
+}

@@ -1,7 +1,5 @@
 #include "pefa/index/hnsw_index.hpp"
 
-#include <malloc.h>
-
 #include <sstream>
 
 #include "catch.hpp"
@@ -116,15 +114,11 @@ TEST_CASE("HnswIndex: rows of zeros are indexed, as PEFA-XS makes them at lambda
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("HnswIndex::memory_bytes: is within 5 % of what malloc handed out") {
-  const auto held = [] {
-    const struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-  };
   const RowMajorMatrix rows = random_matrix(20000, 32, 11);
-  const std::size_t before = held();
+  const std::size_t before = heap_bytes();
   const auto index =
       HnswIndex::build(EmbeddingView<float>(rows), {.m = 16, .ef_construction = 20}, {AnyExecutor::serial()});
-  const double measured = static_cast<double>(held() - before);
+  const double measured = static_cast<double>(heap_bytes() - before);
   REQUIRE(static_cast<double>(index.memory_bytes()) == Approx(measured).epsilon(0.05));
 }
 #endif

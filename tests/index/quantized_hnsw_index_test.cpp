@@ -1,7 +1,5 @@
 #include "pefa/index/quantized_hnsw_index.hpp"
 
-#include <malloc.h>
-
 #include "catch.hpp"
 #include "conformance.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
@@ -119,15 +117,11 @@ TEST_CASE("QuantizedHnswIndex::build: parameters out of range are refused with t
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("QuantizedHnswIndex::memory_bytes: is within 5 % of what malloc handed out") {
-  const auto held = [] {
-    const struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-  };
   const RowMajorMatrix rows = random_matrix(60000, 64, 12);
-  const std::size_t before = held();
+  const std::size_t before = heap_bytes();
   const auto index = QuantizedHnswIndex<>::build(EmbeddingView<float>(rows),
                                                  {.graph = {.m = 16, .ef_construction = 10}}, {AnyExecutor::serial()});
-  const double measured = static_cast<double>(held() - before);
+  const double measured = static_cast<double>(heap_bytes() - before);
   REQUIRE(static_cast<double>(index.memory_bytes()) == Approx(measured).epsilon(0.05));
 }
 #endif

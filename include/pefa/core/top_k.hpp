@@ -10,6 +10,14 @@
 
 namespace pefa {
 
+/// Cuts `found` to its best k, best first, ties by ascending row. O(n + k log k).
+inline void keep_best(std::vector<Neighbor>& found, std::size_t k) {
+  const auto kept = found.begin() + static_cast<std::ptrdiff_t>(std::min(k, found.size()));
+  if (kept != found.end()) std::nth_element(found.begin(), kept, found.end(), ranks_before);
+  std::sort(found.begin(), kept, ranks_before);
+  found.erase(kept, found.end());
+}
+
 /// Keeps the k best of the neighbours pushed into it; ties go to the smaller row, so the result does not depend on the
 /// order of the pushes.
 ///
@@ -31,10 +39,8 @@ class TopK {
 
   /// The best k, best first; leaves the selection empty and ready for reuse.
   [[nodiscard]] std::vector<Neighbor> take() {
-    const std::size_t kept = std::min(k_, buffer_.size());
-    std::partial_sort(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(kept), buffer_.end(),
-                      ranks_before);
-    std::vector<Neighbor> best(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(kept));
+    keep_best(buffer_, k_);
+    std::vector<Neighbor> best(buffer_);
     buffer_.clear();
     floor_ = -std::numeric_limits<float>::infinity();
     return best;

@@ -13,6 +13,7 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
 #include "pefa/index/lift.hpp"
@@ -89,10 +90,7 @@ class HnswIndex {
     for (const auto& [distance, node] : candidates) {
       found.push_back({static_cast<Row>(graph_->getExternalLabel(node)), -distance});
     }
-    const auto kept = found.begin() + static_cast<std::ptrdiff_t>(std::min(k, found.size()));
-    if (kept != found.end()) std::nth_element(found.begin(), kept, found.end(), ranks_before);
-    std::sort(found.begin(), kept, ranks_before);
-    found.erase(kept, found.end());
+    keep_best(found, k);
     return found;
   }
 

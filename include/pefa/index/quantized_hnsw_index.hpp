@@ -21,6 +21,7 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/scratch_pool.hpp"
+#include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/beam.hpp"
 #include "pefa/index/code_space.hpp"
@@ -246,10 +247,7 @@ class QuantizedHnswIndex {
       if (i + 1 < found.size()) __builtin_prefetch(rows_.row(beam[i + 1].row()));
       found[i] = {beam[i].row(), exact_score(query.data(), beam[i].row())};
     }
-    const auto kept = found.begin() + static_cast<std::ptrdiff_t>(std::min(k, found.size()));
-    if (kept != found.end()) std::nth_element(found.begin(), kept, found.end(), ranks_before);
-    std::sort(found.begin(), kept, ranks_before);
-    found.erase(kept, found.end());
+    keep_best(found, k);
     return found;
   }
 
