@@ -1,7 +1,9 @@
 // What the tests share: seeded vectors and pairs, temporary files, and the data sets that may or may not be there.
 #pragma once
 
+#if __has_include(<malloc.h>)
 #include <malloc.h>
+#endif
 
 #include <Eigen/Core>
 
