@@ -73,6 +73,9 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
 template <class Encode>
 void insert_rows(HnswGraph& graph, std::size_t n, const char* who, const BuildOptions& options, const Encode& encode) {
   constexpr std::size_t block = 16;
+  // hnswlib's prefetching looks one link past the end of a list. On the upper levels that is past the end of its memory
+  // where the list is full: one more link's room a list, before the first is made, keeps it inside.
+  graph.size_links_per_element_ += sizeof(hnswlib::tableint);
   ProgressMeter meter(options.progress, n, who);
   const auto insert = [&](std::size_t begin, std::size_t end) {
     std::vector<std::byte> scratch;
