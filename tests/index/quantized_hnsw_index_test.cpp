@@ -18,6 +18,31 @@ TEST_CASE("QuantizedHnswIndex conforms over L2") {
   check_index_conforms<QuantizedHnswIndex<>>({.graph = {.metric = Metric::l2}}, 0.99);
 }
 
+TEST_CASE("QuantizedHnswIndex conforms with codes split at principal axes, over inner product and L2") {
+  const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
+  check_index_conforms<QuantizedHnswIndex<>>({.graph = {.metric = metric}, .split = CodeSplit::always}, 0.97, 96);
+}
+
+TEST_CASE("QuantizedHnswIndex conforms without refinement") {
+  check_index_conforms<QuantizedHnswIndex<>>({.refine = Refine::never}, 0.99);
+}
+
+TEST_CASE("QuantizedHnswIndex::search_batch: gives what single searches give, to the bit, for any number of queries") {
+  const RowMajorMatrix rows = random_matrix(3000, 96, 20);
+  const RowMajorMatrix queries = random_matrix(150, 96, 21);
+  const CodeSplit split = GENERATE(CodeSplit::never, CodeSplit::always);
+  const auto index = QuantizedHnswIndex<>::build(EmbeddingView<float>(rows),
+                                                 {.graph = {.m = 8, .ef_construction = 40}, .split = split});
+  for (const std::size_t count : {std::size_t{1}, std::size_t{7}, std::size_t{9}, std::size_t{150}}) {
+    const auto batch = index.search_batch(EmbeddingView<float>(queries).slice(0, count), 10, {.ef = 30});
+    REQUIRE(batch.size() == count);
+    for (std::size_t q = 0; q < count; ++q) {
+      const QueryView query(queries.row(static_cast<Eigen::Index>(q)).data(), 96);
+      REQUIRE(batch[q] == index.search(query, 10, {.ef = 30}));
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("QuantizedHnswIndex: rows of every element type give their own exact scores", "", float, double,
                    Eigen::half, Eigen::bfloat16, std::int8_t) {
   const auto store = EmbeddingStore<TestType>::from(random_matrix(500, 37, 1));

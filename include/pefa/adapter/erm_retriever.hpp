@@ -37,14 +37,14 @@ class ErmRetriever {
 
   /// @throws ShapeError, ValueError  a query of another dim or that is not finite; k = 0
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
-    return detail::to_hits(index_.search(query, k, {.ef = options.ef}));
+    return detail::to_hits(index_.search(query, k, detail::passage_options(options)));
   }
 
   /// @param queries  [n_queries x dim]
   [[nodiscard]] std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                            const SearchOptions& options = {},
                                                            const AnyExecutor& executor = {}) const {
-    return detail::to_hits(pefa::search_batch(index_, queries, k, {.ef = options.ef}, executor));
+    return detail::to_hits(pefa::search_batch(index_, queries, k, detail::passage_options(options), executor));
   }
 
   [[nodiscard]] std::size_t passage_count() const { return index_.size(); }

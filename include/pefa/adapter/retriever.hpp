@@ -18,8 +18,10 @@ namespace pefa {
 
 /// Arguments of one search of a retriever.
 struct SearchOptions {
-  std::size_t ef = 0;        ///< beam width on the passage index; 0 means the index's default
-  std::size_t query_ef = 0;  ///< PEFA-XL: beam width on the index of training queries; 0 means that index's default
+  std::size_t ef = 0;         ///< beam width on the passage index; 0 means the index's default
+  std::size_t rerank = 0;     ///< candidates that a quantised passage index rescores; 0 means the index's default
+  std::size_t query_ef = 0;   ///< PEFA-XL: beam width on the index of training queries; 0 means that index's default
+  std::size_t neighbors = 0;  ///< PEFA-XL: k, the training queries looked up; 0 means the k it was built with
   std::optional<float> lambda{};  ///< PEFA-XL: λ of this call; empty means the one it was built with
 };
 
@@ -36,6 +38,11 @@ concept Retriever = requires(const R& retriever, QueryView query, const Embeddin
 };
 
 namespace detail {
+
+/// What a search asks of the passage index.
+[[nodiscard]] inline IndexSearchOptions passage_options(const SearchOptions& options) noexcept {
+  return {.ef = options.ef, .rerank = options.rerank};
+}
 
 /// The neighbours of a passage index as hits.
 [[nodiscard]] inline std::vector<Hit> to_hits(const std::vector<Neighbor>& neighbors) {
@@ -84,12 +91,6 @@ void require_training_data(const EmbeddingView<Scalar>& passages, const Embeddin
   if (relevance.pair_count() == 0) fail<ValueError>(who, ": relevance has no pairs, expected at least 1");
   require_valid_rows(passages, RowCheck::finite_non_zero, join_message(who, ": passages").c_str());
   require_valid_rows(queries, RowCheck::finite_non_zero, join_message(who, ": queries").c_str());
-}
-
-/// The progress of one of several stages: items [before, before + n) of `total`.
-[[nodiscard]] inline Progress stage(const Progress& progress, std::size_t before, std::size_t total) {
-  if (!progress) return {};
-  return [&progress, before, total](std::size_t done, std::size_t) { return progress(before + done, total); };
 }
 
 }  // namespace detail

@@ -56,4 +56,13 @@ class ProgressMeter {
   bool stopped_ = false;
 };
 
+namespace detail {
+
+/// The progress of one of several stages: items [before, before + n) of `total`.
+[[nodiscard]] inline Progress stage(const Progress& progress, std::size_t before, std::size_t total) {
+  if (!progress) return {};
+  return [&progress, before, total](std::size_t done, std::size_t) { return progress(before + done, total); };
+}
+
+}  // namespace detail
 }  // namespace pefa

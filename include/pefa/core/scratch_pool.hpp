@@ -20,16 +20,18 @@ class ScratchPool {
   /// A scratch that goes back to the pool when its user is done.
   class Lease {
    public:
-    Lease(ScratchPool& pool, std::unique_ptr<Scratch> scratch) : pool_(pool), scratch_(std::move(scratch)) {}
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    ~Lease() { pool_.give_back(std::move(scratch_)); }
+    Lease(ScratchPool& pool, std::unique_ptr<Scratch> scratch) : pool_(&pool), scratch_(std::move(scratch)) {}
+    Lease(Lease&&) noexcept = default;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+      if (scratch_) pool_->give_back(std::move(scratch_));
+    }
     [[nodiscard]] Scratch& operator*() const noexcept { return *scratch_; }
     [[nodiscard]] Scratch* operator->() const noexcept { return scratch_.get(); }
 
    private:
-    ScratchPool& pool_;
-    std::unique_ptr<Scratch> scratch_;
+    ScratchPool* pool_;
+    std::unique_ptr<Scratch> scratch_;  // null once moved from
   };
 
   ScratchPool() = default;

@@ -1,7 +1,4 @@
-// pefa: distances between rows as int8 codes, and the space that lets hnswlib build a graph on them.
-//
-// A row is encoded as codes padded to whole blocks, the scale that brings them back, and an offset: the lifting
-// coordinate (lift.hpp) under inner product, ‖x‖² under L2.
+// pefa: rows as int8 codes, and the space that lets hnswlib build a graph on them.
 #pragma once
 
 #include <algorithm>
@@ -10,17 +7,15 @@
 #include <cstdint>
 #include <cstring>
 
-#include "pefa/index/ann_index.hpp"
 #include "pefa/index/hnswlib_headers.hpp"
 #include "pefa/simd/code_kernels.hpp"
 
 namespace pefa::detail {
 
-/// Writes round(127 · x / max|x|) for `dim` floats and zeros up to the padded dim. @return the scale: x ≈ scale · code
+/// Writes round(127 · x / max|x|) for `dim` floats. @return the scale: x ≈ scale · code
 inline float encode_row(const float* values, std::size_t dim, std::int8_t* codes) {
   float largest = 0.0f;
   for (std::size_t d = 0; d < dim; ++d) largest = std::max(largest, std::abs(values[d]));
-  std::fill(codes + dim, codes + simd::padded_code_dim(dim), std::int8_t{0});
   const float scale = largest / 127.0f;
   if (scale < 1e-30f) {  // as good as zero; its inverse would overflow
     std::fill(codes, codes + dim, std::int8_t{0});
@@ -31,51 +26,44 @@ inline float encode_row(const float* values, std::size_t dim, std::int8_t* codes
   return scale;
 }
 
-/// The layout of an encoded row in hnswlib's memory: codes, scale, offset.
+/// What stands beside the codes of a row: sim(x, y) = factor · s_x·s_y·⟨codes_x, codes_y⟩ + add_x + add_y + e_x·e_y.
+struct CodeTerms {
+  float scale;  ///< s
+  float add;    ///< what the row contributes on its own
+  float lift;   ///< e, the lifting coordinate (lift.hpp)
+};
+
+/// hnswlib's view of coded rows: `code_bytes` codes, then their CodeTerms. A distance is the negated similarity.
 class CodeSpace final : public hnswlib::SpaceInterface<float> {
  public:
-  CodeSpace(std::size_t dim, Metric metric)
-      : padded_(simd::padded_code_dim(dim)), metric_(metric), dot_(simd::code_kernels().dot) {}
+  /// @param code_bytes  a multiple of simd::code_block
+  CodeSpace(std::size_t code_bytes, float factor)
+      : code_bytes_(code_bytes), factor_(factor), dot_(simd::code_kernels().dot) {}
 
-  std::size_t get_data_size() override { return padded_ + 2 * sizeof(float); }
-  hnswlib::DISTFUNC<float> get_dist_func() override {
-    return metric_ == Metric::inner_product ? &negated_product : &squared_l2;
-  }
+  std::size_t get_data_size() override { return code_bytes_ + sizeof(CodeTerms); }
+  hnswlib::DISTFUNC<float> get_dist_func() override { return &distance; }
   void* get_dist_func_param() override { return this; }
 
-  /// Puts a row's scale and offset behind its codes.
-  void finish_row(std::byte* row, float scale, float offset) const noexcept {
-    std::memcpy(row + padded_, &scale, sizeof(float));
-    std::memcpy(row + padded_ + sizeof(float), &offset, sizeof(float));
+  /// Puts a row's terms behind its codes.
+  void finish_row(std::byte* row, const CodeTerms& terms) const noexcept {
+    std::memcpy(row + code_bytes_, &terms, sizeof terms);
   }
 
  private:
-  struct Pair {
-    float product;  // of the decoded rows
-    float a_offset;
-    float b_offset;
-  };
-
-  [[nodiscard]] Pair compare(const void* a, const void* b) const noexcept {
+  static float distance(const void* a, const void* b, const void* self) {
+    const auto& space = *static_cast<const CodeSpace*>(self);
     const auto* x = static_cast<const std::int8_t*>(a);
     const auto* y = static_cast<const std::int8_t*>(b);
-    float x_tail[2];
-    float y_tail[2];
-    std::memcpy(x_tail, x + padded_, sizeof x_tail);
-    std::memcpy(y_tail, y + padded_, sizeof y_tail);
-    return {static_cast<float>(dot_(x, y, padded_)) * (x_tail[0] * y_tail[0]), x_tail[1], y_tail[1]};
-  }
-  static float negated_product(const void* a, const void* b, const void* self) {
-    const Pair pair = static_cast<const CodeSpace*>(self)->compare(a, b);
-    return -(pair.product + pair.a_offset * pair.b_offset);
-  }
-  static float squared_l2(const void* a, const void* b, const void* self) {
-    const Pair pair = static_cast<const CodeSpace*>(self)->compare(a, b);
-    return pair.a_offset + pair.b_offset - 2.0f * pair.product;
+    CodeTerms of_x;
+    CodeTerms of_y;
+    std::memcpy(&of_x, x + space.code_bytes_, sizeof of_x);
+    std::memcpy(&of_y, y + space.code_bytes_, sizeof of_y);
+    const float product = static_cast<float>(space.dot_(x, y, space.code_bytes_)) * (of_x.scale * of_y.scale);
+    return -(space.factor_ * product + (of_x.add + of_y.add) + of_x.lift * of_y.lift);
   }
 
-  std::size_t padded_;
-  Metric metric_;
+  std::size_t code_bytes_;
+  float factor_;
   simd::CodeDot dot_;
 };
 

@@ -2,8 +2,6 @@
 // rows.
 #pragma once
 
-#include <Eigen/Core>
-
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -16,6 +14,7 @@
 #include "pefa/core/progress.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/code_scan.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -35,8 +34,8 @@ struct FlatParams {
 
 /// Exact search over rows of any element type.
 ///
-/// A single query costs one kernel call a row; a batch is a blocked matrix product, some times faster a query. The
-/// scores of the two may differ in the last bits, as they sum in different orders. O(size · dim) a query.
+/// A single query costs one kernel call a row. A batch goes through int8 products in tiles that stay in the cache,
+/// which rule out most rows for certain (code_scan.hpp), and gives the same results to the bit. O(size · dim) a query.
 template <EmbeddingScalar Scalar = float>
 class FlatIndex {
  public:
@@ -90,8 +89,30 @@ class FlatIndex {
       detail::require_query({queries.row(i), queries.dim()}, k, dim(), "FlatIndex::search_batch");
     }
     std::vector<std::vector<Neighbor>> results(queries.size());
+    detail::BoundedCodes query_codes(queries.size(), dim());
     for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
-      search_block(queries.slice(begin, end), k, results.data() + begin);
+      for (std::size_t q = begin; q < end; ++q) query_codes.encode(q, queries.row(q));
+    });
+    std::vector<detail::CandidateRows> candidates(queries.size(), detail::CandidateRows(std::min(k, size())));
+    detail::BoundedCodes row_codes(std::min(size(), row_chunk), dim());
+    for (std::size_t first = 0; first < size(); first += row_chunk) {  // bounds the memory of the codes
+      const std::size_t count = std::min(row_chunk, size() - first);
+      for_each_block(executor, count, row_block, [&](std::size_t begin, std::size_t end) {
+        std::vector<float> values(dim());
+        for (std::size_t r = begin; r < end; ++r) {
+          rows_.decode(first + r, values.data());
+          row_codes.encode(r, values.data());
+        }
+      });
+      for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
+        scan(query_codes, begin, end, row_codes, first, count, candidates);
+      });
+    }
+    executor.run(queries.size(), [&](std::size_t q) {
+      std::vector<Neighbor> found = candidates[q].take();
+      for (Neighbor& each : found) each.score = score_of(queries.row(q), each.row);
+      keep_best(found, k);
+      results[q] = std::move(found);
     });
     return results;
   }
@@ -104,9 +125,9 @@ class FlatIndex {
   [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_; }
 
  private:
-  // A tile of scores, query_block x row_block floats, and the rows it is made of stay in the L2 cache.
-  static constexpr std::size_t query_block = 64;
-  static constexpr std::size_t row_block = 256;
+  static constexpr std::size_t query_block = 16;    // queries a thread takes at a time
+  static constexpr std::size_t row_block = 256;     // rows whose codes stay in the L2 cache while queries pass
+  static constexpr std::size_t row_chunk = 65'536;  // rows whose codes are held at a time
 
   explicit FlatIndex(Metric metric)
       : metric_(metric),
@@ -127,55 +148,19 @@ class FlatIndex {
     return metric_ == Metric::inner_product ? sum : -sum;
   }
 
-  void search_block(const EmbeddingView<float>& queries, std::size_t k, std::vector<Neighbor>* results) const {
-    std::vector<TopK> best(queries.size(), TopK(std::min(k, size())));
-    RowMajorMatrix decoded;
-    RowMajorMatrix tile;
-    for (std::size_t begin = 0; begin < size(); begin += row_block) {
-      const EmbeddingView<Scalar> rows = rows_.slice(begin, std::min(size(), begin + row_block));
-      score_tile(queries, rows, begin, decoded, tile);
-      for (std::size_t q = 0; q < queries.size(); ++q) {
-        const float* scores = tile.data() + q * rows.size();
-        for (std::size_t r = 0; r < rows.size(); ++r) {
-          if (scores[r] >= best[q].floor()) best[q].push({static_cast<Row>(begin + r), scores[r]});
-        }
+  /// Offers the coded rows [first, first + count) to the queries [begin, end).
+  void scan(const detail::BoundedCodes& query_codes, std::size_t begin, std::size_t end,
+            const detail::BoundedCodes& row_codes, std::size_t first, std::size_t count,
+            std::vector<detail::CandidateRows>& candidates) const {
+    detail::ScoreBounds bounds(metric_);
+    std::vector<float> lower(row_block);
+    std::vector<float> upper(row_block);
+    for (std::size_t tile = 0; tile < count; tile += row_block) {
+      const std::size_t n = std::min(row_block, count - tile);
+      for (std::size_t q = begin; q < end; ++q) {
+        bounds.compute(query_codes, q, row_codes, tile, n, lower.data(), upper.data());
+        candidates[q].offer(first + tile, lower.data(), upper.data(), n);
       }
-    }
-    for (std::size_t q = 0; q < queries.size(); ++q) results[q] = best[q].take();
-  }
-
-  /// tile = scores of `queries` against `rows`, which start at row `first` of the index.
-  void score_tile(const EmbeddingView<float>& queries, const EmbeddingView<Scalar>& rows, std::size_t first,
-                  RowMajorMatrix& decoded, RowMajorMatrix& tile) const {
-    const auto n_queries = static_cast<Eigen::Index>(queries.size());
-    const auto n_rows = static_cast<Eigen::Index>(rows.size());
-    tile.resize(n_queries, n_rows);
-    if (metric_ == Metric::l2) {  // expanding ‖q − x‖² into products would lose the digits of small distances
-      for (Eigen::Index q = 0; q < n_queries; ++q) {
-        for (Eigen::Index r = 0; r < n_rows; ++r) {
-          tile(q, r) = score_of(queries.row(static_cast<std::size_t>(q)), first + static_cast<std::size_t>(r));
-        }
-      }
-      return;
-    }
-    tile.noalias() = as_matrix(queries) * as_float_matrix(rows, decoded).transpose();
-  }
-
-  using Strided = Eigen::Map<const RowMajorMatrix, Eigen::Unaligned, Eigen::OuterStride<>>;
-
-  [[nodiscard]] static Strided as_matrix(const EmbeddingView<float>& rows) {
-    return {rows.data(), static_cast<Eigen::Index>(rows.size()), static_cast<Eigen::Index>(rows.dim()),
-            Eigen::OuterStride<>(static_cast<Eigen::Index>(rows.stride()))};
-  }
-
-  /// The rows themselves where they are floats, else their decoded copy in `decoded`.
-  [[nodiscard]] static Strided as_float_matrix(const EmbeddingView<Scalar>& rows, RowMajorMatrix& decoded) {
-    if constexpr (std::same_as<Scalar, float>) {
-      return as_matrix(rows);
-    } else {
-      decoded.resize(static_cast<Eigen::Index>(rows.size()), static_cast<Eigen::Index>(rows.dim()));
-      for (std::size_t r = 0; r < rows.size(); ++r) rows.decode(r, decoded.data() + r * rows.dim());
-      return as_matrix(EmbeddingView<float>(decoded.data(), rows.size(), rows.dim()));
     }
   }
 

@@ -84,6 +84,8 @@ class PackedGraph {
 
   /// Level 0, by row.
   [[nodiscard]] const PackedLists& bottom() const noexcept { return bottom_; }
+  /// Puts other links on level 0. @param links  one list a row
+  void replace_bottom(PackedLists links) noexcept { bottom_ = std::move(links); }
   /// Level 1 and up.
   [[nodiscard]] const std::vector<PackedLevel>& upper() const noexcept { return upper_; }
   /// The number of the entry node on the topmost level.

@@ -1,0 +1,144 @@
+// pefa: exact search of many queries by int8 products: they rule out most rows for sure, the rest are scored exactly.
+//
+// A row x and a query q differ from their codes by known lengths, so that a product of codes gives bounds of the score
+// (Cauchy–Schwarz): a row whose upper bound is below k lower bounds cannot be among the best k. Nothing is approximate.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "pefa/core/aligned_vector.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/index/code_space.hpp"
+#include "pefa/simd/code_kernels.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa::detail {
+
+/// Vectors as codes, with what the codes leave out.
+struct BoundedCodes {
+  /// @param row_dim  of the vectors
+  BoundedCodes(std::size_t size, std::size_t row_dim)
+      : dim(row_dim),
+        bytes(simd::padded_code_dim(row_dim)),
+        codes(size * bytes),
+        scales(size),
+        lengths(size),
+        errors(size) {}
+
+  /// Encodes vector i. @param values  dim floats
+  void encode(std::size_t i, const float* values) {
+    std::int8_t* code = codes.data() + i * bytes;
+    scales[i] = encode_row(values, dim, code);
+    double squares = 0.0;
+    double error = 0.0;
+    for (std::size_t d = 0; d < dim; ++d) {
+      const auto value = static_cast<double>(values[d]);
+      const double rest = value - static_cast<double>(scales[i]) * static_cast<double>(code[d]);
+      squares += value * value;
+      error += rest * rest;
+    }
+    // A little more than they are, so that the bounds hold for scores summed in floats as well.
+    lengths[i] = static_cast<float>((1.0 + 1e-6) * std::sqrt(squares));
+    errors[i] = static_cast<float>((1.0 + 1e-6) * std::sqrt(error) + 2e-6 * std::sqrt(squares));
+  }
+
+  std::size_t dim;
+  std::size_t bytes;
+  AlignedVector<std::int8_t> codes;
+  std::vector<float> scales;
+  std::vector<float> lengths;  ///< ‖x‖, not below it
+  std::vector<float> errors;   ///< ‖x − its code‖, not below it
+};
+
+/// The rows of one query that may still be among its best k.
+class CandidateRows {
+ public:
+  explicit CandidateRows(std::size_t k) : k_(k) {}
+
+  /// Offers rows first … first + count by bounds of their scores.
+  void offer(std::size_t first, const float* lower, const float* upper, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (upper[i] < floor_) continue;
+      candidates_.push_back({static_cast<Row>(first + i), upper[i]});
+      if (!(lower[i] > floor_)) continue;  // nor where it is not a number
+      lower_bounds_.push_back(lower[i]);
+      if (lower_bounds_.size() / 2 >= k_) cut();
+    }
+  }
+
+  /// The rows left, in ascending order. @return  rows with their upper bounds as scores
+  [[nodiscard]] const std::vector<Neighbor>& take() {
+    if (lower_bounds_.size() >= k_) cut();
+    std::erase_if(candidates_, [this](const Neighbor& candidate) { return candidate.score < floor_; });
+    return candidates_;
+  }
+
+ private:
+  /// Keeps the k best lower bounds; the worst of them is what an upper bound must reach.
+  void cut() {
+    const auto last = lower_bounds_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
+    std::nth_element(lower_bounds_.begin(), last, lower_bounds_.end(), std::greater<>());
+    lower_bounds_.resize(k_);
+    floor_ = lower_bounds_.back();
+    if (candidates_.size() > 8 * k_) {
+      std::erase_if(candidates_, [this](const Neighbor& candidate) { return candidate.score < floor_; });
+    }
+  }
+
+  std::size_t k_;
+  float floor_ = -std::numeric_limits<float>::infinity();
+  std::vector<float> lower_bounds_;
+  std::vector<Neighbor> candidates_;
+};
+
+/// Bounds of the scores of one query against coded rows: ⟨q, x⟩, or −‖q − x‖² under L2.
+class ScoreBounds {
+ public:
+  explicit ScoreBounds(Metric metric) : is_l2_(metric == Metric::l2), dot_rows_(simd::code_kernels().dot_rows) {}
+
+  /// Of query `query` against rows first … first + count. @param lower, upper  `count` floats each
+  void compute(const BoundedCodes& queries, std::size_t query, const BoundedCodes& rows, std::size_t first,
+               std::size_t count, float* lower, float* upper) {
+    if (all_.size() < count) {
+      all_.resize(count);
+      std::iota(all_.begin(), all_.end(), Row{0});
+      dots_.resize(count);
+    }
+    dot_rows_(queries.codes.data() + query * queries.bytes, rows.codes.data() + first * rows.bytes, rows.bytes,
+              all_.data(), count, dots_.data());
+    const float scale = queries.scales[query];
+    const float length = queries.lengths[query];
+    const float error = queries.errors[query];
+    const float* row_scales = rows.scales.data() + first;
+    const float* row_lengths = rows.lengths.data() + first;
+    const float* row_errors = rows.errors.data() + first;
+    for (std::size_t i = 0; i < count; ++i) {
+      float score = static_cast<float>(dots_[i]) * (scale * row_scales[i]);
+      // ⟨q, x⟩ − ⟨q̂, x̂⟩ = ⟨q, x − x̂⟩ + ⟨q − q̂, x̂⟩, with ‖x̂‖ ≤ ‖x‖ + ‖x − x̂‖
+      float slack = length * row_errors[i] + error * (row_lengths[i] + row_errors[i]);
+      if (is_l2_) {
+        const float squares = row_lengths[i] * row_lengths[i] + length * length;
+        score = 2.0f * score - squares;
+        slack = 2.0f * slack + 4e-5f * squares;
+      }
+      lower[i] = score - slack;
+      upper[i] = score + slack;
+    }
+  }
+
+ private:
+  bool is_l2_;
+  simd::CodeDotRows dot_rows_;
+  std::vector<Row> all_;
+  std::vector<std::int32_t> dots_;
+};
+
+}  // namespace pefa::detail

@@ -1,0 +1,159 @@
+// pefa: one beam search over a packed graph by codes, in steps that a batch of searches may interleave: while one waits
+// for memory, another computes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pefa/core/ids.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/index/beam.hpp"
+#include "pefa/index/code_table.hpp"
+#include "pefa/index/packed_graph.hpp"
+#include "pefa/simd/code_kernels.hpp"
+
+namespace pefa::detail {
+
+/// What one search keeps while it runs; reused, so that no search allocates after the first.
+struct WalkState {
+  explicit WalkState(std::size_t rows) : seen(rows) {}
+
+  SeenRows seen;
+  Beam beam;
+  CodedQuery query;
+  std::span<const Row> fresh;      ///< the links at work that were not seen before
+  std::vector<std::int32_t> dots;  ///< of their heads
+  std::vector<Row> promising;      ///< those whose tails are read
+  std::vector<std::int32_t> head_dots;
+  std::vector<std::int32_t> tail_dots;
+};
+
+/// The graph and the codes it is walked by. Const and safe from any number of threads, each with a state of its own.
+class CodeWalk {
+ public:
+  /// How many standard deviations of the unread tail a head's score may lack and still be looked at. Measured on
+  /// WordNet: 1.5 finds what reading all tails finds (R@100 0.9969 at ef = 300), 0.7 loses up to 3 points at narrow
+  /// beams.
+  static constexpr float tail_allowance = 1.5f;
+
+  CodeWalk(const CodeTable& table, const PackedGraph& graph)
+      : table_(table), graph_(graph), kernels_(simd::code_kernels()) {}
+
+  /// Leaves the `ef` best candidates for `query` in state.beam.
+  void run(QueryView query, std::size_t ef, WalkState& state) const {
+    start(query, ef, state);
+    do {
+      absorb(state);
+    } while (expand(state));
+    state.seen.clear();
+  }
+
+  /// Encodes the query and descends to level 0; the row found there is the first for absorb().
+  void start(QueryView query, std::size_t ef, WalkState& state) const {
+    table_.encode(query, state.query);
+    state.beam.reset(ef);
+    const Row entry = descend(state.query);
+    state.fresh = state.seen.insert({&entry, 1});
+  }
+
+  /// Takes the best candidate and lists its unseen links in state.fresh. @return whether there was one
+  bool expand(WalkState& state) const {
+    const Beam::Candidate* candidate = state.beam.expand_next();
+    if (candidate == nullptr) return false;
+    state.fresh = state.seen.insert(graph_.bottom().list(candidate->row()));
+    return true;
+  }
+
+  /// Asks for the memory that absorb() will read; pays where something else is done in between.
+  void prefetch(const WalkState& state) const noexcept {
+    for (const Row row : state.fresh) {
+      const std::int8_t* head = table_.heads() + row * table_.head_bytes();
+      for (std::size_t line = 0; line < table_.head_bytes(); line += 64) __builtin_prefetch(head + line);
+    }
+  }
+
+  /// Scores the listed links and puts the good ones into the beam.
+  void absorb(WalkState& state) const {
+    const std::span<const Row> fresh = state.fresh;
+    Beam& beam = state.beam;
+    if (const Beam::Candidate* next = beam.peek()) graph_.bottom().prefetch(next->row());
+    if (state.dots.size() < fresh.size()) {
+      for (auto* dots : {&state.dots, &state.head_dots, &state.tail_dots}) dots->resize(fresh.size());
+      state.promising.resize(fresh.size());
+    }
+    const CodedQuery& query = state.query;
+    kernels_.dot_rows(query.codes.data(), table_.heads(), table_.head_bytes(), fresh.data(), fresh.size(),
+                      state.dots.data());
+    if (!table_.is_split()) {
+      for (std::size_t i = 0; i < fresh.size(); ++i) {
+        const float score = score_of(query, state.dots[i], table_.terms(fresh[i]));
+        if (beam.admits(score)) beam.insert(fresh[i], score);
+      }
+      return;
+    }
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      const CodeTable::Terms terms = table_.terms(fresh[i]);
+      const float score = score_of(query, state.dots[i], terms);
+      const bool promises = beam.admits(score + tail_allowance * query.tail_deviation * terms.tail);
+      state.promising[count] = fresh[i];
+      state.head_dots[count] = state.dots[i];
+      count += promises ? 1U : 0U;
+    }
+    kernels_.dot_rows(query.codes.data() + table_.head_bytes(), table_.tails(), table_.tail_bytes(),
+                      state.promising.data(), count, state.tail_dots.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      const Row row = state.promising[i];
+      const float score = score_of(query, state.head_dots[i] + state.tail_dots[i], table_.terms(row));
+      if (beam.admits(score)) beam.insert(row, score);
+    }
+  }
+
+ private:
+  [[nodiscard]] static float score_of(const CodedQuery& query, std::int32_t dot,
+                                      const CodeTable::Terms& terms) noexcept {
+    return static_cast<float>(dot) * (query.scale * terms.scale) + terms.offset;
+  }
+
+  /// By heads and tails.
+  [[nodiscard]] float whole_score(const CodedQuery& query, Row row) const noexcept {
+    std::int32_t dot =
+        kernels_.dot(query.codes.data(), table_.heads() + row * table_.head_bytes(), table_.head_bytes());
+    if (table_.is_split()) {
+      dot += kernels_.dot(query.codes.data() + table_.head_bytes(), table_.tails() + row * table_.tail_bytes(),
+                          table_.tail_bytes());
+    }
+    return score_of(query, dot, table_.terms(row));
+  }
+
+  /// Greedy descent through the upper levels. @return the row of level 0 to start from
+  [[nodiscard]] Row descend(const CodedQuery& query) const {
+    std::uint32_t node = graph_.entry();
+    for (std::size_t l = graph_.upper().size(); l-- > 0;) {
+      const PackedLevel& level = graph_.upper()[l];
+      float best = whole_score(query, level.rows[node]);
+      for (bool moved = true; moved;) {
+        moved = false;
+        for (const std::uint32_t link : level.links.list(node)) {
+          const float score = whole_score(query, level.rows[link]);
+          if (score <= best) continue;
+          best = score;
+          node = link;
+          moved = true;
+          break;  // first improvement: the rest of the old list is behind it
+        }
+      }
+      node = level.down[node];
+    }
+    return node;
+  }
+
+  const CodeTable& table_;
+  const PackedGraph& graph_;
+  simd::CodeKernels kernels_;
+};
+
+}  // namespace pefa::detail

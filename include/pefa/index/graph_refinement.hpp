@@ -1,0 +1,175 @@
+// pefa: one more pass over a finished graph's level 0: every node searches the whole graph for its neighbours, which
+// hnswlib could not do for nodes inserted early (the second pass of Vamana: Subramanya et al., DiskANN, NeurIPS 2019).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "pefa/core/aligned_vector.hpp"
+#include "pefa/core/executor.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/core/scratch_pool.hpp"
+#include "pefa/index/code_table.hpp"
+#include "pefa/index/code_walk.hpp"
+#include "pefa/index/packed_graph.hpp"
+#include "pefa/simd/code_kernels.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa::detail {
+
+struct RefinementParams {
+  std::size_t max_degree = 64;  ///< links a node keeps; hnswlib's 2M on level 0
+  std::size_t ef = 300;         ///< beam width of the searches for candidates
+  float alpha = 1.0f;           ///< a candidate stays unless a kept one is alpha times nearer to it than the node is
+};
+
+/// New links for level 0, from searches on the old ones.
+///
+/// Nodes choose from what a search for their own vector finds and from their old links; every choice is then offered to
+/// the other end. Both rounds read only what the round before wrote: the same links for any number of threads.
+template <class Scalar>
+class GraphRefinement {
+ public:
+  /// @param rows  what the table was made of
+  GraphRefinement(const EmbeddingView<Scalar>& rows, const CodeTable& table, const PackedGraph& graph,
+                  const RefinementParams& params)
+      : rows_(rows), table_(table), graph_(graph), params_(params), dot_(simd::code_kernels().dot) {}
+
+  /// One list a row. @param meter  counts rows, each once
+  [[nodiscard]] PackedLists run(const AnyExecutor& executor, ProgressMeter& meter) const {
+    const std::size_t n = table_.size();
+    ScratchPool<Scratch> scratches;
+    const auto take = [&] {
+      return scratches.take([&] { return std::make_unique<Scratch>(n, rows_.dim(), table_.code_bytes()); });
+    };
+    constexpr std::size_t block = 256;
+    std::vector<std::vector<Row>> chosen(n);
+    for_each_block(executor, n, block, [&](std::size_t begin, std::size_t end) {
+      const auto scratch = take();
+      for (std::size_t i = begin; i < end; ++i) chosen[i] = choose_links(static_cast<Row>(i), *scratch);
+      meter.add(end - begin);
+    });
+
+    const PackedLists offered = reversed(chosen);
+    for_each_block(executor, n, block, [&](std::size_t begin, std::size_t end) {
+      const auto scratch = take();
+      for (std::size_t i = begin; i < end; ++i) {
+        const auto offers = offered.list(i);
+        std::vector<Row> all(chosen[i]);
+        all.insert(all.end(), offers.begin(), offers.end());
+        std::sort(all.begin(), all.end());
+        all.erase(std::unique(all.begin(), all.end()), all.end());
+        chosen[i] = all.size() <= params_.max_degree ? std::move(all) : prune(static_cast<Row>(i), all, *scratch);
+      }
+    });
+    return packed(chosen);
+  }
+
+ private:
+  struct Scratch {
+    Scratch(std::size_t rows, std::size_t dim, std::size_t code_bytes) : state(rows), row(dim), own(code_bytes) {}
+    WalkState state;
+    std::vector<float> row;
+    std::vector<Row> candidates;
+    AlignedVector<std::int8_t> own;    // codes of the node at work
+    AlignedVector<std::int8_t> codes;  // of its candidates, one after the other
+  };
+
+  [[nodiscard]] std::vector<Row> choose_links(Row node, Scratch& scratch) const {
+    rows_.decode(node, scratch.row.data());
+    CodeWalk(table_, graph_).run(scratch.row, std::min(params_.ef, table_.size()), scratch.state);
+    const auto links = graph_.bottom().list(node);
+    std::vector<Row>& candidates = scratch.candidates;
+    candidates.assign(links.begin(), links.end());
+    for (std::size_t i = 0; i < scratch.state.beam.size(); ++i) candidates.push_back(scratch.state.beam[i].row());
+    std::sort(candidates.begin(), candidates.end());
+    candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
+    std::erase(candidates, node);
+    return prune(node, candidates, scratch);
+  }
+
+  /// The candidates that no nearer one stands for, nearest first, at most max_degree: those that are not alpha times
+  /// nearer to a link already kept than to the node.
+  [[nodiscard]] std::vector<Row> prune(Row node, const std::vector<Row>& candidates, Scratch& scratch) const {
+    struct Candidate {
+      float distance;  // squared, of the coded rows
+      float norm;      // ‖x‖²
+      float scale;
+      Row row;
+      const std::int8_t* codes;
+    };
+    const std::size_t bytes = table_.code_bytes();
+    table_.copy_codes(node, scratch.own.data());
+    const float own_scale = table_.terms(node).scale;
+    const float own_norm = squared_norm(scratch.own.data(), own_scale);
+    if (scratch.codes.size() < candidates.size() * bytes) scratch.codes.resize(candidates.size() * bytes);
+    std::vector<Candidate> ordered(candidates.size());
+    for (std::size_t c = 0; c < candidates.size(); ++c) {
+      std::int8_t* codes = scratch.codes.data() + c * bytes;
+      table_.copy_codes(candidates[c], codes);
+      const float scale = table_.terms(candidates[c]).scale;
+      const float norm = squared_norm(codes, scale);
+      const float product = static_cast<float>(dot_(scratch.own.data(), codes, bytes)) * (own_scale * scale);
+      ordered[c] = {own_norm + norm - 2.0f * product, norm, scale, candidates[c], codes};
+    }
+    std::sort(ordered.begin(), ordered.end(), [](const Candidate& a, const Candidate& b) {
+      return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
+    });
+    std::vector<const Candidate*> kept;
+    for (const Candidate& candidate : ordered) {
+      if (kept.size() == params_.max_degree) break;
+      const bool stood_for = std::any_of(kept.begin(), kept.end(), [&](const Candidate* link) {
+        const float product =
+            static_cast<float>(dot_(candidate.codes, link->codes, bytes)) * (candidate.scale * link->scale);
+        return params_.alpha * (candidate.norm + link->norm - 2.0f * product) < candidate.distance;
+      });
+      if (!stood_for) kept.push_back(&candidate);
+    }
+    std::vector<Row> links;
+    links.reserve(kept.size());
+    for (const Candidate* link : kept) links.push_back(link->row);
+    return links;
+  }
+
+  [[nodiscard]] float squared_norm(const std::int8_t* codes, float scale) const noexcept {
+    return static_cast<float>(dot_(codes, codes, table_.code_bytes())) * (scale * scale);
+  }
+
+  /// For every row those that chose it, in ascending order.
+  [[nodiscard]] static PackedLists reversed(const std::vector<std::vector<Row>>& chosen) {
+    std::vector<std::uint32_t> counts(chosen.size());
+    for (const std::vector<Row>& links : chosen) {
+      for (const Row link : links) ++counts[link];
+    }
+    PackedLists offered(counts);
+    std::fill(counts.begin(), counts.end(), 0U);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      for (const Row link : chosen[i]) offered.mutable_list(link)[counts[link]++] = static_cast<Row>(i);
+    }
+    return offered;
+  }
+
+  [[nodiscard]] static PackedLists packed(const std::vector<std::vector<Row>>& chosen) {
+    std::vector<std::uint32_t> lengths;
+    lengths.reserve(chosen.size());
+    for (const std::vector<Row>& links : chosen) lengths.push_back(static_cast<std::uint32_t>(links.size()));
+    PackedLists lists(lengths);
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      std::copy(chosen[i].begin(), chosen[i].end(), lists.mutable_list(i).begin());
+    }
+    return lists;
+  }
+
+  const EmbeddingView<Scalar>& rows_;
+  const CodeTable& table_;
+  const PackedGraph& graph_;
+  RefinementParams params_;
+  simd::CodeDot dot_;
+};
+
+}  // namespace pefa::detail

@@ -1,0 +1,128 @@
+#include "pefa/index/code_table.hpp"
+
+#include "catch.hpp"
+#include "support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+using pefa::detail::CodedQuery;
+using pefa::detail::CodeTable;
+
+namespace {
+
+/// Rows most of whose variance lies in a few directions, as in real embeddings, and away from the origin.
+RowMajorMatrix uneven_rows(std::size_t n, std::size_t dim, unsigned seed) {
+  RowMajorMatrix rows = random_matrix(n, dim, seed, Normalize::none);
+  for (Eigen::Index d = 0; d < rows.cols(); ++d) rows.col(d) *= std::exp(-0.05f * static_cast<float>(d));
+  rows.col(0).array() += 3.0f;
+  const RowMajorMatrix turn = random_matrix(dim, dim, seed + 1);
+  RowMajorMatrix turned = rows * turn;
+  turned.rowwise().normalize();
+  return turned;
+}
+
+/// The score of a row by its codes, head and tail.
+float code_score(const CodeTable& table, const CodedQuery& query, Row row) {
+  std::vector<std::int8_t> codes(table.code_bytes());
+  table.copy_codes(row, codes.data());
+  std::int32_t dot = 0;
+  for (std::size_t i = 0; i < codes.size(); ++i) dot += std::int32_t{codes[i]} * std::int32_t{query.codes[i]};
+  return static_cast<float>(dot) * (query.scale * table.terms(row).scale) + table.terms(row).offset;
+}
+
+}  // namespace
+
+TEST_CASE("CodeTable: scores by codes differ from the exact ones by a constant of the query and little else") {
+  const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
+  const CodeSplit split = GENERATE(CodeSplit::never, CodeSplit::always);
+  const RowMajorMatrix rows = uneven_rows(400, 150, 1);
+  const RowMajorMatrix queries = uneven_rows(10, 150, 1);
+  const CodeTable table(EmbeddingView<float>(rows), metric, split, AnyExecutor{});
+  REQUIRE(table.is_split() == (split == CodeSplit::always));
+  CodedQuery query;
+  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+    table.encode({queries.row(q).data(), 150}, query);
+    double sum = 0.0;
+    double squares = 0.0;
+    for (Row row = 0; row < 400; ++row) {
+      const float product = rows.row(row).dot(queries.row(q));
+      const float exact = metric == Metric::inner_product ? product : 2.0f * product - rows.row(row).squaredNorm();
+      const double difference = static_cast<double>(code_score(table, query, row) - exact);
+      sum += difference;
+      squares += difference * difference;
+    }
+    const double deviation = std::sqrt(std::max(0.0, squares / 400.0 - sum * sum / 160'000.0));
+    REQUIRE(deviation < 0.006);
+  }
+}
+
+TEST_CASE("CodeTable: the tail's deviation says how far heads alone are off") {
+  const RowMajorMatrix rows = uneven_rows(2000, 150, 3);
+  const CodeTable table(EmbeddingView<float>(rows), Metric::inner_product, CodeSplit::always, AnyExecutor{});
+  CodedQuery query;
+  double ratio = 0.0;
+  for (Eigen::Index q = 0; q < 20; ++q) {
+    table.encode({rows.row(q).data(), 150}, query);
+    double squares = 0.0;
+    for (Row row = 100; row < 2000; ++row) {
+      std::int32_t dot = 0;
+      for (std::size_t i = 0; i < table.tail_bytes(); ++i) {
+        dot += std::int32_t{table.tails()[row * table.tail_bytes() + i]} *
+               std::int32_t{query.codes[table.head_bytes() + i]};
+      }
+      const float left_out = static_cast<float>(dot) * query.scale * table.terms(row).scale;
+      squares += std::pow(static_cast<double>(left_out / (query.tail_deviation * table.terms(row).tail)), 2.0);
+    }
+    ratio += std::sqrt(squares / 1900.0) / 20.0;
+  }
+  REQUIRE(ratio == Approx(1.0).epsilon(0.25));
+}
+
+TEST_CASE("CodeTable: splits by itself only where rows are many and a short head holds most of their variance") {
+  const auto is_split = [](const RowMajorMatrix& rows) {
+    return CodeTable(EmbeddingView<float>(rows), Metric::inner_product, CodeSplit::automatic, AnyExecutor{}).is_split();
+  };
+  REQUIRE(is_split(uneven_rows(1000, 200, 5)));
+  REQUIRE_FALSE(is_split(uneven_rows(300, 200, 5)));     // too few rows to learn 200 axes from
+  REQUIRE_FALSE(is_split(random_matrix(1000, 200, 6)));  // the same variance everywhere
+  REQUIRE_FALSE(is_split(uneven_rows(1000, 40, 7)));     // short anyway
+}
+
+TEST_CASE("CodeTable: the terms of two rows complete the product of their codes") {
+  const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
+  const RowMajorMatrix rows = uneven_rows(50, 100, 8);
+  const CodeTable table(EmbeddingView<float>(rows), metric, CodeSplit::always, AnyExecutor{});
+  std::vector<std::int8_t> a(table.code_bytes());
+  std::vector<std::int8_t> b(table.code_bytes());
+  for (Row i = 0; i < 50; ++i) {
+    const Row j = (i * 7 + 1) % 50;
+    table.copy_codes(i, a.data());
+    table.copy_codes(j, b.data());
+    std::int32_t dot = 0;
+    for (std::size_t d = 0; d < a.size(); ++d) dot += std::int32_t{a[d]} * std::int32_t{b[d]};
+    const float product = static_cast<float>(dot) * table.terms(i).scale * table.terms(j).scale;
+    const float terms = table.row_term(rows.row(i).data()) + table.row_term(rows.row(j).data());
+    const bool is_l2 = metric == Metric::l2;
+    const float expected = is_l2 ? -(rows.row(i) - rows.row(j)).squaredNorm() : rows.row(i).dot(rows.row(j));
+    REQUIRE((is_l2 ? 2.0f : 1.0f) * product + terms == Approx(expected).margin(0.02));
+  }
+}
+
+TEST_CASE("CodeTable: is the same for any number of threads") {
+  const RowMajorMatrix rows = uneven_rows(1000, 100, 9);
+  const EmbeddingView<float> view(rows);
+  const CodeTable one(view, Metric::inner_product, CodeSplit::always, AnyExecutor::serial());
+  const CodeTable two(view, Metric::inner_product, CodeSplit::always, ThreadExecutor(2));
+  REQUIRE(std::equal(one.heads(), one.heads() + 1000 * one.head_bytes(), two.heads()));
+  REQUIRE(std::equal(one.tails(), one.tails() + 1000 * one.tail_bytes(), two.tails()));
+}
+
+TEST_CASE("CodeTable::encode: a query of zeros has codes and deviations of zero") {
+  const RowMajorMatrix rows = uneven_rows(100, 100, 10);
+  const CodeTable table(EmbeddingView<float>(rows), Metric::inner_product, CodeSplit::always, AnyExecutor{});
+  CodedQuery query;
+  table.encode(std::vector<float>(100, 0.0f), query);
+  REQUIRE(query.scale == 0.0f);
+  REQUIRE(query.tail_deviation == 0.0f);
+  REQUIRE(std::all_of(query.codes.begin(), query.codes.end(), [](std::int8_t code) { return code == 0; }));
+}

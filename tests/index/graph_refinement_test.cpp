@@ -1,0 +1,98 @@
+#include "pefa/index/graph_refinement.hpp"
+
+#include "catch.hpp"
+#include "pefa/eval/metrics.hpp"
+#include "pefa/index/flat_index.hpp"
+#include "support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+using pefa::detail::CodeSpace;
+using pefa::detail::CodeTable;
+using pefa::detail::CodeWalk;
+using pefa::detail::GraphRefinement;
+using pefa::detail::HnswGraph;
+using pefa::detail::PackedGraph;
+using pefa::detail::PackedLists;
+using pefa::detail::WalkState;
+
+namespace {
+
+/// A poor graph over random rows, for a pass to better.
+struct Fixture {
+  Fixture() : rows(random_matrix(2000, 24, 1)), table(view(), Metric::inner_product, CodeSplit::never, AnyExecutor{}) {
+    CodeSpace space(table.code_bytes(), 1.0f);
+    HnswGraph built(&space, table.size(), 6, 8, 100);
+    pefa::detail::insert_rows(
+        built, table.size(), "test", {AnyExecutor::serial()},
+        [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
+          scratch.resize(space.get_data_size());
+          table.copy_codes(static_cast<Row>(row), reinterpret_cast<std::int8_t*>(scratch.data()));
+          space.finish_row(scratch.data(), {table.terms(static_cast<Row>(row)).scale, 0.0f, 0.0f});
+          return scratch.data();
+        });
+    graph = PackedGraph(built);
+  }
+  EmbeddingView<float> view() const { return rows; }
+
+  PackedLists refined(const AnyExecutor& executor) const {
+    const Progress progress;
+    ProgressMeter meter(progress, table.size(), "test");
+    const EmbeddingView<float> of = view();
+    return GraphRefinement<float>(of, table, graph, {.max_degree = 12, .ef = 60}).run(executor, meter);
+  }
+
+  double recall(const PackedGraph& of) const {
+    const auto exact = FlatIndex<>::build(view());
+    WalkState state(table.size());
+    const RowMajorMatrix queries = random_matrix(200, 24, 2);
+    double sum = 0.0;
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const QueryView query(queries.row(q).data(), 24);
+      CodeWalk(table, of).run(query, 20, state);
+      std::vector<Neighbor> found;
+      for (std::size_t i = 0; i < state.beam.size(); ++i) found.push_back({state.beam[i].row(), state.beam[i].score});
+      sum += ann_recall(found, exact.search(query, 10)) / 200.0;
+    }
+    return sum;
+  }
+
+  RowMajorMatrix rows;
+  CodeTable table;
+  PackedGraph graph;
+};
+
+}  // namespace
+
+TEST_CASE("GraphRefinement: a walk of the same width finds clearly more") {
+  Fixture fixture;
+  const double before = fixture.recall(fixture.graph);
+  fixture.graph.replace_bottom(fixture.refined({}));
+  REQUIRE(fixture.recall(fixture.graph) > before + 0.05);
+}
+
+TEST_CASE("GraphRefinement: links are distinct, in range, not the node itself, and at most max_degree") {
+  const Fixture fixture;
+  const PackedLists lists = fixture.refined({});
+  for (Row row = 0; row < 2000; ++row) {
+    const auto links = lists.list(row);
+    REQUIRE(!links.empty());
+    REQUIRE(links.size() <= 12);
+    std::vector<Row> sorted(links.begin(), links.end());
+    std::sort(sorted.begin(), sorted.end());
+    REQUIRE(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end());
+    REQUIRE(sorted.back() < 2000);
+    REQUIRE_FALSE(std::binary_search(sorted.begin(), sorted.end(), row));
+  }
+}
+
+TEST_CASE("GraphRefinement: gives the same links for any number of threads") {
+  const Fixture fixture;
+  const PackedLists one = fixture.refined(AnyExecutor::serial());
+  const PackedLists two = fixture.refined(ThreadExecutor(2));
+  for (Row row = 0; row < 2000; ++row) {
+    const auto a = one.list(row);
+    const auto b = two.list(row);
+    REQUIRE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+  }
+}
