@@ -39,7 +39,7 @@ class MappedFile {
     struct stat status {};
     if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
       ::close(descriptor);
-      detail::fail<IoError>(path.string(), ": is not a regular file");
+      pefa::detail::fail<IoError>(path.string(), ": is not a regular file");
     }
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ > 0) {
@@ -54,12 +54,12 @@ class MappedFile {
     }
 #else
     std::ifstream in(path, std::ios::binary | std::ios::ate);
-    if (!in || std::filesystem::is_directory(path)) detail::fail<IoError>(path.string(), ": cannot be opened");
+    if (!in || std::filesystem::is_directory(path)) pefa::detail::fail<IoError>(path.string(), ": cannot be opened");
     size_ = static_cast<std::size_t>(in.tellg());
     contents_.resize(size_);
     in.seekg(0);
     in.read(reinterpret_cast<char*>(contents_.data()), static_cast<std::streamsize>(size_));
-    if (!in) detail::fail<IoError>(path.string(), ": cannot be read");
+    if (!in) pefa::detail::fail<IoError>(path.string(), ": cannot be read");
     data_ = contents_.data();
 #endif
   }
@@ -89,7 +89,7 @@ class MappedFile {
  private:
 #if PEFA_HAS_MMAP
   [[noreturn]] static void fail_with_errno(const std::filesystem::path& path, const char* what) {
-    detail::fail<IoError>(path.string(), ": ", what, ": ", std::strerror(errno));
+    pefa::detail::fail<IoError>(path.string(), ": ", what, ": ", std::strerror(errno));
   }
 #else
   std::vector<std::byte> contents_;
