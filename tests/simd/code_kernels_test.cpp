@@ -1,11 +1,15 @@
 #include "pefa/simd/code_kernels.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "catch.hpp"
 #include "pefa/core/aligned_vector.hpp"
+#include "simd/kernel_support.hpp"
 
 using namespace pefa;
 using namespace pefa::simd;
@@ -20,18 +24,9 @@ struct Family {
 /// Every family that this CPU runs, the scalar one first.
 std::vector<Family> families() {
   std::vector<Family> all;
-  for (const Level level : {Level::scalar, Level::avx2, Level::avx512}) {
-    if (level > best_level()) {
-      WARN("skipped: this CPU does not run " << name(level));
-    } else {
-      all.push_back({name(level), code_kernels_of(level, false)});
-    }
-  }
-  if (has_vnni()) {
-    all.push_back({"vnni", code_kernels_of(Level::avx512, true)});
-  } else {
-    WARN("skipped: this CPU does not run vnni");
-  }
+  for (const Level level : test::levels_here()) all.push_back({name(level), code_kernels_of(level, false)});
+  if (has_vnni()) all.push_back({"vnni", code_kernels_of(Level::avx512, true)});
+  if (has_dotprod()) all.push_back({"dotprod", code_kernels_of(Level::neon, true)});
   return all;
 }
 
@@ -84,18 +79,54 @@ TEST_CASE("code kernels: the extremes do not saturate, and a long row does not o
 }
 
 TEST_CASE("code kernels: a batch gives what single products give, in the order of the rows") {
-  const std::size_t n = 192;
-  const auto table = random_codes(50 * n, 5);
-  const auto query = random_codes(n, 6);
   const std::vector<Row> rows{7, 0, 49, 7, 13, 21, 3, 48, 1, 2, 30};
-  for (const Family& family : families()) {
-    for (std::size_t count = 0; count <= rows.size(); ++count) {
-      std::vector<std::int32_t> dots(rows.size(), -1);
-      family.kernels.dot_rows(query.data(), table.data(), n, rows.data(), count, dots.data());
-      for (std::size_t i = 0; i < count; ++i) {
-        REQUIRE(dots[i] == exact(query.data(), table.data() + rows[i] * n, n));
+  for (const std::size_t n : {64U, 192U, 512U, 768U}) {
+    const auto table = random_codes(50 * n + 1, 5);
+    const auto query = random_codes(n + 1, 6);
+    for (const Family& family : families()) {
+      for (const std::size_t offset : {0U, 1U}) {  // aligned, and not
+        const std::int8_t* q = query.data() + offset;
+        const std::int8_t* t = table.data() + offset;
+        for (std::size_t count = 0; count <= rows.size(); ++count) {
+          std::vector<std::int32_t> dots(rows.size(), -1);
+          family.kernels.dot_rows(q, t, n, rows.data(), count, dots.data());
+          INFO(family.label << ", n = " << n << ", " << count << " rows");
+          for (std::size_t i = 0; i < count; ++i) REQUIRE(dots[i] == exact(q, t + rows[i] * n, n));
+          for (std::size_t i = count; i < dots.size(); ++i) REQUIRE(dots[i] == -1);
+        }
       }
-      for (std::size_t i = count; i < dots.size(); ++i) REQUIRE(dots[i] == -1);
+    }
+  }
+}
+
+TEST_CASE("code kernels: a batch of long rows of extremes does not saturate or overflow") {
+  const std::size_t n = std::size_t{1} << 17;
+  const std::vector<Row> rows{0, 1, 1, 0, 1};
+  for (const int x : {127, -127}) {
+    const pefa::detail::AlignedVector<std::int8_t> query(n, static_cast<std::int8_t>(x));
+    pefa::detail::AlignedVector<std::int8_t> table(2 * n, std::int8_t{127});
+    std::fill(table.begin() + static_cast<std::ptrdiff_t>(n), table.end(), std::int8_t{-127});
+    for (const Family& family : families()) {
+      INFO(family.label);
+      std::vector<std::int32_t> dots(rows.size());
+      family.kernels.dot_rows(query.data(), table.data(), n, rows.data(), rows.size(), dots.data());
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        REQUIRE(dots[i] == exact(query.data(), table.data() + rows[i] * n, n));
+    }
+  }
+}
+
+TEST_CASE("code kernels: the query may be a row of the table, and nothing past the table is read") {
+  const std::size_t n = 128;
+  const auto codes = random_codes(6 * n, 7);
+  const test::AtPageEnd<std::int8_t> table(std::vector<std::int8_t>(codes.begin(), codes.end()));
+  const std::vector<Row> rows{5, 0, 5, 4, 3, 5, 2};
+  for (const Family& family : families()) {
+    for (std::size_t row = 0; row < 6; ++row) {
+      const std::int8_t* query = table.data() + row * n;
+      std::vector<std::int32_t> dots(rows.size());
+      family.kernels.dot_rows(query, table.data(), n, rows.data(), rows.size(), dots.data());
+      for (std::size_t i = 0; i < rows.size(); ++i) REQUIRE(dots[i] == exact(query, table.data() + rows[i] * n, n));
     }
   }
 }

@@ -2,6 +2,7 @@
 // flag.
 #pragma once
 
+#include <array>
 #include <atomic>
 
 #include "pefa/core/error.hpp"
@@ -13,16 +14,29 @@
 #define PEFA_X86_KERNELS 0
 #endif
 
+#if defined(__aarch64__) && defined(__ARM_NEON) && (defined(__GNUC__) || defined(__clang__))
+#define PEFA_NEON_KERNELS 1
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+#else
+#define PEFA_NEON_KERNELS 0
+#endif
+
 namespace pefa::simd {
 
-/// The families of kernels, each a superset of the one before on its architecture.
-enum class Level { scalar, avx2, avx512 };
+/// The families of kernels. A CPU runs scalar and those of its own architecture up to some level: see runs().
+enum class Level { scalar, avx2, avx512, neon };
+
+/// Every family, whether or not this CPU runs it.
+inline constexpr std::array all_levels = {Level::scalar, Level::avx2, Level::avx512, Level::neon};
 
 [[nodiscard]] constexpr const char* name(Level level) noexcept {
   switch (level) {
     case Level::scalar: return "scalar";
     case Level::avx2: return "avx2";
     case Level::avx512: return "avx512";
+    case Level::neon: return "neon";
   }
   return "unknown";
 }
@@ -52,9 +66,16 @@ namespace detail {
     return avx512 ? Level::avx512 : Level::avx2;
   }();
   return best;
+#elif PEFA_NEON_KERNELS
+  return Level::neon;  // part of every 64-bit Arm CPU
 #else
   return Level::scalar;
 #endif
+}
+
+/// Whether this CPU runs a family: the scalar one always, avx2 where it runs avx512.
+[[nodiscard]] inline bool runs(Level level) noexcept {
+  return level == Level::scalar || level == best_level() || (level == Level::avx2 && best_level() == Level::avx512);
 }
 
 /// Whether this CPU has AVX-512's int8 products (VNNI), which not every CPU with AVX-512 has.
@@ -62,6 +83,29 @@ namespace detail {
 #if PEFA_X86_KERNELS
   static const bool vnni = best_level() == Level::avx512 && __builtin_cpu_supports("avx512vnni");
   return vnni;
+#else
+  return false;
+#endif
+}
+
+/// Whether this CPU has AVX-512's bfloat16 products (AVX512_BF16), which fewer have.
+[[nodiscard]] inline bool has_bf16() noexcept {
+#if PEFA_X86_KERNELS
+  static const bool bf16 = best_level() == Level::avx512 && __builtin_cpu_supports("avx512bf16");
+  return bf16;
+#else
+  return false;
+#endif
+}
+
+/// Whether this CPU has Arm's int8 products (the DotProd extension). Where the system cannot be asked, what the
+/// compiler was told.
+[[nodiscard]] inline bool has_dotprod() noexcept {
+#if PEFA_NEON_KERNELS && defined(__ARM_FEATURE_DOTPROD)
+  return true;
+#elif PEFA_NEON_KERNELS && defined(__linux__) && defined(HWCAP_ASIMDDP)
+  static const bool dotprod = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  return dotprod;
 #else
   return false;
 #endif
@@ -82,9 +126,9 @@ inline std::atomic<Level>& selected_level() noexcept {
 /// Chooses a family for kernels looked up from now on, for tests and comparisons. An index keeps the kernel it was
 /// built with. @throws ValueError  this CPU does not run it
 inline void use_level(Level wanted) {
-  if (wanted > best_level()) {
-    pefa::detail::fail<ValueError>("simd::use_level: this CPU runs up to ", name(best_level()), ", asked for ",
-                                   name(wanted));
+  if (!runs(wanted)) {
+    pefa::detail::fail<ValueError>("simd::use_level: this CPU does not run ", name(wanted), ", its best level is ",
+                                   name(best_level()));
   }
   detail::selected_level().store(wanted, std::memory_order_relaxed);
 }
