@@ -16,16 +16,6 @@ namespace {
 using namespace pefa;
 using namespace pefa::bench;
 
-constexpr std::size_t m = 32;
-constexpr std::size_t ef_construction = 500;
-
-std::vector<Row> rows_of(const std::vector<Neighbor>& neighbors) {
-  std::vector<Row> rows;
-  rows.reserve(neighbors.size());
-  for (const Neighbor& neighbor : neighbors) rows.push_back(neighbor.row);
-  return rows;
-}
-
 /// Runs `make`, which returns the search and the bytes it claims, and records seconds and growth.
 template <class Make>
 Peer build_peer(const std::string& name, const Make& make) {
@@ -42,19 +32,12 @@ Peer build_peer(const std::string& name, const Make& make) {
 }
 
 std::pair<Search, std::size_t> make_hnswlib(const DataSet& data, const ThreadExecutor& threads) {
-  auto space = std::make_shared<hnswlib::InnerProductSpace>(data.passages.dim());
-  auto graph = std::make_shared<hnswlib::HierarchicalNSW<float>>(space.get(), data.passages.size(), m, ef_construction);
-  graph->addPoint(data.passages.row(0), 0);
-  threads.run(data.passages.size() - 1, [&](std::size_t i) { graph->addPoint(data.passages.row(i + 1), i + 1); });
-  Search search = [&data, space, graph](std::size_t q, std::size_t k, std::size_t ef) {
-    graph->setEf(ef);
-    auto found = graph->searchKnn(data.test_queries.row(q), k);
-    std::vector<Row> rows;
-    rows.reserve(k);
-    for (; !found.empty(); found.pop()) rows.push_back(static_cast<Row>(found.top().second));
-    return rows;
+  const DirectHnswlib direct(data.passages.view(), threads);
+  Search search = [&data, direct](std::size_t q, std::size_t k, std::size_t ef) {
+    direct.set_ef(ef);
+    return direct.search(data.query(q), k);
   };
-  return {search, pefa::detail::graph_bytes(*graph)};
+  return {search, direct.bytes()};
 }
 
 template <class Index>
@@ -142,27 +125,19 @@ nlohmann::ordered_json to_json(const std::vector<Peer>& peers, const std::vector
 
 int main(int argc, char** argv) {
   CLI::App app("Recall against latency of pefa's indexes and their rivals");
-  std::string folder;
-  std::string json_path;
-  std::size_t n_queries = 1000;
-  std::size_t rounds = 5;
-  std::size_t n_threads = 0;
+  Options options;
+  options.add_to(app);
   std::vector<std::string> names{"HnswIndex", "QuantizedHnswIndex", "faiss HNSWFlat", "faiss HNSWSQ8"};
-  app.add_option("--data", folder, "the folder that examples/encode made")->required();
-  app.add_option("--json", json_path, "write the result here");
-  app.add_option("--queries", n_queries, "how many test queries")->capture_default_str();
-  app.add_option("--rounds", rounds, "how often each query is timed")->capture_default_str();
-  app.add_option("--threads", n_threads, "threads while building (default: all)");
   app.add_option("--peers", names, "what runs beside hnswlib")->delimiter(',')->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    const DataSet data = DataSet::read(folder);
-    const ThreadExecutor threads(n_threads);
-    n_queries = std::min(n_queries, data.test_queries.size());
+    const DataSet data = DataSet::read(options.folder);
+    const ThreadExecutor threads(options.threads);
+    const std::size_t n_queries = std::min(options.queries, data.test_queries.size());
     std::printf(
         "%s\n%zu passages x %zu, %zu queries, M = %zu, efConstruction = %zu, one thread searches, median of %zu "
         "rounds\n",
-        machine().c_str(), data.passages.size(), data.passages.dim(), n_queries, m, ef_construction, rounds);
+        machine().c_str(), data.passages.size(), data.passages.dim(), n_queries, m, ef_construction, options.rounds);
     const auto wanted = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
 
     std::vector<Peer> peers;
@@ -188,23 +163,21 @@ int main(int argc, char** argv) {
 #endif
     std::fprintf(stderr, "exact search\n");
     const auto flat = FlatIndex<>::build(data.passages.view(), {.rows = Rows::borrow});
-    nlohmann::ordered_json json{{"machine", machine()}, {"data", folder}, {"queries", n_queries}};
+    nlohmann::ordered_json json{{"machine", machine()}, {"data", options.folder}, {"queries", n_queries}};
     for (const std::size_t k : {std::size_t{100}, std::size_t{10}}) {
-      const auto exact = search_batch(flat, data.test_queries.view().slice(0, n_queries), k);
+      const auto exact = std::make_shared<const std::vector<std::vector<Row>>>(
+          rows_of(search_batch(flat, data.test_queries.view().slice(0, n_queries), k)));
+      for (Peer& peer : peers) peer.exact = exact;
       const std::vector<std::size_t> efs = k == 100 ? std::vector<std::size_t>{100, 130, 170, 220, 300, 400, 550, 800}
                                                     : std::vector<std::size_t>{10, 16, 24, 36, 54, 80, 120, 200};
       const std::vector<double> targets =
           k == 100 ? std::vector<double>{0.95, 0.99, 0.995} : std::vector<double>{0.9, 0.95, 0.99};
       std::fprintf(stderr, "measuring at k = %zu\n", k);
-      measure(peers, exact, k, efs, rounds);
+      measure(peers, k, efs, options.rounds);
       print(peers, targets, k);
       json = to_json(peers, targets, k, std::move(json));
     }
-    if (!json_path.empty()) {
-      io::OutputFile file(json_path);
-      file.stream() << json.dump(2) << '\n';
-      file.commit();
-    }
+    options.write(json);
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_peers: %s\n", error.what());

@@ -1,12 +1,15 @@
-// What the benchmarks share: the data set, the exact answers, interleaved timing, interpolation at equal recall, and
-// what machine this is.
+// What the benchmarks share: their options, the data set, hnswlib called directly, interleaved timing, interpolation at
+// equal recall, and what machine this is.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -63,6 +66,76 @@ struct DataSet {
          simd::name(simd::level()) + (simd::has_vnni() ? "+vnni" : "") + ", compiler " + __VERSION__;
 }
 
+/// What every benchmark takes from its command line.
+struct Options {
+  std::string folder;
+  std::string json_path;
+  std::size_t queries = 1000;
+  std::size_t rounds = 5;
+  std::size_t threads = 0;
+
+  void add_to(CLI::App& app) {
+    app.add_option("--data", folder, "the folder that examples/encode made")->required();
+    app.add_option("--json", json_path, "write the result here");
+    app.add_option("--queries", queries, "how many test queries")->capture_default_str();
+    app.add_option("--rounds", rounds, "how often each query is timed")->capture_default_str();
+    app.add_option("--threads", threads, "threads while building (default: all)");
+  }
+  void write(const nlohmann::ordered_json& json) const {
+    if (json_path.empty()) return;
+    io::OutputFile file(json_path);
+    file.stream() << json.dump(2) << '\n';
+    file.commit();
+  }
+};
+
+constexpr std::size_t m = 32;
+constexpr std::size_t ef_construction = 500;
+
+/// hnswlib without us: what a user would do by hand.
+class DirectHnswlib {
+ public:
+  DirectHnswlib(const EmbeddingView<float>& rows, const ThreadExecutor& threads)
+      : space_(std::make_shared<hnswlib::InnerProductSpace>(rows.dim())),
+        graph_(std::make_shared<hnswlib::HierarchicalNSW<float>>(space_.get(), rows.size(), m, ef_construction)) {
+    graph_->addPoint(rows.row(0), 0);
+    threads.run(rows.size() - 1, [&](std::size_t i) { graph_->addPoint(rows.row(i + 1), i + 1); });
+  }
+  void set_ef(std::size_t ef) const { graph_->setEf(ef); }
+  [[nodiscard]] std::vector<Row> search(QueryView query, std::size_t k) const {
+    auto found = graph_->searchKnn(query.data(), k);
+    std::vector<Row> rows;
+    rows.reserve(k);
+    for (; !found.empty(); found.pop()) rows.push_back(static_cast<Row>(found.top().second));
+    return rows;
+  }
+  [[nodiscard]] std::size_t bytes() const { return pefa::detail::graph_bytes(*graph_); }
+
+ private:
+  std::shared_ptr<hnswlib::InnerProductSpace> space_;
+  std::shared_ptr<hnswlib::HierarchicalNSW<float>> graph_;
+};
+
+[[nodiscard]] inline std::vector<Row> rows_of(const std::vector<Neighbor>& neighbors) {
+  std::vector<Row> rows;
+  rows.reserve(neighbors.size());
+  for (const Neighbor& neighbor : neighbors) rows.push_back(neighbor.row);
+  return rows;
+}
+[[nodiscard]] inline std::vector<Row> rows_of(const std::vector<Hit>& hits) {
+  std::vector<Row> rows;
+  rows.reserve(hits.size());
+  for (const Hit& hit : hits) rows.push_back(hit.passage.row());
+  return rows;
+}
+template <class Result>
+[[nodiscard]] std::vector<std::vector<Row>> rows_of(const std::vector<std::vector<Result>>& batch) {
+  std::vector<std::vector<Row>> rows;
+  rows.reserve(batch.size());
+  for (const auto& one : batch) rows.push_back(rows_of(one));
+  return rows;
+}
+
 /// A search under test: query number, k and ef in, rows out.
 using Search = std::function<std::vector<Row>(std::size_t query, std::size_t k, std::size_t ef)>;
 
@@ -80,27 +153,27 @@ struct Peer {
   std::size_t bytes = 0;            ///< as the index says
   std::size_t resident_growth = 0;  ///< as the system says
   Search search;
+  std::shared_ptr<const std::vector<std::vector<Row>>> exact;  ///< what the search should find
   std::vector<Point> curve;
 };
 
 /// The share of the exact rows that were found.
-[[nodiscard]] inline double recall_of(std::vector<Row> found, const std::vector<Neighbor>& exact) {
+[[nodiscard]] inline double recall_of(std::vector<Row> found, const std::vector<Row>& exact) {
   std::sort(found.begin(), found.end());
   std::size_t hits = 0;
-  for (const Neighbor& neighbor : exact) hits += std::binary_search(found.begin(), found.end(), neighbor.row) ? 1U : 0U;
+  for (const Row row : exact) hits += std::binary_search(found.begin(), found.end(), row) ? 1U : 0U;
   return static_cast<double>(hits) / static_cast<double>(exact.size());
 }
 
 /// Fills the peers' curves: recall first, then times, all peers in turn in every round so that a slow moment of the
 /// machine falls on all of them.
-inline void measure(std::vector<Peer>& peers, const std::vector<std::vector<Neighbor>>& exact, std::size_t k,
-                    const std::vector<std::size_t>& efs, std::size_t rounds) {
-  const std::size_t n = exact.size();
+inline void measure(std::vector<Peer>& peers, std::size_t k, const std::vector<std::size_t>& efs, std::size_t rounds) {
+  const std::size_t n = peers.front().exact->size();
   for (Peer& peer : peers) peer.curve.assign(efs.size(), {});
   for (std::size_t e = 0; e < efs.size(); ++e) {
     for (Peer& peer : peers) {
       double recall = 0.0;
-      for (std::size_t q = 0; q < n; ++q) recall += recall_of(peer.search(q, k, efs[e]), exact[q]);
+      for (std::size_t q = 0; q < n; ++q) recall += recall_of(peer.search(q, k, efs[e]), (*peer.exact)[q]);
       peer.curve[e].ef = efs[e];
       peer.curve[e].recall = recall / static_cast<double>(n);
     }
