@@ -1,0 +1,108 @@
+// pefa: the best method, λ, k and gate for the data at hand, found on held-out training queries; no test set is
+// touched.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "pefa/adapter/retriever.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/eval/fold_scorer.hpp"
+#include "pefa/eval/significance.hpp"
+#include "pefa/eval/statistics.hpp"
+#include "pefa/eval/tune_grid.hpp"
+#include "pefa/eval/validation_split.hpp"
+#include "pefa/store/embedding_view.hpp"
+#include "pefa/store/relevance_matrix.hpp"
+
+namespace pefa {
+namespace detail {
+
+[[nodiscard]] inline double mean_of(const std::vector<double>& values) {
+  return bootstrap_mean(values, 0, 0).mean;
+}
+
+/// The first of the highest scores among the settings that `accept` takes.
+template <class Accept>
+[[nodiscard]] std::size_t best_setting(const std::vector<TuneEntry>& grid, const Accept& accept) {
+  std::size_t best = grid.size();
+  for (std::size_t e = 0; e < grid.size(); ++e) {
+    if (accept(grid[e]) && (best == grid.size() || grid[e].score > grid[best].score)) best = e;
+  }
+  return best;
+}
+
+/// The one-standard-error rule of tune(). @param values  by setting and query
+[[nodiscard]] inline std::size_t pick_setting(const std::vector<TuneEntry>& grid,
+                                              const std::vector<std::vector<double>>& values, std::size_t best) {
+  for (const TuneMethod method : {TuneMethod::erm, TuneMethod::xs, TuneMethod::xl}) {
+    const std::size_t candidate = best_setting(grid, [&](const TuneEntry& entry) { return entry.method == method; });
+    if (candidate == grid.size()) continue;
+    const std::vector<double> behind = paired_differences(values[best], values[candidate]);
+    if (mean_of(behind) <= standard_error(behind)) return candidate;
+  }
+  return best;
+}
+
+}  // namespace detail
+
+/// Scores every setting of the grid on held-out training queries and picks the one to use.
+///
+/// While a query is scored, the pairs of all queries of its fold are out of Q, Y and C; its own passages are the truth,
+/// their weights the grades. Exact search throughout: what an approximate index loses is for evaluate() to say.
+///
+/// The pick is the best setting of the cheapest method (ERM < XS < XL) that is within one standard error of the best of
+/// all: the rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3, with the standard error
+/// of the paired difference in the place of the best score's own, since all settings meet the same queries.
+///
+/// The best of many settings looks a little better on the queries it was chosen on than on new ones; `best.score`,
+/// `gain` and `p_value` share that optimism. Test queries that tune() has not seen give an unbiased figure.
+///
+/// @param passages   P [n_passages x dim]
+/// @param queries    Q [n_train_queries x dim]
+/// @param relevance  Y [n_train_queries x n_passages]
+/// @throws ShapeError  dims or row counts that disagree
+/// @throws ValueError  an empty input, a row that is not finite, or zero, options out of range, too few queries with
+///                     passages (see split_validation)
+/// @throws Cancelled   the progress callback said stop
+/// O((2 · n_passages + n_train_queries) · dim) a validation query, little more than scoring it once, and
+/// 8 · settings bytes. The same scores for any number of threads.
+template <EmbeddingScalar Scalar>
+[[nodiscard]] TuneReport tune(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scalar>& queries,
+                              const RelevanceMatrix& relevance, const TuneOptions& options = {}) {
+  const auto start = std::chrono::steady_clock::now();
+  detail::require_tune_options(options);
+  detail::require_training_data(passages, queries, relevance, "tune");
+  const auto folds = split_validation(queries, relevance, options.validation);
+
+  TuneReport report{.metric = options.metric, .at = options.at, .grid = detail::make_grid(options)};
+  for (const auto& held_out : folds) report.queries += held_out.size();
+  report.folds = folds.size();
+
+  std::vector<std::vector<double>> values(report.grid.size(), std::vector<double>(report.queries));
+  ProgressMeter meter(options.progress, report.queries, "tune");
+  std::size_t scored = 0;
+  for (const auto& held_out : folds) {
+    const detail::FoldScorer<Scalar> scorer(passages, queries, relevance, options, held_out);
+    scorer.score(scored, values, meter);
+    scored += held_out.size();
+  }
+
+  for (std::size_t e = 0; e < values.size(); ++e) {
+    report.grid[e].score = detail::mean_of(values[e]);
+    report.grid[e].standard_error = standard_error(values[e]);
+  }
+  const std::size_t best = detail::best_setting(report.grid, [](const TuneEntry&) { return true; });
+  const std::size_t pick = detail::pick_setting(report.grid, values, best);
+  report.best = report.grid[best];
+  report.pick = report.grid[pick];
+  const std::vector<double> gains = paired_differences(values[pick], values[0]);
+  report.gain = bootstrap_mean(gains, options.bootstrap_samples, options.validation.seed);
+  report.p_value = paired_randomization_test(gains, options.randomizations, options.validation.seed);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace pefa

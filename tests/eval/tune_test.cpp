@@ -1,0 +1,206 @@
+#include "pefa/eval/tune.hpp"
+
+#include "catch.hpp"
+#include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/eval/evaluate.hpp"
+#include "pefa/index/flat_index.hpp"
+#include "pefa/io/npy.hpp"
+#include "pefa/io/pairs.hpp"
+#include "tuning_problem.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+
+TEST_CASE("tune: a query that would score 1 with its own pair in Q and Y scores 0 without it") {
+  // Query i alone points to passage i, which no vector of P resembles: only leakage can find it.
+  const RowMajorMatrix passages = random_matrix(60, 16, 1);
+  const RowMajorMatrix queries = random_matrix(60, 16, 2);
+  std::vector<RelevancePair> pairs;
+  for (Row i = 0; i < 60; ++i) pairs.push_back({QueryId(i), PassageId(i), 1.0f});
+  const RelevanceMatrix relevance = RelevanceMatrix::from_pairs(pairs, 60, 60);
+
+  const EvaluateOptions first{.recall_at = {1}};
+  const auto xs = PefaXs<float, FlatIndex<>>::build(passages, queries, relevance, {.lambda = 0.0f});
+  const auto xl = PefaXl<float, FlatIndex<>>::build(passages, queries, relevance, {.lambda = 0.0f, .neighbors = 8});
+  REQUIRE(evaluate(xs, queries, relevance, first).recall.at(1).mean == 1.0);
+  REQUIRE(evaluate(xl, queries, relevance, first).recall.at(1).mean == 1.0);
+
+  for (const std::size_t folds : {std::size_t{1}, std::size_t{3}, std::size_t{60}}) {
+    const TuneOptions options{
+        .at = 1, .lambdas = {0.0f}, .cold = {ColdPassage::paper}, .neighbors = {1, 8}, .validation = {.folds = folds}};
+    const TuneReport report = tune<float>(passages, queries, relevance, options);
+    for (const TuneEntry& entry : report.grid) {
+      INFO(describe(entry));
+      if (entry.method != TuneMethod::erm) REQUIRE(entry.score == 0.0);
+    }
+  }
+}
+
+TEST_CASE("tune: the twin of a held-out query does not give its passage away, unless twins are told apart") {
+  const RowMajorMatrix passages = random_matrix(30, 16, 1);
+  RowMajorMatrix queries = random_matrix(60, 16, 2);
+  std::vector<RelevancePair> pairs;
+  for (Row i = 0; i < 60; ++i) {
+    queries.row(i) = queries.row(i / 2 * 2);
+    pairs.push_back({QueryId(i), PassageId(i / 2), 1.0f});
+  }
+  const RelevanceMatrix relevance = RelevanceMatrix::from_pairs(pairs, 60, 30);
+  TuneOptions options{.at = 1, .lambdas = {0.0f}, .cold = {ColdPassage::paper}, .neighbors = {1}};
+  options.gates = {{GateKind::mean}};
+  options.validation = {.folds = 30};
+  const TuneReport together = tune<float>(passages, queries, relevance, options);
+  REQUIRE(together.grid[1].score == 0.0);
+  REQUIRE(together.grid[2].score == 0.0);
+  options.validation.duplicates = DuplicateQueries::apart;
+  const TuneReport apart = tune<float>(passages, queries, relevance, options);
+  REQUIRE(apart.grid[1].score > 0.8);
+  REQUIRE(apart.grid[2].score > 0.8);
+}
+
+TEST_CASE("tune: the same seed gives the same report, whatever the number of threads") {
+  const TuningProblem problem = gaussian();
+  const auto run = [&](std::size_t threads, std::uint64_t seed) {
+    TuneOptions options;
+    options.validation = {.folds = 2, .max_queries = 70, .seed = seed};
+    options.executor = ThreadExecutor(threads);
+    return problem.tune(options);
+  };
+  const TuneReport one = run(1, 4);
+  const TuneReport three = run(3, 4);
+  REQUIRE(one.grid.size() == 1 + 2 * 11 + 4 * 6 * 11);
+  REQUIRE(one.queries == 70);
+  REQUIRE(one.folds == 2);
+  for (std::size_t e = 0; e < one.grid.size(); ++e) {
+    REQUIRE(one.grid[e].score == three.grid[e].score);
+    REQUIRE(one.grid[e].standard_error == three.grid[e].standard_error);
+  }
+  REQUIRE(one.p_value == three.p_value);
+  REQUIRE(one.gain.low == three.gain.low);
+  REQUIRE(describe(one.pick) == describe(three.pick));
+  REQUIRE(run(1, 5).erm().score != one.erm().score);
+}
+
+TEST_CASE("tune: best is the highest of the grid, the gain is that of the pick over the plain model") {
+  const TuneReport report = gaussian().tune({.validation = {.folds = 4}});
+  double highest = 0.0;
+  for (const TuneEntry& entry : report.grid) highest = std::max(highest, entry.score);
+  REQUIRE(report.best.score == highest);
+  REQUIRE(report.gain.mean == Approx(report.pick.score - report.erm().score).margin(1e-12));
+  REQUIRE(report.gain.low <= report.gain.mean);
+  REQUIRE(report.gain.high >= report.gain.mean);
+  REQUIRE(report.seconds > 0.0);
+}
+
+TEST_CASE("tune: picks the cheapest method within one standard error of the best") {
+  using detail::pick_setting;
+  const auto grid_of = [](const std::vector<std::vector<double>>& values) {
+    std::vector<TuneEntry> grid{{.method = TuneMethod::erm},
+                                {.method = TuneMethod::xs},
+                                {.method = TuneMethod::xs},
+                                {.method = TuneMethod::xl}};
+    for (std::size_t e = 0; e < grid.size(); ++e) grid[e].score = detail::mean_of(values[e]);
+    return grid;
+  };
+  const std::vector<double> low(20, 0.1);
+  std::vector<double> nearly(20, 0.5);
+  const std::vector<double> high(20, 0.5);
+  const auto pick = [&](const std::vector<std::vector<double>>& values) {
+    const auto grid = grid_of(values);
+    return pick_setting(grid, values, detail::best_setting(grid, [](const TuneEntry&) { return true; }));
+  };
+  REQUIRE(pick({low, low, low, high}) == 3);    // nothing else is near
+  REQUIRE(pick({low, low, high, high}) == 2);   // XS as good as XL
+  REQUIRE(pick({high, low, high, high}) == 0);  // the plain model as good as both
+  nearly[3] = 0.3;                              // one query worse by 0.2: a mean of 0.01 +- 0.01
+  REQUIRE(pick({low, low, nearly, high}) == 2);
+  nearly[4] = 0.3;  // two queries worse: 0.02 +- 0.0138
+  REQUIRE(pick({low, low, nearly, high}) == 3);
+}
+
+TEST_CASE("tune: data on which the training queries tell make it pick an adapter, with a small p") {
+  // Passages mean nothing to the model; the queries of a passage lie about a centre of their own.
+  const RowMajorMatrix passages = random_matrix(20, 24, 1);
+  const RowMajorMatrix centres = random_matrix(20, 24, 2);
+  RowMajorMatrix queries = random_matrix(300, 24, 3);
+  std::vector<RelevancePair> pairs;
+  for (Row q = 0; q < 300; ++q) {
+    queries.row(q) = (centres.row(q % 20) + 0.5f * queries.row(q)).normalized();
+    pairs.push_back({QueryId(q), PassageId(q % 20), 1.0f});
+  }
+  const TuneReport report = tune<float>(passages, queries, RelevanceMatrix::from_pairs(pairs, 300, 20), {.at = 1});
+  REQUIRE(report.pick.method == TuneMethod::xs);
+  REQUIRE(report.pick.score > 0.95);
+  REQUIRE(report.gain.low > 0.5);
+  REQUIRE(report.p_value <= 1.0 / 10'001.0 + 1e-12);
+}
+
+TEST_CASE("tune: reports its progress in queries, and stop cancels it") {
+  std::size_t last = 0;
+  std::size_t of = 0;
+  TuneOptions options;
+  options.validation.folds = 3;
+  options.progress = [&](std::size_t done, std::size_t total) {
+    last = done;
+    of = total;
+    return ProgressAction::proceed;
+  };
+  const TuneReport report = gaussian().tune(options);
+  REQUIRE(last == report.queries);
+  REQUIRE(of == report.queries);
+  options.progress = [](std::size_t, std::size_t) { return ProgressAction::stop; };
+  REQUIRE_ERROR(Cancelled, "tune: stopped", gaussian().tune(options));
+}
+
+TEST_CASE("tune: grids and data that cannot work are refused") {
+  const TuningProblem problem = gaussian();
+  REQUIRE_ERROR(ValueError, "tune: the metric's cut-off is 0", problem.tune({.at = 0}));
+  REQUIRE_ERROR(ValueError, "tune: no lambdas", problem.tune({.lambdas = {}}));
+  REQUIRE_ERROR(ValueError, "tune: lambda is 1.5, expected 0 to 1", problem.tune({.lambdas = {0.5f, 1.5f}}));
+  REQUIRE_ERROR(ValueError, "tune: neighbors is 0", problem.tune({.neighbors = {4, 0}}));
+  REQUIRE_ERROR(ValueError, "0 neighbors and 6 gates", problem.tune({.neighbors = {}}));
+  REQUIRE_ERROR(ValueError, "4 neighbors and 0 gates", problem.tune({.gates = {}}));
+  REQUIRE_ERROR(ValueError, "neither PEFA-XS (cold) nor PEFA-XL",
+                problem.tune({.cold = {}, .neighbors = {}, .gates = {}}));
+  REQUIRE_ERROR(ValueError, "temperature is 0", problem.tune({.gates = {{GateKind::softmax}}}));
+  REQUIRE_ERROR(ValueError, "folds is 0", problem.tune({.validation = {.folds = 0}}));
+
+  const RowMajorMatrix narrow = problem.queries.leftCols(11);
+  REQUIRE_ERROR(ShapeError, "tune: queries have dim 11, passages have dim 12",
+                tune<float>(problem.passages, narrow, problem.relevance));
+  REQUIRE_ERROR(ShapeError, "tune: relevance has 129 rows, queries has 130",
+                tune<float>(problem.passages, problem.queries, random_relevance(129, 70, 1, 1)));
+  REQUIRE_ERROR(ShapeError, "tune: relevance has 69 columns, passages has 70",
+                tune<float>(problem.passages, problem.queries, random_relevance(130, 69, 1, 1)));
+  REQUIRE_ERROR(ValueError, "tune: relevance has no pairs",
+                tune<float>(problem.passages, problem.queries, RelevanceMatrix::from_pairs({}, 130, 70)));
+  const RowMajorMatrix few = problem.queries.topRows(9);
+  REQUIRE_ERROR(ValueError, "9 queries to score, expected at least 10",
+                tune<float>(problem.passages, few, random_relevance(9, 70, 1, 1)));
+  RowMajorMatrix broken = problem.queries;
+  broken(5, 5) = std::numeric_limits<float>::quiet_NaN();
+  REQUIRE_ERROR(ValueError, "tune: queries: row 5 has a NaN", tune<float>(problem.passages, broken, problem.relevance));
+}
+
+TEST_CASE("tune: on banking77 the pick reaches 85 % Recall@1 on the test queries") {
+  PEFA_SKIP_WITHOUT_BANKING77();
+  const auto passages = io::read_npy<float>(banking77() / "passages.npy");
+  const auto queries = io::read_npy<float>(banking77() / "train_queries.npy");
+  const auto relevance = io::read_pairs(banking77() / "train_relevance.tsv", queries.size(), passages.size());
+  // A part of the default's 2000 queries and of its grid, to be quick.
+  const TuneReport report =
+      tune<float>(passages, queries, relevance,
+                  {.at = 1, .lambdas = {0.0f, 0.1f, 0.5f}, .validation = {.folds = 2, .max_queries = 400}});
+  REQUIRE(report.pick.method == TuneMethod::xl);
+  REQUIRE(report.pick.gate.kind == GateKind::softmax);
+  REQUIRE(report.p_value < 0.001);
+
+  const auto tests = io::read_npy<float>(banking77() / "test_queries.npy");
+  const auto truth = io::read_pairs(banking77() / "test_relevance.tsv", tests.size(), passages.size());
+  using Xl = PefaXl<float, FlatIndex<>, FlatIndex<>, AnyGate>;
+  const auto xl =
+      Xl::build(passages, queries, relevance,
+                {.lambda = report.pick.lambda, .neighbors = report.pick.neighbors, .gate = report.pick.gate.policy()});
+  const auto measured = evaluate(xl, tests, truth, {.recall_at = {1}, .bootstrap_samples = 0});
+  REQUIRE(measured.recall.at(1).mean >= 0.85);
+}
