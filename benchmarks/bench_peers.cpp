@@ -127,10 +127,16 @@ int main(int argc, char** argv) {
   CLI::App app("Recall against latency of pefa's indexes and their rivals");
   Options options;
   options.add_to(app);
-  std::vector<std::string> names{"HnswIndex", "QuantizedHnswIndex", "faiss HNSWFlat", "faiss HNSWSQ8"};
+  std::string level;
+  app.add_option("--level", level, "kernels of pefa to use instead of the best: scalar, avx2 or avx512");
+  std::vector<std::string> names{"HnswIndex", "QuantizedHnswIndex", "FlatIndex", "faiss HNSWFlat", "faiss HNSWSQ8"};
   app.add_option("--peers", names, "what runs beside hnswlib")->delimiter(',')->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
+    for (const simd::Level each : simd::all_levels) {
+      if (level == simd::name(each)) simd::use_level(each);
+    }
+    if (!level.empty() && level != simd::name(simd::level())) throw ValueError("--level " + level + ": no such kernels");
     const DataSet data = DataSet::read(options.folder);
     const ThreadExecutor threads(options.threads);
     const std::size_t n_queries = std::min(options.queries, data.test_queries.size());
@@ -149,6 +155,11 @@ int main(int argc, char** argv) {
     if (wanted("QuantizedHnswIndex")) {
       peers.push_back(build_peer("QuantizedHnswIndex", [&] {
         return make_index<QuantizedHnswIndex<>>(data, {.graph = hnsw, .rows = Rows::borrow}, threads);
+      }));
+    }
+    if (wanted("FlatIndex")) {
+      peers.push_back(build_peer("FlatIndex", [&] {
+        return make_index<FlatIndex<>>(data, {.rows = Rows::borrow}, threads);
       }));
     }
 #if PEFA_BENCH_FAISS
