@@ -107,6 +107,7 @@ class DirectHnswlib {
     std::vector<Row> rows;
     rows.reserve(k);
     for (; !found.empty(); found.pop()) rows.push_back(static_cast<Row>(found.top().second));
+    std::reverse(rows.begin(), rows.end());  // the queue gives the worst first
     return rows;
   }
   [[nodiscard]] std::size_t bytes() const { return pefa::detail::graph_bytes(*graph_); }

@@ -1,13 +1,9 @@
-# What all pictures share. Colours are those of Okabe and Ito, told apart by colour-blind readers; every series also has
-# its own marker.
-data = ARG1
-out = ARG2
-heading = ARG3
-
+# What all pictures share, given data, out, width and height. The colours are Okabe and Ito's, which colour-blind readers
+# tell apart; every series also has its own marker.
 set encoding utf8
 set datafile separator "\t"
-# The at sign of Recall@10 is a command in enhanced text.
-set terminal svg size width, height noenhanced font "sans-serif,14" background rgb "white" linewidth 1.0
+# In enhanced text the at sign of Recall@10 would be a command.
+set terminal svg size width, height noenhanced font "sans-serif,14" background rgb "white"
 set output out
 
 ink = "#333333"

@@ -74,7 +74,7 @@ else
     fail 1 "no picture: the input is not as expected"
 fi
 # A variable, not an argument: gnuplot looks for what a script loads in the folders of GNUPLOT_LIB.
-GNUPLOT_LIB=$here gnuplot -c "$here/$kind.gp" "$data" "$scratch/out.svg" "$title" "$at" ||
+GNUPLOT_LIB=$here gnuplot -c "$here/$kind.gp" "$data" "$scratch/out.svg" "$title" "${at//,/ }" ||
   fail 1 "no picture: gnuplot failed"
 grep -q '</svg>' "$scratch/out.svg" || fail 1 "no picture: gnuplot wrote an incomplete file"
 mkdir -p "$(dirname "$out")"

@@ -1,31 +1,42 @@
-# Recall@K against lambda: a panel a cut-off, bands for the 95 % intervals.
-panels = words(at = system("echo ".ARG4." | tr , ' '"))
-width = 90 + 400 * panels
-height = 470
+# Recall@K against lambda: a panel a cut-off, bands for the 95 % intervals, one legend under all of them.
+data = ARG1; out = ARG2; heading = ARG3; at = ARG4
+panels = words(at)
+width = 20 + 410 * panels; height = 450
 load "common.gp"
 series = STATS_blocks / panels
 
 set xrange [-0.02:1.02]
 set xtics 0.2 format "%.1f"
 set yrange [0:*]
-set xlabel "λ, the weight of the plain model"
-set tmargin at screen 0.83
-set bmargin at screen 0.27
-set key at screen 0.5, 0.13 center top horizontal maxcols 3 samplen 3 spacing 1.2 width 2
+set tmargin at screen 0.88
+set bmargin at screen 0.28
 set style fill transparent solid 0.13 noborder
-set label 1 heading at screen 0.5, 0.955 center font ",17" textcolor rgb ink
 
 block(panel, s) = (panel - 1) * series + s - 1
 set multiplot
+set label 1 heading at screen 0.5, 0.95 center font ",17" textcolor rgb ink
+set xlabel "λ (weight of the plain model)" offset 0, 0.3
+unset key
 do for [panel = 1:panels] {
-  set lmargin at screen (80.0 + 400 * (panel - 1)) / width
-  set rmargin at screen (60.0 + 400 * panel) / width
-  set title "Recall@".word(at, panel)
-  set ylabel "Recall@".word(at, panel)." (%)"
-  if (panel > 1) { unset key; unset label 1 }
-  plot for [s = 1:series] data index block(panel, s) using 1:3:4 with filledcurves lc rgb colour[style_of(s)] notitle, \
-       data index block(panel, 1) using 1:2 with lines lw 2 dashtype (8, 5) lc rgb colour[1] title columnheader(1), \
+  set lmargin at screen (65.0 + 410 * (panel - 1)) / width
+  set rmargin at screen (410.0 * panel) / width
+  set ylabel "Recall@".word(at, panel)." (%)" offset 1, 0
+  plot for [s = 1:series] data index block(panel, s) using 1:3:4 with filledcurves lc rgb colour[style_of(s)], \
+       data index block(panel, 1) using 1:2 with lines lw 2 dashtype (8, 5) lc rgb colour[1], \
        for [s = 2:series] data index block(panel, s) using 1:2 with linespoints lw 2 pt marker[style_of(s)] ps 0.7 \
-         lc rgb colour[style_of(s)] title columnheader(1)
+         lc rgb colour[style_of(s)]
+  unset label 1
 }
+
+# A key is never wider than its plot, so the legend is a plot of its own, as wide as the picture.
+set lmargin at screen 0
+set rmargin at screen 1
+set tmargin at screen 0.17
+set bmargin at screen 0.02
+unset border; unset tics; unset xlabel; unset ylabel; unset grid
+set key center center horizontal reverse Left samplen 2.5 spacing 1.3 width 1 maxrows 2
+set yrange [0:1]
+plot data index 0 using (NaN):(NaN) with lines lw 2 dashtype (8, 5) lc rgb colour[1] title columnheader(1), \
+     for [s = 2:series] data index s - 1 using (NaN):(NaN) with linespoints lw 2 pt marker[style_of(s)] ps 0.7 \
+       lc rgb colour[style_of(s)] title columnheader(1)
 unset multiplot

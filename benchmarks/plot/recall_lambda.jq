@@ -1,7 +1,7 @@
 # Results of pefa eval -> a block a cut-off and method: lambda, Recall@K, low, high. The plain model comes first.
 include "common";
 
-def label: if .method == "xs" then "PEFA-XS" else "PEFA-XL \(.gate), k = \(.neighbors)" end;
+def method_name: if .method == "xs" then "PEFA-XS" else "PEFA-XL \(.gate), k = \(.neighbors)" end;
 
 results as $all
 | ($all | map(select(.method == "erm"))) as $plain
@@ -12,5 +12,5 @@ results as $all
   else ($at | split(","))[] as $k
     | ($plain[0] | recall_at($k)) as $erm | block("ERM (no adapter)"; (0, 1) | [.] + $erm),
       ($methods[] | sort_by(number("lambda"))
-        | block(.[0] | label; .[] | [number("lambda") | as_written] + recall_at($k)))
+        | block(.[0] | method_name; .[] | [number("lambda") | as_written] + recall_at($k)))
   end
