@@ -316,3 +316,31 @@ TEST_CASE("RelevanceMatrix::row_normalized: a share too small for a float stays 
   const auto shares = RelevanceMatrix::from_pairs(pairs, 1, 2).row_normalized();
   REQUIRE(shares.passages_of(QueryId(0)).weights[0] > 0.0f);
 }
+
+TEST_CASE("RelevanceMatrix::from_compressed: is what sparse() gave, or refuses what that cannot give") {
+  const RelevanceMatrix y = test::random_relevance(20, 15, 3, 91);
+  const auto& sparse = y.sparse();
+  using Ints = std::vector<std::int32_t>;
+  const Ints starts(sparse.outerIndexPtr(), sparse.outerIndexPtr() + 21);
+  const Ints passages(sparse.innerIndexPtr(), sparse.innerIndexPtr() + y.pair_count());
+  const std::vector<float> weights(sparse.valuePtr(), sparse.valuePtr() + y.pair_count());
+  const auto copy = RelevanceMatrix::from_compressed(starts, passages, weights, 15);
+  REQUIRE(test::dense(copy) == test::dense(y));
+  REQUIRE(RelevanceMatrix::from_compressed(Ints{0}, Ints{}, {}, 5).rows() == 0);
+
+  const auto make = [](const Ints& row_starts, const Ints& columns, std::vector<float> values) {
+    return RelevanceMatrix::from_compressed(row_starts, columns, values, 4);
+  };
+  REQUIRE(make({0, 1, 3}, {3, 0, 2}, {1, 1, 1}).pair_count() == 3);
+  REQUIRE_ERROR(ShapeError, "2 weights for 3 pairs", make({0, 1, 3}, {3, 0, 2}, {1, 1}));
+  for (const Ints& bad : {Ints{}, Ints{0}, Ints{1, 3}, Ints{0, 2}, Ints{0, 4}, Ints{0, 4, 3}, Ints{0, -1, 3}}) {
+    REQUIRE_ERROR(ShapeError, "the starts of the rows are not ascending from 0 to 3", make(bad, {3, 0, 2}, {1, 1, 1}));
+  }
+  REQUIRE_ERROR(ShapeError, "query 1 has passage 4 after 0", make({0, 1, 3}, {3, 0, 4}, {1, 1, 1}));
+  REQUIRE_ERROR(ShapeError, "query 0 has passage -1 after -1", make({0, 1, 3}, {-1, 0, 3}, {1, 1, 1}));
+  REQUIRE_ERROR(ShapeError, "query 1 has passage 2 after 2", make({0, 1, 3}, {3, 2, 2}, {1, 1, 1}));
+  for (const float bad :
+       {0.0f, -1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    REQUIRE_ERROR(ValueError, "query 1, passage 0 has weight", make({0, 1, 3}, {3, 0, 2}, {1, bad, 1}));
+  }
+}

@@ -3,11 +3,17 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
+#include <ostream>
 #include <utility>
 #include <vector>
 
 #include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/index_archive.hpp"
+#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive_writer.hpp"
 
 namespace pefa {
 
@@ -35,6 +41,30 @@ class ErmRetriever {
   /// Serves an index that was built elsewhere.
   explicit ErmRetriever(Index index) : index_(std::move(index)) {}
 
+  /// Saves the retriever to a file, durably: on an error, or where the process dies, an older archive of that name
+  /// stays as it was. Over indexes that are ArchivableIndex.
+  /// @throws IoError  @throws Cancelled  @throws ShapeError  another number of ids than of passages
+  void save(const std::filesystem::path& path, const SaveOptions& options = {}) const requires ArchivableIndex<Index> {
+    archive(options).save(path, options.progress);
+  }
+
+  /// The same to a binary stream.
+  void save(std::ostream& out, const SaveOptions& options = {}) const requires ArchivableIndex<Index> {
+    archive(options).write(out, options.progress);
+  }
+
+  /// Opens what save() wrote, in place: the retriever keeps what the reader holds, and does not need the reader.
+  /// @throws FormatError  the archive holds another retriever or index, or a damaged one
+  [[nodiscard]] static ErmRetriever open(const io::ArchiveReader& reader) requires ArchivableIndex<Index> {
+    detail::require_retriever(reader, "erm");
+    return detail::require_passage_count(ErmRetriever(Index::open(reader, "passages.")), reader);
+  }
+
+  /// @throws IoError  the file cannot be read  @throws FormatError  as above, or it is no archive
+  [[nodiscard]] static ErmRetriever open(const std::filesystem::path& path) requires ArchivableIndex<Index> {
+    return open(io::ArchiveReader::open(path));
+  }
+
   /// @throws ShapeError, ValueError  a query of another dim or that is not finite; k = 0
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
     return detail::to_hits(index_.search(query, k, detail::passage_options(options)));
@@ -53,6 +83,12 @@ class ErmRetriever {
   [[nodiscard]] const Index& index() const noexcept { return index_; }
 
  private:
+  [[nodiscard]] io::ArchiveWriter archive(const SaveOptions& options) const {
+    io::ArchiveWriter writer = detail::begin_archive(*this, "erm", options);
+    index_.save(writer, "passages.");
+    return writer;
+  }
+
   Index index_;
 };
 

@@ -76,6 +76,12 @@ class AnyGate {
     std::visit([&](const auto& gate) { gate(similarities, weights); }, gate_);
   }
 
+  /// Calls `visitor` with the gate that was chosen.
+  template <class Visitor>
+  void visit(const Visitor& visitor) const {
+    std::visit(visitor, gate_);
+  }
+
  private:
   std::variant<MeanGate, SumGate, SoftmaxGate> gate_;
 };

@@ -14,15 +14,19 @@
 #include <cstring>
 #include <numeric>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/executor.hpp"
-#include "pefa/core/huge_buffer.hpp"
 #include "pefa/core/ids.hpp"
+#include "pefa/core/memory_block.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_space.hpp"
+#include "pefa/index/index_archive.hpp"
 #include "pefa/index/principal_axes.hpp"
+#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive_writer.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/store/embedding_view.hpp"
 
@@ -71,12 +75,53 @@ class CodeTable {
     if (split != CodeSplit::never && dim_ > block && (split == CodeSplit::always || size_ >= 4 * dim_)) {
       split_at_axes(PrincipalAxes::of(rows, sample_rows, executor), split);
     }
-    head_bytes_ = simd::padded_code_dim(head_dim_ + sizeof(Terms));
-    tail_bytes_ = simd::padded_code_dim(dim_ - head_dim_);
-    heads_ = HugeBuffer<std::int8_t>(size_ * head_bytes_);
-    tails_ = HugeBuffer<std::int8_t>(size_ * tail_bytes_);
+    measure_blocks();
+    heads_ = MemoryBlock<std::int8_t>(size_ * head_bytes_);
+    tails_ = MemoryBlock<std::int8_t>(size_ * tail_bytes_);
     for_each_block(executor, size_, 256, [&](std::size_t begin, std::size_t end) { encode_rows(rows, begin, end); });
     rotation_floats_.resize(0, 0);
+  }
+
+  /// Adds heads and tails, and what queries are brought into their form by.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
+    writer.metadata().add(prefix + "head_dim", head_dim_);
+    writer.add(prefix + "heads", heads_.elements());
+    if (!is_split()) return;
+    writer.add(prefix + "tails", tails_.elements());
+    writer.add(prefix + "mean", mean_);
+    writer.add(prefix + "tail_shares", tail_shares_);
+    writer.add(prefix + "rotation", rotation_);
+    writer.add(prefix + "rotation_scales", rotation_scales_);
+  }
+
+  /// Heads and tails in place, whose values are not looked at; the rest, which does not grow with the rows, is copied.
+  [[nodiscard]] static CodeTable open(const io::ArchiveReader& reader, const std::string& prefix,
+                                      const IndexDescription& shape) {
+    CodeTable table;
+    table.size_ = shape.size;
+    table.dim_ = shape.dim;
+    table.is_l2_ = shape.metric == Metric::l2;
+    table.kernels_ = simd::code_kernels();
+    table.head_dim_ = read_count(reader, prefix + "head_dim", 1, static_cast<std::int64_t>(shape.dim));
+    table.measure_blocks();
+    const auto codes = [&](const char* key, std::size_t rows, std::size_t bytes) {
+      return reader.section<std::int8_t>(prefix + key, std::uint64_t{rows} * bytes);
+    };
+    const auto floats = [&](const char* key, std::size_t count) {
+      const auto values = reader.section<float>(prefix + key, count);
+      require_finite(reader, prefix + key, values);
+      return std::vector<float>(values.begin(), values.end());
+    };
+    table.heads_ = {codes("heads", table.size_, table.head_bytes_), reader.owner()};
+    if (!table.is_split()) return table;
+    table.tails_ = {codes("tails", table.size_, table.tail_bytes_), reader.owner()};
+    table.mean_ = floats("mean", table.dim_);
+    table.tail_shares_ = floats("tail_shares", table.dim_ - table.head_dim_);
+    table.raw_bytes_ = simd::padded_code_dim(table.dim_);
+    const auto rotation = codes("rotation", table.dim_, table.raw_bytes_);
+    table.rotation_.assign(rotation.begin(), rotation.end());
+    table.rotation_scales_ = floats("rotation_scales", table.dim_);
+    return table;
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -138,15 +183,23 @@ class CodeTable {
     coded.tail_deviation = factor * std::sqrt(variance);
   }
 
+  /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return heads_.bytes() + tails_.bytes() + rotation_.capacity() + rotation_scales_.capacity() * sizeof(float) +
-           (mean_.capacity() + tail_shares_.capacity()) * sizeof(float);
+    return heads_.memory_bytes() + tails_.memory_bytes() + rotation_.capacity() +
+           rotation_scales_.capacity() * sizeof(float) + (mean_.capacity() + tail_shares_.capacity()) * sizeof(float);
   }
 
  private:
   static constexpr std::size_t block = simd::code_block;
   static constexpr std::size_t sample_rows = 32'768;
   static constexpr double head_share = 0.75;  // of the variance; gives 512-dimensional sentence vectors 128 bytes
+
+  /// The bytes of a head and a tail, by how many codes the head holds.
+  void measure_blocks() noexcept {
+    head_bytes_ = simd::padded_code_dim(head_dim_ + sizeof(Terms));
+    tail_bytes_ = simd::padded_code_dim(dim_ - head_dim_);
+  }
+
   /// Chooses the head and keeps the rotation, or leaves rows as they are where no short head holds enough.
   void split_at_axes(PrincipalAxes axes, CodeSplit split) {
     const double total = std::accumulate(axes.variances.begin(), axes.variances.end(), 0.0);
@@ -196,10 +249,10 @@ class CodeTable {
       float squares = 0.0f;
       for (std::size_t d = head_dim_; d < dim_; ++d) squares += row[d] * row[d];
       terms.tail = std::sqrt(squares);
-      std::int8_t* head = heads_.data() + i * head_bytes_;
+      std::int8_t* head = heads_.mutable_data() + i * head_bytes_;
       std::memcpy(head, codes.data(), head_dim_);
       std::memcpy(head + head_bytes_ - sizeof terms, &terms, sizeof terms);
-      if (is_split()) std::memcpy(tails_.data() + i * tail_bytes_, codes.data() + head_dim_, dim_ - head_dim_);
+      if (is_split()) std::memcpy(tails_.mutable_data() + i * tail_bytes_, codes.data() + head_dim_, dim_ - head_dim_);
     }
   }
 
@@ -224,8 +277,8 @@ class CodeTable {
   std::size_t head_dim_ = 0;    // codes in the head
   std::size_t head_bytes_ = 0;  // with padding and terms
   std::size_t tail_bytes_ = 0;
-  HugeBuffer<std::int8_t> heads_;
-  HugeBuffer<std::int8_t> tails_;
+  MemoryBlock<std::int8_t> heads_;
+  MemoryBlock<std::int8_t> tails_;
   std::vector<float> mean_;              // empty where rows are not rotated, as are the next four
   std::vector<float> tail_shares_;       // of the variance, along each tail axis; they add up to 1
   std::size_t raw_bytes_ = 0;            // of a row of rotation_

@@ -29,6 +29,8 @@ struct WalkState {
   std::vector<Row> promising;      ///< those whose tails are read
   std::vector<std::int32_t> head_dots;
   std::vector<std::int32_t> tail_dots;
+  std::vector<Row> rescored;  ///< for the exact scores at the end
+  std::vector<float> scores;  ///< of rescored
 };
 
 /// The graph and the codes it is walked by. Const and safe from any number of threads, each with a state of its own.
@@ -139,7 +141,7 @@ class CodeWalk {
         moved = false;
         for (const std::uint32_t link : level.links.list(node)) {
           const float score = whole_score(query, level.rows[link]);
-          if (score <= best) continue;
+          if (!(score > best)) continue;  // so written, codes that come to NaN cannot keep it going in circles
           best = score;
           node = link;
           moved = true;

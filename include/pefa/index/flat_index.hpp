@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,9 +14,13 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/rankable.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_scan.hpp"
+#include "pefa/index/index_archive.hpp"
+#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive_writer.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -62,6 +68,22 @@ class FlatIndex {
     FlatIndex index(params.metric);
     index.own(std::move(store));
     ProgressMeter(options.progress, index.size(), "FlatIndex::build").add(index.size());
+    return index;
+  }
+
+  /// Adds the index to an archive; it must live, unchanged, until that is written.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
+    detail::describe_index(writer, prefix, *this, "flat", scalar_name<Scalar>());
+    detail::save_rows(writer, prefix, rows_);
+  }
+
+  /// The index over the archive's rows in place; O(1), for int8 4 bytes a row are read.
+  /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
+  [[nodiscard]] static FlatIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
+    const auto shape = detail::IndexDescription::open(reader, prefix, "flat", scalar_name<Scalar>());
+    FlatIndex index(shape.metric);
+    index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
+    index.archive_ = reader.owner();
     return index;
   }
 
@@ -120,6 +142,10 @@ class FlatIndex {
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
   [[nodiscard]] std::size_t dim() const noexcept { return rows_.dim(); }
   [[nodiscard]] Metric metric() const noexcept { return metric_; }
+  [[nodiscard]] FlatParams params() const noexcept {
+    return {metric_, store_ || archive_ != nullptr ? Rows::copy : Rows::borrow};
+  }
+  /// Bytes on the heap; rows that are borrowed, or an archive's, are not.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return store_ ? store_->memory_bytes() : 0; }
   /// The indexed rows.
   [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_; }
@@ -145,7 +171,7 @@ class FlatIndex {
 
   [[nodiscard]] float score_of(const float* query, std::size_t row) const noexcept {
     const float sum = kernel_(query, rows_.row(row), rows_.dim(), rows_.scale(row));
-    return metric_ == Metric::inner_product ? sum : -sum;
+    return detail::rankable(metric_ == Metric::inner_product ? sum : -sum);
   }
 
   /// Offers the coded rows [first, first + count) to the queries [begin, end).
@@ -167,9 +193,11 @@ class FlatIndex {
   Metric metric_;
   simd::Kernel<Scalar> kernel_;
   std::optional<EmbeddingStore<Scalar>> store_;
+  std::shared_ptr<const void> archive_;  // whose rows these are, where it was opened
   EmbeddingView<Scalar> rows_;
 };
 
-static_assert(AnnIndex<FlatIndex<float>> && ScoringIndex<FlatIndex<float>> && BatchIndex<FlatIndex<float>>);
+static_assert(AnnIndex<FlatIndex<float>> && ArchivableIndex<FlatIndex<float>>);
+static_assert(ScoringIndex<FlatIndex<float>> && BatchIndex<FlatIndex<float>>);
 
 }  // namespace pefa

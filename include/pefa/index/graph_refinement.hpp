@@ -25,7 +25,9 @@ namespace pefa::detail {
 struct RefinementParams {
   std::size_t max_degree = 64;  ///< links a node keeps; hnswlib's 2M on level 0
   std::size_t ef = 300;         ///< beam width of the searches for candidates
-  float alpha = 1.0f;           ///< a candidate stays unless a kept one is alpha times nearer to it than the node is
+  /// A candidate goes where the squared distance to a kept link, times alpha, is less than to the node. Measured on
+  /// PEFA-XS vectors of WordNet, time at R@100 = 0.99: 0.33 ms at 1.0, 0.26 at 1.1, 0.30 at 1.2.
+  float alpha = 1.1f;
 };
 
 /// New links for level 0, from searches on the old ones.

@@ -7,16 +7,24 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/rankable.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/hnswlib_archive.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
+#include "pefa/index/index_archive.hpp"
 #include "pefa/index/lift.hpp"
+#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive_writer.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
@@ -40,6 +48,27 @@ inline void require_hnsw_params(const HnswParams& params, const char* who) {
     fail<ValueError>(who, ": ef_construction is ", params.ef_construction, ", expected 1 to 100000");
   }
   if (params.ef_search < 1) fail<ValueError>(who, ": ef_search is 0, expected at least 1");
+}
+
+inline constexpr EnumNames<Lift, 2> lift_names{{{Lift::never, "never"}, {Lift::when_uneven, "when_uneven"}}};
+
+/// Adds all but the metric, which every index describes.
+inline void save_hnsw_params(io::ArchiveWriter& writer, const std::string& prefix, const HnswParams& params) {
+  writer.metadata().add(prefix + "m", params.m);
+  writer.metadata().add(prefix + "ef_construction", params.ef_construction);
+  add_count(writer, prefix + "ef_search", params.ef_search);
+  add_enum(writer, prefix + "lift", params.lift, lift_names);
+  writer.metadata().add(prefix + "seed", static_cast<std::int64_t>(params.seed));  // any 64 bits
+}
+
+[[nodiscard]] inline HnswParams open_hnsw_params(const io::ArchiveReader& reader, const std::string& prefix,
+                                                 Metric metric) {
+  return {.m = read_count(reader, prefix + "m", 2, 1024),
+          .ef_construction = read_count(reader, prefix + "ef_construction", 1, 100'000),
+          .ef_search = read_count(reader, prefix + "ef_search", 1),
+          .metric = metric,
+          .lift = read_enum(reader, prefix + "lift", lift_names),
+          .seed = static_cast<std::size_t>(reader.metadata().integer(prefix + "seed"))};
 }
 
 }  // namespace detail
@@ -76,6 +105,32 @@ class HnswIndex {
     return index;
   }
 
+  /// Adds the index to an archive; it must live, unchanged, until that is written.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
+    detail::describe_index(writer, prefix, *this, "hnsw", scalar_name<float>());
+    detail::save_hnsw_params(writer, prefix, params_);
+    writer.metadata().add(prefix + "stored_dim", space_->get_data_size() / sizeof(float));
+    detail::save_graph(*graph_, writer, prefix);
+  }
+
+  /// The index in place: hnswlib's own object reads rows and links from the archive. Every link is read once, to check
+  /// it, and 16 bytes a row go to the heap.
+  /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
+  [[nodiscard]] static HnswIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
+    const auto shape = detail::IndexDescription::open(reader, prefix, "hnsw", scalar_name<float>(),
+                                                      std::numeric_limits<std::int32_t>::max());
+    const auto dim = static_cast<std::int64_t>(shape.dim);
+    const std::size_t stored_dim = detail::read_count(reader, prefix + "stored_dim", dim, dim + 1);
+    HnswIndex index;
+    index.params_ = detail::open_hnsw_params(reader, prefix, shape.metric);
+    const detail::GraphOpener graph(reader, prefix, shape.size, stored_dim, index.params_.m);
+    index.node_of_row_ = graph.checked_nodes();
+    index.space_ = std::make_unique<detail::HnswSpace>(shape.dim, shape.metric, stored_dim != shape.dim);
+    index.graph_ = graph.serve(*index.space_, index.params_.ef_construction);
+    index.space_->serve();
+    return index;
+  }
+
   HnswIndex(HnswIndex&&) noexcept = default;
   HnswIndex& operator=(HnswIndex&&) noexcept = default;
 
@@ -88,7 +143,7 @@ class HnswIndex {
     std::vector<Neighbor> found;
     found.reserve(candidates.size());
     for (const auto& [distance, node] : candidates) {
-      found.push_back({static_cast<Row>(graph_->getExternalLabel(node)), -distance});
+      found.push_back({static_cast<Row>(graph_->getExternalLabel(node)), detail::rankable(-distance)});
     }
     keep_best(found, k);
     return found;
@@ -97,7 +152,7 @@ class HnswIndex {
   /// The exact score of one row. @throws ShapeError  a row past the end
   [[nodiscard]] float score(QueryView query, Row row) const {
     if (row >= size()) detail::fail<ShapeError>("HnswIndex::score: row ", row, ", expected below ", size());
-    return space_->similarity(query.data(), graph_->getDataByInternalId(node_of_row_[row]));
+    return detail::rankable(space_->similarity(query.data(), graph_->getDataByInternalId(node_of_row_[row])));
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return node_of_row_.size(); }
@@ -105,9 +160,11 @@ class HnswIndex {
   [[nodiscard]] Metric metric() const noexcept { return space_->metric(); }
   [[nodiscard]] const HnswParams& params() const noexcept { return params_; }
 
-  /// Bytes on the heap while one thread searches; each further thread that searches at the same time adds 2 a row.
+  /// Bytes on the heap while one thread searches; each further thread that searches at the same time adds 2 a row. What
+  /// lies in an archive is not on the heap.
   [[nodiscard]] std::size_t memory_bytes() const {
-    return sizeof(detail::HnswSpace) + detail::graph_bytes(*graph_) + node_of_row_.capacity() * sizeof(std::uint32_t);
+    return sizeof(detail::HnswSpace) + node_of_row_.capacity() * sizeof(std::uint32_t) +
+           (graph_.get_deleter().in_archive ? detail::beside_graph_bytes(*graph_) : detail::graph_bytes(*graph_));
   }
 
   /// hnswlib's own object, for what this class does not offer. Its label_lookup_ and locks are gone: read only.
@@ -117,8 +174,8 @@ class HnswIndex {
   HnswIndex(std::size_t size, std::size_t dim, const HnswParams& params, bool lifted)
       : params_(params),
         space_(std::make_unique<detail::HnswSpace>(dim, params.metric, lifted)),
-        graph_(std::make_unique<detail::HnswGraph>(space_.get(), size, params.m, params.ef_construction, params.seed)) {
-  }
+        graph_(new detail::HnswGraph(space_.get(), size, params.m, params.ef_construction, params.seed)) {}
+  HnswIndex() = default;
 
   void finish() {
     node_of_row_.resize(graph_->max_elements_);
@@ -131,10 +188,10 @@ class HnswIndex {
 
   HnswParams params_;
   std::unique_ptr<detail::HnswSpace> space_;  // before graph_, which keeps a pointer to it
-  std::unique_ptr<detail::HnswGraph> graph_;
+  detail::HnswGraphPtr graph_;
   std::vector<std::uint32_t> node_of_row_;  // hnswlib numbers nodes in the order of insertion, not by row
 };
 
-static_assert(AnnIndex<HnswIndex> && ScoringIndex<HnswIndex>);
+static_assert(AnnIndex<HnswIndex> && ScoringIndex<HnswIndex> && ArchivableIndex<HnswIndex>);
 
 }  // namespace pefa

@@ -66,6 +66,12 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
   simd::Kernel<float> kernel_;
 };
 
+/// hnswlib's prefetching looks one link past the end of a list. On the upper levels that is past the end of its memory
+/// where the list is full: one more link's room a list, before the first is made, keeps it inside.
+inline void make_room_for_prefetch(HnswGraph& graph) noexcept {
+  graph.size_links_per_element_ += sizeof(hnswlib::tableint);
+}
+
 /// Inserts rows 0 … n-1: the first alone, as the others start their descent from it, the rest in blocks over the
 /// executor. `encode(row, scratch)` gives the bytes of a row as the graph's space has them; each block has a scratch of
 /// its own.
@@ -73,9 +79,7 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
 template <class Encode>
 void insert_rows(HnswGraph& graph, std::size_t n, const char* who, const BuildOptions& options, const Encode& encode) {
   constexpr std::size_t block = 16;
-  // hnswlib's prefetching looks one link past the end of a list. On the upper levels that is past the end of its memory
-  // where the list is full: one more link's room a list, before the first is made, keeps it inside.
-  graph.size_links_per_element_ += sizeof(hnswlib::tableint);
+  make_room_for_prefetch(graph);
   ProgressMeter meter(options.progress, n, who);
   const auto insert = [&](std::size_t begin, std::size_t end) {
     std::vector<std::byte> scratch;
@@ -157,14 +161,19 @@ void release_build_state(Graph& graph) {
   return bytes <= 24 ? 32 : (bytes + 8 + 15) / 16 * 16;
 }
 
+/// Bytes on the heap beside the rows and links of a graph after release_build_state().
+[[nodiscard]] inline std::size_t beside_graph_bytes(const HnswGraph& graph) {
+  return sizeof(HnswGraph) + graph.max_elements_ * sizeof(void*) + graph.element_levels_.capacity() * sizeof(int) +
+         graph.max_elements_ * sizeof(hnswlib::vl_type);  // one list of visited marks
+}
+
 /// Bytes a graph after release_build_state() holds on the heap.
 [[nodiscard]] inline std::size_t graph_bytes(const HnswGraph& graph) {
-  std::size_t bytes = sizeof(HnswGraph) + graph.max_elements_ * graph.size_data_per_element_;
-  bytes += graph.max_elements_ * sizeof(void*) + graph.element_levels_.capacity() * sizeof(int);
+  std::size_t bytes = beside_graph_bytes(graph) + graph.max_elements_ * graph.size_data_per_element_;
   for (const int level : graph.element_levels_) {
     if (level > 0) bytes += heap_block(graph.size_links_per_element_ * static_cast<std::size_t>(level) + 1);
   }
-  return bytes + graph.max_elements_ * sizeof(hnswlib::vl_type);  // one list of visited marks
+  return bytes;
 }
 
 }  // namespace pefa::detail

@@ -4,15 +4,21 @@
 // An upper level numbers its own nodes, so that a descent needs no search for them.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "pefa/core/huge_buffer.hpp"
+#include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
+#include "pefa/core/memory_block.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
+#include "pefa/index/index_archive.hpp"
+#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive_writer.hpp"
 
 namespace pefa::detail {
 
@@ -22,25 +28,48 @@ class PackedLists {
   PackedLists() = default;
   /// @param lengths  the length of each list; fill them through mutable_list()
   explicit PackedLists(const std::vector<std::uint32_t>& lengths) : starts_(lengths.size() + 1) {
-    for (std::size_t i = 0; i < lengths.size(); ++i) starts_[i + 1] = starts_[i] + lengths[i];
-    items_ = HugeBuffer<std::uint32_t>(starts_[lengths.size()]);
+    std::uint64_t* starts = starts_.mutable_data();
+    for (std::size_t i = 0; i < lengths.size(); ++i) starts[i + 1] = starts[i] + lengths[i];
+    items_ = MemoryBlock<std::uint32_t>(static_cast<std::size_t>(starts[lengths.size()]));
+  }
+
+  /// Adds sections "starts" and "items".
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
+    writer.add(prefix + "starts", starts_.elements());
+    writer.add(prefix + "items", items_.elements());
+  }
+
+  /// In place. @param lists  how many  @param limit  of the numbers: every one is below it
+  [[nodiscard]] static PackedLists open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t lists,
+                                        std::size_t limit) {
+    const auto starts = reader.section<std::uint64_t>(prefix + "starts", std::uint64_t{lists} + 1);
+    const auto items = reader.section<std::uint32_t>(prefix + "items");
+    if (starts.front() != 0 || starts.back() != items.size() || !std::ranges::is_sorted(starts)) {
+      fail<FormatError>(reader.name(), ": section '", prefix, "starts': expected ascending numbers from 0 to ",
+                        items.size());
+    }
+    require_below(reader, prefix + "items", items, limit);
+    PackedLists opened;
+    opened.starts_ = {starts, reader.owner()};
+    opened.items_ = {items, reader.owner()};
+    return opened;
   }
 
   [[nodiscard]] std::span<const std::uint32_t> list(std::size_t i) const noexcept {
     return {items_.data() + starts_[i], static_cast<std::size_t>(starts_[i + 1] - starts_[i])};
   }
   [[nodiscard]] std::span<std::uint32_t> mutable_list(std::size_t i) noexcept {
-    return {items_.data() + starts_[i], static_cast<std::size_t>(starts_[i + 1] - starts_[i])};
+    return {items_.mutable_data() + starts_[i], static_cast<std::size_t>(starts_[i + 1] - starts_[i])};
   }
   void prefetch(std::size_t i) const noexcept {
     const std::uint32_t* first = items_.data() + starts_[i];
     for (std::size_t line = 0; line < 64; line += 16) __builtin_prefetch(first + line);
   }
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return starts_.bytes() + items_.bytes(); }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return starts_.memory_bytes() + items_.memory_bytes(); }
 
  private:
-  HugeBuffer<std::uint64_t> starts_;
-  HugeBuffer<std::uint32_t> items_;
+  MemoryBlock<std::uint64_t> starts_;
+  MemoryBlock<std::uint32_t> items_;
 };
 
 /// An upper level: its nodes in ascending order of rows.
@@ -82,6 +111,40 @@ class PackedGraph {
     entry_ = number[graph.enterpoint_node_];
   }
 
+  /// Adds the links of every level, and where a descent begins.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
+    writer.metadata().add(prefix + "levels", upper_.size());
+    writer.metadata().add(prefix + "entry", entry_);
+    bottom_.save(writer, prefix + "links.");
+    for (std::size_t l = 0; l < upper_.size(); ++l) {
+      const std::string level = level_prefix(prefix, l);
+      writer.add(level + "rows", upper_[l].rows);
+      writer.add(level + "down", upper_[l].down);
+      upper_[l].links.save(writer, level + "links.");
+    }
+  }
+
+  /// The links in place, each checked once. @param size  the number of rows
+  [[nodiscard]] static PackedGraph open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t size) {
+    PackedGraph graph;
+    graph.bottom_ = PackedLists::open(reader, prefix + "links.", size, size);
+    const std::size_t levels = read_count(reader, prefix + "levels", 0, max_levels);
+    std::size_t below = size;  // the nodes of the level below
+    for (std::size_t l = 0; l < levels; ++l) {
+      const std::string level = level_prefix(prefix, l);
+      const auto rows = reader.section<Row>(level + "rows");
+      const auto down = reader.section<std::uint32_t>(level + "down", rows.size());
+      require_below(reader, level + "rows", rows, size);
+      require_below(reader, level + "down", down, below);
+      graph.upper_.push_back({{rows.begin(), rows.end()},
+                              {down.begin(), down.end()},
+                              PackedLists::open(reader, level + "links.", rows.size(), rows.size())});
+      below = rows.size();
+    }
+    graph.entry_ = static_cast<std::uint32_t>(read_count(reader, prefix + "entry", 0, std::int64_t(below) - 1));
+    return graph;
+  }
+
   /// Level 0, by row.
   [[nodiscard]] const PackedLists& bottom() const noexcept { return bottom_; }
   /// Puts other links on level 0. @param links  one list a row
@@ -101,6 +164,12 @@ class PackedGraph {
   }
 
  private:
+  static constexpr std::int64_t max_levels = 255;
+
+  [[nodiscard]] static std::string level_prefix(const std::string& prefix, std::size_t upper_level) {
+    return prefix + "level" + std::to_string(upper_level + 1) + ".";
+  }
+
   /// The links of `nodes` on a level, each as its number there.
   static PackedLists pack(const HnswGraph& graph, int level, const std::vector<hnswlib::tableint>& nodes,
                           const std::vector<std::uint32_t>& number) {

@@ -12,14 +12,15 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/error.hpp"
-#include "pefa/core/huge_buffer.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/rankable.hpp"
 #include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
@@ -31,8 +32,11 @@
 #include "pefa/index/graph_refinement.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
+#include "pefa/index/index_archive.hpp"
 #include "pefa/index/lift.hpp"
 #include "pefa/index/packed_graph.hpp"
+#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive_writer.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -54,6 +58,14 @@ struct QuantizedHnswParams {
   std::size_t rerank = 0;  ///< candidates rescored exactly by a search that names none; 0: k + k/2, at least k + 32
 };
 
+namespace detail {
+
+inline constexpr EnumNames<CodeSplit, 3> code_split_names{
+    {{CodeSplit::automatic, "automatic"}, {CodeSplit::never, "never"}, {CodeSplit::always, "always"}}};
+inline constexpr EnumNames<Refine, 2> refine_names{{{Refine::never, "never"}, {Refine::once, "once"}}};
+
+}  // namespace detail
+
 /// A compact, read-only HNSW index: packed links, int8 codes with a scale a row, exact scores on the rows.
 ///
 /// @tparam Scalar  element type of the rows; double and int8 rows, too, are walked by codes made from their floats
@@ -68,7 +80,8 @@ class QuantizedHnswIndex {
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite  @throws Cancelled
   [[nodiscard]] static QuantizedHnswIndex build(const EmbeddingView<Scalar>& rows, const Params& params = {},
                                                 const BuildOptions& options = {}) {
-    QuantizedHnswIndex index(rows, params);
+    require_build(rows, params);
+    QuantizedHnswIndex index(params);
     if (params.rows == Rows::copy) {
       index.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
     } else {
@@ -81,9 +94,39 @@ class QuantizedHnswIndex {
   /// The same, taking a store over instead of copying it; `params.rows` does not matter.
   [[nodiscard]] static QuantizedHnswIndex build(EmbeddingStore<Scalar>&& store, const Params& params = {},
                                                 const BuildOptions& options = {}) {
-    QuantizedHnswIndex index(store.view(), params);
+    require_build(store.view(), params);
+    QuantizedHnswIndex index(params);
     index.own(std::move(store));
     index.build_graph(options);
+    return index;
+  }
+
+  /// Adds the index, and the exact rows whosever they are, to an archive; it must live, unchanged, until that is
+  /// written.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
+    detail::describe_index(writer, prefix, *this, "quantized_hnsw", scalar_name<Scalar>());
+    detail::save_hnsw_params(writer, prefix, params_.graph);
+    detail::add_enum(writer, prefix + "split", params_.split, detail::code_split_names);
+    detail::add_enum(writer, prefix + "refine", params_.refine, detail::refine_names);
+    detail::add_count(writer, prefix + "rerank", params_.rerank);
+    graph_.save(writer, prefix);
+    codes_.save(writer, prefix);
+    detail::save_rows(writer, prefix, rows_);
+  }
+
+  /// The index in place: rows, codes and level 0 stay in the archive. Every link is read once, to check it.
+  /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
+  [[nodiscard]] static QuantizedHnswIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
+    const auto shape = detail::IndexDescription::open(reader, prefix, "quantized_hnsw", scalar_name<Scalar>(),
+                                                      std::int64_t{detail::Beam::row_limit} - 1);
+    QuantizedHnswIndex index(Params{.graph = detail::open_hnsw_params(reader, prefix, shape.metric),
+                                    .split = detail::read_enum(reader, prefix + "split", detail::code_split_names),
+                                    .refine = detail::read_enum(reader, prefix + "refine", detail::refine_names),
+                                    .rerank = detail::read_count(reader, prefix + "rerank", 0)});
+    index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
+    index.codes_ = detail::CodeTable::open(reader, prefix, shape);
+    index.graph_ = detail::PackedGraph::open(reader, prefix, shape.size);
+    index.archive_ = reader.owner();
     return index;
   }
 
@@ -95,7 +138,7 @@ class QuantizedHnswIndex {
     detail::require_query(query, k, dim(), "QuantizedHnswIndex::search");
     const auto state = take_state();
     detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state);
-    return rescore(query, k, rerank_of(k, options), state->beam);
+    return rescore(query, k, rerank_of(k, options), *state);
   }
 
   /// Every thread keeps several searches in flight: while one waits for memory, another computes. The results are those
@@ -124,11 +167,11 @@ class QuantizedHnswIndex {
   [[nodiscard]] Metric metric() const noexcept { return params_.graph.metric; }
   [[nodiscard]] const Params& params() const noexcept { return params_; }
 
-  /// Bytes on the heap: what is served, and the exact rows where the index owns them. A thread that searches holds a
-  /// bit a row and its beam beside that.
+  /// Bytes on the heap: what is served, and the exact rows where the index owns them; what lies in an archive is not. A
+  /// thread that searches holds a bit a row and its beam beside that.
   [[nodiscard]] std::size_t memory_bytes() const { return served_bytes() + (store_ ? store_->memory_bytes() : 0); }
 
-  /// Bytes of codes and links alone.
+  /// Bytes of codes and links alone; those on the heap.
   [[nodiscard]] std::size_t served_bytes() const {
     return codes_.memory_bytes() + graph_.memory_bytes() + sizeof(detail::ScratchPool<detail::WalkState>);
   }
@@ -138,11 +181,15 @@ class QuantizedHnswIndex {
   static constexpr std::size_t lanes_in_flight = 8;  // searches interleaved on a thread
   static constexpr std::size_t done = static_cast<std::size_t>(-1);
 
-  QuantizedHnswIndex(const EmbeddingView<Scalar>& rows, const Params& params)
+  explicit QuantizedHnswIndex(const Params& params)
       : params_(params),
         kernel_(params.graph.metric == Metric::inner_product ? simd::dot_kernel<Scalar>()
                                                              : simd::squared_l2_kernel<Scalar>()),
-        states_(std::make_unique<detail::ScratchPool<detail::WalkState>>()) {
+        rows_kernel_(params.graph.metric == Metric::inner_product ? simd::dot_rows_kernel<Scalar>()
+                                                                  : simd::squared_l2_rows_kernel<Scalar>()),
+        states_(std::make_unique<detail::ScratchPool<detail::WalkState>>()) {}
+
+  static void require_build(const EmbeddingView<Scalar>& rows, const Params& params) {
     detail::require_hnsw_params(params.graph, "QuantizedHnswIndex::build");
     if (rows.empty()) detail::fail<ValueError>("QuantizedHnswIndex::build: no rows, expected at least 1");
     if (rows.size() >= detail::Beam::row_limit) {
@@ -215,7 +262,7 @@ class QuantizedHnswIndex {
           continue;
         }
         state.seen.clear();
-        results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), state.beam);
+        results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), state);
         if (next < queries.size()) {
           walk.start(query(next), ef_of(k, options), state);
           lane.query = next++;
@@ -229,15 +276,17 @@ class QuantizedHnswIndex {
 
   [[nodiscard]] float exact_score(const float* query, std::size_t row) const noexcept {
     const float sum = kernel_(query, rows_.row(row), dim(), rows_.scale(row));
-    return metric() == Metric::inner_product ? sum : -sum;
+    return detail::rankable(metric() == Metric::inner_product ? sum : -sum);
   }
 
   [[nodiscard]] auto take_state() const {
     return states_->take([this] { return std::make_unique<detail::WalkState>(size()); });
   }
 
+  /// The beam of a search: a little wider than k, so that what the codes order wrongly at its end is still rescored.
   [[nodiscard]] std::size_t ef_of(std::size_t k, const IndexSearchOptions& options) const noexcept {
-    return std::min(std::max(options.ef == 0 ? params_.graph.ef_search : options.ef, k), size());
+    const std::size_t least = k < size() ? k + k / 8 + 2 : k;
+    return std::min(std::max(options.ef == 0 ? params_.graph.ef_search : options.ef, least), size());
   }
 
   [[nodiscard]] std::size_t rerank_of(std::size_t k, const IndexSearchOptions& options) const noexcept {
@@ -248,11 +297,17 @@ class QuantizedHnswIndex {
 
   /// The best k of the beam's first `rerank` candidates by their exact scores.
   [[nodiscard]] std::vector<Neighbor> rescore(QueryView query, std::size_t k, std::size_t rerank,
-                                              const detail::Beam& beam) const {
-    std::vector<Neighbor> found(std::min(rerank, beam.size()));
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      if (i + 1 < found.size()) __builtin_prefetch(rows_.row(beam[i + 1].row()));
-      found[i] = {beam[i].row(), exact_score(query.data(), beam[i].row())};
+                                              detail::WalkState& state) const {
+    const std::size_t count = std::min(rerank, state.beam.size());
+    state.rescored.resize(count);
+    state.scores.resize(count);
+    for (std::size_t i = 0; i < count; ++i) state.rescored[i] = state.beam[i].row();
+    rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), state.rescored.data(), count, rows_.scales(),
+                 state.scores.data());
+    const float sign = metric() == Metric::inner_product ? 1.0f : -1.0f;
+    std::vector<Neighbor> found(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      found[i] = {state.rescored[i], detail::rankable(sign * state.scores[i])};
     }
     keep_best(found, k);
     return found;
@@ -260,13 +315,16 @@ class QuantizedHnswIndex {
 
   Params params_;
   simd::Kernel<Scalar> kernel_;
+  simd::RowsKernel<Scalar> rows_kernel_;
   EmbeddingView<Scalar> rows_;
   std::optional<EmbeddingStore<Scalar>> store_;  // the exact rows, where they are the index's own
+  std::shared_ptr<const void> archive_;          // whose rows these are, where it was opened
   detail::CodeTable codes_;
   detail::PackedGraph graph_;
   std::unique_ptr<detail::ScratchPool<detail::WalkState>> states_;
 };
 
 static_assert(AnnIndex<QuantizedHnswIndex<float>> && ScoringIndex<QuantizedHnswIndex<float>>);
+static_assert(ArchivableIndex<QuantizedHnswIndex<float>>);
 
 }  // namespace pefa

@@ -35,8 +35,8 @@ inline void add_ids(ArchiveWriter& writer, const std::string& prefix, const Exte
   if (!starts) return std::nullopt;
   const auto text = reader.section<char>(prefix + "text");
   if (starts->empty() || starts->front() != 0 || starts->back() != text.size()) {
-    pefa::detail::fail<FormatError>(reader.name(), ": section '", prefix, "starts': expected ascending numbers from 0 to ",
-                                    text.size());
+    pefa::detail::fail<FormatError>(reader.name(), ": section '", prefix,
+                                    "starts': expected ascending numbers from 0 to ", text.size());
   }
   ExternalIds ids;
   for (std::size_t row = 0; row + 1 < starts->size(); ++row) {

@@ -109,6 +109,46 @@ class RelevanceMatrix {
     return from_pairs(pairs, static_cast<std::size_t>(matrix.rows()), static_cast<std::size_t>(matrix.cols()));
   }
 
+  /// From compressed rows, as sparse() has them. A copy; O(pairs).
+  ///
+  /// @param starts    [n_queries + 1], ascending: row i is pairs starts[i] to starts[i + 1]
+  /// @param passages  [n_pairs], ascending within a row, each once
+  /// @param weights   [n_pairs], finite and > 0
+  /// @throws ShapeError  sizes that disagree, starts out of order, a passage past n_passages or out of order
+  /// @throws ValueError  a weight that is not finite and above 0
+  [[nodiscard]] static RelevanceMatrix from_compressed(std::span<const std::int32_t> starts,
+                                                       std::span<const std::int32_t> passages,
+                                                       std::span<const float> weights, std::size_t n_passages) {
+    require_size(starts.empty() ? 0 : starts.size() - 1, n_passages, passages.size());
+    if (weights.size() != passages.size()) {
+      detail::fail<ShapeError>("RelevanceMatrix: ", weights.size(), " weights for ", passages.size(), " pairs");
+    }
+    if (starts.empty() || starts.front() != 0 || starts.back() != static_cast<std::int32_t>(passages.size()) ||
+        !std::is_sorted(starts.begin(), starts.end())) {
+      detail::fail<ShapeError>("RelevanceMatrix: the starts of the rows are not ascending from 0 to ", passages.size());
+    }
+    for (std::size_t row = 0; row + 1 < starts.size(); ++row) {
+      std::int64_t before = -1;
+      for (auto i = static_cast<std::size_t>(starts[row]); i < static_cast<std::size_t>(starts[row + 1]); ++i) {
+        if (passages[i] <= before || passages[i] >= static_cast<std::int64_t>(n_passages)) {
+          detail::fail<ShapeError>("RelevanceMatrix: query ", row, " has passage ", passages[i], " after ", before,
+                                   ", expected ascending and below ", n_passages);
+        }
+        before = passages[i];
+        if (!std::isfinite(weights[i]) || weights[i] <= 0.0f) {
+          detail::fail<ValueError>("RelevanceMatrix: query ", row, ", passage ", passages[i], " has weight ",
+                                   weights[i], ", expected finite and above 0");
+        }
+      }
+    }
+    Sparse sparse(static_cast<Eigen::Index>(starts.size() - 1), static_cast<Eigen::Index>(n_passages));
+    sparse.resizeNonZeros(static_cast<Eigen::Index>(passages.size()));
+    std::copy(starts.begin(), starts.end(), sparse.outerIndexPtr());
+    std::copy(passages.begin(), passages.end(), sparse.innerIndexPtr());
+    std::copy(weights.begin(), weights.end(), sparse.valuePtr());
+    return RelevanceMatrix(std::move(sparse));
+  }
+
   /// Several sources over the same passages, one below the other: real queries, titles, generated queries. Stack their
   /// query embeddings in the same order (the paper's [X_trn; X_doc; X_d2q], section 4.1).
   /// @throws ShapeError  sources that differ in their number of passages, or none
