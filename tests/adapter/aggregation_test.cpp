@@ -77,3 +77,31 @@ TEST_CASE("fold_queries: at lambda 1 the result is P to the last bit") {
                                    problem.relevance, 1.0f);
   REQUIRE(as_matrix(folded) == problem.passages);
 }
+
+TEST_CASE("fold_queries: with PseudoNorm::passage the pseudo-embedding is as long as its passage") {
+  Problem problem;
+  for (Eigen::Index j = 0; j < 90; ++j) problem.passages.row(j) *= 0.1f + static_cast<float>(j % 11);
+  for (Eigen::Index i = 0; i < 140; ++i) problem.queries.row(i) *= 1.0f + static_cast<float>(i % 3);
+  const RowMajorMatrix c = oracle_pseudo_embeddings(problem.queries, problem.relevance);
+  const RowMajorMatrix scaled = problem.passages.rowwise().norm().asDiagonal() * c;
+  const auto fold = [&](float lambda, PseudoNorm norm) {
+    return fold_queries(EmbeddingView<float>(problem.passages), EmbeddingView<float>(problem.queries),
+                        problem.relevance, lambda, ColdPassage::paper, norm);
+  };
+  for (const float lambda : {0.0f, 0.3f, 0.8f}) {
+    const RowMajorMatrix passage = lambda * problem.passages + (1.0f - lambda) * scaled;
+    const RowMajorMatrix unit = lambda * problem.passages + (1.0f - lambda) * c;
+    REQUIRE((as_matrix(fold(lambda, PseudoNorm::passage)) - passage).cwiseAbs().maxCoeff() < 1e-5f);
+    REQUIRE((as_matrix(fold(lambda, PseudoNorm::unit)) - unit).cwiseAbs().maxCoeff() < 1e-5f);
+  }
+  REQUIRE(as_matrix(fold(1.0f, PseudoNorm::passage)) == problem.passages);
+}
+
+TEST_CASE("fold_queries: PseudoNorm::passage changes nothing where passages are of unit length") {
+  const Problem problem;
+  const auto fold = [&](PseudoNorm norm) {
+    return fold_queries(EmbeddingView<float>(problem.passages), EmbeddingView<float>(problem.queries),
+                        problem.relevance, 0.3f, ColdPassage::erm, norm);
+  };
+  REQUIRE((as_matrix(fold(PseudoNorm::passage)) - as_matrix(fold(PseudoNorm::unit))).cwiseAbs().maxCoeff() < 1e-6f);
+}

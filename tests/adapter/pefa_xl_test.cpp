@@ -3,6 +3,7 @@
 #include "catch.hpp"
 #include "oracle.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/index/flat_index.hpp"
 
 using namespace pefa;
@@ -122,6 +123,75 @@ TEST_CASE("PefaXl: lambda 1 is the plain model to the last bit, built so or aske
   check(static_cast<HnswIndex*>(nullptr));
 }
 
+TEST_CASE("PefaXl: with fold.lambda below 1 the ERM side is the vectors of PEFA-XS, as in the dense oracle") {
+  const Problem problem;
+  const SoftmaxGate gate;
+  for (const float fold : {0.0f, 0.3f}) {
+    for (const ColdPassage cold : {ColdPassage::paper, ColdPassage::erm}) {
+      const auto vectors = fold_queries(EmbeddingView<float>(problem.passages), EmbeddingView<float>(problem.queries),
+                                        problem.relevance, fold, cold);
+      Problem folded = problem;
+      folded.passages = Eigen::Map<const RowMajorMatrix>(vectors.row(0), 90, 20);
+      const auto build = [&]<class Index>(Index*) {
+        return PefaXl<float, Index, FlatIndex<>, SoftmaxGate>::build(
+            problem.passages, problem.queries, problem.relevance,
+            {.neighbors = 12, .gate = gate, .fold = {.lambda = fold, .cold = cold}});
+      };
+      const auto xl = build(static_cast<FlatIndex<>*>(nullptr));
+      const auto unscoring = build(static_cast<UnscoringIndex*>(nullptr));
+      for (const float lambda : {0.0f, 0.2f, 0.8f}) {
+        const RowMajorMatrix scores = oracle_xl(folded, lambda, 12, gate);
+        for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+          require_best(xl.search(problem.test(t), 90, {.lambda = lambda}), scores.row(t));
+          require_best(unscoring.search(problem.test(t), 5, {.lambda = lambda}), scores.row(t));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("PefaXl: over folded passages lambda 1 is PEFA-XS, to the last bit, even where rows are borrowed") {
+  const Problem problem;
+  const auto xl = FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance,
+                                          {.fold = {.lambda = 0.4f}, .passage_index = {.rows = Rows::borrow}});
+  const auto xs =
+      PefaXs<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance, {.lambda = 0.4f});
+  for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+    REQUIRE(xl.search(problem.test(t), 40, {.lambda = 1.0f}) == xs.search(problem.test(t), 40));
+  }
+}
+
+TEMPLATE_TEST_CASE("PefaXl: passages of every element type fold", "", double, Eigen::half, Eigen::bfloat16,
+                   std::int8_t) {
+  const Problem problem;
+  const auto passages = EmbeddingStore<TestType>::from(problem.passages);
+  const auto queries = EmbeddingStore<TestType>::from(problem.queries);
+  const auto xl =
+      PefaXl<TestType, FlatIndex<TestType>>::build(passages, queries, problem.relevance, {.fold = {.lambda = 0.3f}});
+  const auto expected =
+      FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance, {.fold = {.lambda = 0.3f}});
+  const auto hits = xl.search(problem.test(0), 10);
+  const auto want = expected.search(problem.test(0), 10);
+  for (std::size_t i = 0; i < hits.size(); ++i) REQUIRE(hits[i].score == Approx(want[i].score).margin(0.01));
+}
+
+TEST_CASE("PefaXl::build: progress runs once from start to end, folding included") {
+  const Problem p;
+  for (const float fold : {1.0f, 0.3f}) {
+    std::size_t last = 0;
+    const std::size_t expected = fold < 1.0f ? 90 + 90 + 140 : 90 + 140;
+    const Progress progress = [&](std::size_t done, std::size_t total) {
+      REQUIRE(total == expected);
+      REQUIRE(done >= last);
+      last = done;
+      return ProgressAction::proceed;
+    };
+    (void)PefaXl<>::build(p.passages, p.queries, p.relevance, {.fold = {.lambda = fold}},
+                          {ThreadExecutor(2), progress});
+    REQUIRE(last == expected);
+  }
+}
+
 TEST_CASE("PefaXl: indexes of two kinds and a half-precision store work together") {
   const Problem problem;
   const auto passages = EmbeddingStore<Eigen::half>::from(problem.passages);
@@ -148,6 +218,8 @@ TEST_CASE("PefaXl: parameters and calls out of range are refused") {
   const Problem p;
   REQUIRE_ERROR(ValueError, "PefaXl::build: lambda is 1.1, expected 0 to 1",
                 PefaXl<>::build(p.passages, p.queries, p.relevance, {.lambda = 1.1f}));
+  REQUIRE_ERROR(ValueError, "PefaXl::build: fold: lambda is -0.5, expected 0 to 1",
+                PefaXl<>::build(p.passages, p.queries, p.relevance, {.fold = {.lambda = -0.5f}}));
   REQUIRE_ERROR(ValueError, "PefaXl::build: neighbors is 0",
                 PefaXl<>::build(p.passages, p.queries, p.relevance, {.neighbors = 0}));
   REQUIRE_ERROR(ShapeError, "PefaXl::build: relevance has 140 rows, queries has 100",

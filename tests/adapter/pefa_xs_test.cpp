@@ -24,6 +24,30 @@ TEST_CASE("PefaXs: scores are those of the dense oracle at every lambda") {
   }
 }
 
+TEST_CASE(
+    "PefaXs: over passages of other lengths, PseudoNorm::passage makes the ranking independent of a common scale") {
+  Problem problem;
+  for (Eigen::Index j = 0; j < 90; ++j) problem.passages.row(j) *= 5.0f + static_cast<float>(j % 4);
+  const RowMajorMatrix c = oracle_pseudo_embeddings(problem.queries, problem.relevance);
+  const RowMajorMatrix folded =
+      0.2f * problem.passages + 0.8f * RowMajorMatrix(problem.passages.rowwise().norm().asDiagonal() * c);
+  const auto build = [&](const RowMajorMatrix& passages) {
+    return PefaXs<float, FlatIndex<>>::build(passages, problem.queries, problem.relevance,
+                                             {.lambda = 0.2f, .norm = PseudoNorm::passage});
+  };
+  const auto xs = build(problem.passages);
+  const auto halved = build(0.5f * problem.passages);
+  const RowMajorMatrix scores = problem.tests * folded.transpose();
+  for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+    const auto hits = xs.search(problem.test(t), 90);
+    const auto half = halved.search(problem.test(t), 90);
+    for (std::size_t i = 0; i < 90; ++i) {
+      REQUIRE(hits[i].score == Approx(scores(t, static_cast<Eigen::Index>(hits[i].passage.row()))).margin(1e-5));
+      REQUIRE(hits[i].score == Approx(2.0f * half[i].score).margin(1e-5));
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("PefaXs: vectors of every element type serve", "", double, Eigen::half, Eigen::bfloat16,
                    std::int8_t) {
   const Problem problem;

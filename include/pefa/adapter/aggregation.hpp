@@ -1,10 +1,13 @@
 // pefa: QᵀY, what the training queries of a passage say about it, and its folding into the passage vectors (PEFA-XS).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
+#include "pefa/adapter/cold_passages.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
@@ -18,7 +21,17 @@ namespace pefa {
 /// What PEFA-XS makes of a passage without training queries, whose pseudo-embedding Π(0) is 0.
 enum class ColdPassage {
   paper,  ///< λ·p_j: the equation as it stands; such passages score lower than the others
-  erm     ///< p_j: they score as the plain ERM has them
+  erm,    ///< p_j: they score as the plain ERM has them
+  /// λ·p_j + (1 − λ)·C_j with C_j guessed from what the 10 nearest passages that have queries are asked (see
+  /// detail::borrow_pseudo_embeddings): found best of the three, and slowest to build, O(n_cold · n_warm · dim).
+  borrowed
+};
+
+/// The length of a pseudo-embedding Π(Qᵀ Y_:,j) beside its passage; the same thing where passages are of unit length.
+enum class PseudoNorm {
+  unit,    ///< 1, the paper's: between passages of length 10 it would hardly be heard
+  passage  ///< ‖p_j‖, so that λ means the same for every passage of an encoder whose lengths differ (dot-product
+           ///< models)
 };
 
 namespace detail {
@@ -45,6 +58,43 @@ void pseudo_embedding(const EmbeddingView<Scalar>& queries, const RelevanceMatri
   for (std::size_t d = 0; d < dim; ++d) squares += sum[d] * sum[d];
   const double factor = squares > 0.0 ? 1.0 / std::sqrt(squares) : 0.0;
   for (std::size_t d = 0; d < dim; ++d) out[d] = static_cast<float>(sum[d] * factor);
+}
+
+/// out = λ·p + (1 − λ)·out, with `out` a pseudo-embedding, scaled as `norm` says.
+inline void fold_pseudo_embedding(const std::vector<float>& passage, float lambda, PseudoNorm norm, float* out) {
+  float length = 1.0f;
+  if (norm == PseudoNorm::passage) {
+    double squares = 0.0;
+    for (const float x : passage) squares += static_cast<double>(x) * static_cast<double>(x);
+    length = static_cast<float>(std::sqrt(squares));
+  }
+  const float pseudo_weight = (1.0f - lambda) * length;
+  for (std::size_t d = 0; d < passage.size(); ++d) out[d] = lambda * passage[d] + pseudo_weight * out[d];
+}
+
+/// λ of one passage. @param n_queries  how many training queries it has
+[[nodiscard]] inline float passage_lambda(std::size_t n_queries, float lambda, ColdPassage cold) noexcept {
+  return n_queries == 0 && cold == ColdPassage::erm ? 1.0f : lambda;
+}
+
+/// An index over rows that nobody else keeps: taken over where the index can, else copied by its build.
+template <class Index, class Scalar>
+[[nodiscard]] Index build_index(EmbeddingStore<Scalar>&& rows, const typename Index::Params& params,
+                                const BuildOptions& options) {
+  if constexpr (requires { Index::build(std::move(rows), params, options); }) {
+    return Index::build(std::move(rows), params, options);
+  } else {
+    return Index::build(rows.view(), params, options);
+  }
+}
+
+/// The progress of a stage that counts for the items [begin, end) of `total`, whatever it counts itself.
+[[nodiscard]] inline Progress scaled_stage(const Progress& progress, std::size_t begin, std::size_t end,
+                                           std::size_t total) {
+  if (!progress) return {};
+  return [&progress, begin, end, total](std::size_t done, std::size_t of) {
+    return progress(begin + done * (end - begin) / of, total);
+  };
 }
 
 /// Passages are taken in blocks of this many; a thread's extra memory is one accumulator row.
@@ -82,7 +132,29 @@ template <class Scalar>
   return aggregated;
 }
 
-/// The passage vectors of PEFA-XS: p̃_j = λ·p_j + (1 − λ)·C_j, not normalised again (WSDM 2024, section 4).
+namespace detail {
+
+/// C as aggregate_queries has it, with what cold passages borrow where the policy says so.
+template <class Scalar>
+[[nodiscard]] EmbeddingStore<float> pseudo_embeddings(const EmbeddingView<Scalar>& passages,
+                                                      const EmbeddingView<Scalar>& queries,
+                                                      const RelevanceMatrix& relevance, ColdPassage cold,
+                                                      const BuildOptions& options) {
+  if (cold != ColdPassage::borrowed) return aggregate_queries(queries, relevance, options);
+  const std::vector<std::size_t> counts = relevance.column_counts();
+  const auto n_cold = static_cast<std::size_t>(std::count(counts.begin(), counts.end(), std::size_t{0}));
+  const std::size_t total = counts.size() + n_cold;
+  EmbeddingStore<float> aggregated =
+      aggregate_queries(queries, relevance, {options.executor, stage(options.progress, 0, total)});
+  borrow_pseudo_embeddings(passages, counts, aggregated,
+                           {options.executor, stage(options.progress, counts.size(), total)});
+  return aggregated;
+}
+
+}  // namespace detail
+
+/// The passage vectors of PEFA-XS: p̃_j = λ·p_j + (1 − λ)·C_j, not normalised again (WSDM 2024, section 4); with
+/// PseudoNorm::passage, p̃_j = λ·p_j + (1 − λ)·‖p_j‖·C_j.
 ///
 /// @param passages  P [n_passages x dim]; the other parameters as in aggregate_queries
 /// @param lambda    0 to 1; at 1 the result is P, exactly
@@ -92,18 +164,17 @@ template <class Scalar>
 [[nodiscard]] EmbeddingStore<float> fold_queries(const EmbeddingView<Scalar>& passages,
                                                  const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
                                                  float lambda, ColdPassage cold = ColdPassage::paper,
-                                                 const BuildOptions& options = {}) {
+                                                 PseudoNorm norm = PseudoNorm::unit, const BuildOptions& options = {}) {
   detail::require_lambda(lambda, "fold_queries");
   detail::require_training_data(passages, queries, relevance, "fold_queries");
-  EmbeddingStore<float> folded = aggregate_queries(queries, relevance, options);
+  EmbeddingStore<float> folded = detail::pseudo_embeddings(passages, queries, relevance, cold, options);
   for_each_block(options.executor, passages.size(), detail::aggregation_block, [&](std::size_t begin, std::size_t end) {
     std::vector<float> passage(passages.dim());
     for (std::size_t j = begin; j < end; ++j) {
       passages.decode(j, passage.data());
-      const bool is_cold = relevance.queries_of(PassageId(static_cast<Row>(j))).size() == 0;
-      const float weight = is_cold && cold == ColdPassage::erm ? 1.0f : lambda;
-      float* out = folded.mutable_row(j);
-      for (std::size_t d = 0; d < passage.size(); ++d) out[d] = weight * passage[d] + (1.0f - weight) * out[d];
+      const std::size_t n_queries = relevance.queries_of(PassageId(static_cast<Row>(j))).size();
+      detail::fold_pseudo_embedding(passage, detail::passage_lambda(n_queries, lambda, cold), norm,
+                                    folded.mutable_row(j));
     }
   });
   return folded;

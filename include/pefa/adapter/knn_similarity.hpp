@@ -1,0 +1,89 @@
+// pefa: what "near" means between q̂ and the training queries of PEFA-XL, and how that compares with ⟨q̂, p_j⟩.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "pefa/adapter/aggregation.hpp"
+#include "pefa/core/error.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa {
+
+/// s(q̂, q_i) in f_kNN = knn_scale · Σ w_i·s(q̂, q_i)·Y_ij: what ranks the neighbours and what the gate sees.
+///
+/// For queries of unit length the first two are the same. f_kNN is added to ⟨q̂, p_j⟩, which is as long as q̂ and p_j
+/// are: with `cosine`, votes are multiplied by ‖q̂‖, so that no ranking depends on the length of the query, and
+/// mean_norm(passages) is the scale that puts both sides in one range. With `inner_product` that scale is
+/// mean_norm(passages) / mean_norm(queries).
+enum class KnnSimilarity {
+  inner_product,  ///< ⟨q̂, q_i⟩, the paper's: a longer training query is nearer to everything and votes louder
+  cosine,         ///< ⟨q̂, q_i⟩ / (‖q̂‖·‖q_i‖), for training queries whose lengths mean nothing
+  l2              ///< 1 / (1 + ‖q̂ − q_i‖), in (0, 1]: −distance would make a vote a punishment
+};
+
+/// The mean length of some rows. O(size · dim).
+template <class Scalar>
+[[nodiscard]] double mean_norm(const EmbeddingView<Scalar>& rows) {
+  if (rows.empty()) detail::fail<ValueError>("mean_norm: no rows, expected at least 1");
+  double sum = 0.0;
+  for (std::size_t i = 0; i < rows.size(); ++i) sum += std::sqrt(detail::squared_norm(rows, i));
+  return sum / static_cast<double>(rows.size());
+}
+
+namespace detail {
+
+/// Turns the scores of a query index into what the gate sees, and that into votes.
+class KnnScale {
+ public:
+  KnnScale(KnnSimilarity similarity, float scale, QueryView query) : similarity_(similarity), vote_factor_(scale) {
+    if (similarity != KnnSimilarity::cosine) return;
+    double squares = 0.0;
+    for (const float x : query) squares += static_cast<double>(x) * static_cast<double>(x);
+    const auto norm = static_cast<float>(std::sqrt(squares));
+    if (norm > 0.0f) score_divisor_ = norm;
+    vote_factor_ *= norm;
+  }
+
+  /// @param score  of the query index: an inner product (with unit rows for cosine), or −‖q̂ − q_i‖²
+  [[nodiscard]] float similarity(float score) const noexcept {
+    if (similarity_ == KnnSimilarity::l2) return 1.0f / (1.0f + std::sqrt(std::max(0.0f, -score)));
+    return score / score_divisor_;
+  }
+  [[nodiscard]] float vote_factor() const noexcept { return vote_factor_; }
+
+ private:
+  KnnSimilarity similarity_;
+  float vote_factor_;
+  float score_divisor_ = 1.0f;
+};
+
+inline void require_knn_scale(float scale, const char* who) {
+  if (!(std::isfinite(scale) && scale > 0.0f)) {
+    fail<ValueError>(who, ": knn_scale is ", scale, ", expected finite and above 0");
+  }
+}
+
+/// @throws ValueError  the index measures something else than the similarity is made of
+inline void require_knn_metric(Metric metric, KnnSimilarity similarity, const char* who) {
+  const Metric expected = similarity == KnnSimilarity::l2 ? Metric::l2 : Metric::inner_product;
+  if (metric != expected) {
+    fail<ValueError>(who, ": the index has metric ", name(metric), ", expected ", name(expected),
+                     " on the side of the queries");
+  }
+}
+
+/// An index of training queries, of their directions for cosine.
+template <class Index, class Scalar>
+[[nodiscard]] Index build_query_index(const EmbeddingView<Scalar>& queries, KnnSimilarity similarity,
+                                      const typename Index::Params& params, const BuildOptions& options) {
+  if (similarity != KnnSimilarity::cosine) return Index::build(queries, params, options);
+  return build_index<Index>(EmbeddingStore<Scalar>::from(queries, Normalize::unit), params, options);
+}
+
+}  // namespace detail
+}  // namespace pefa
