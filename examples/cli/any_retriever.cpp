@@ -1,50 +1,59 @@
 #include "any_retriever.hpp"
 
-#include <utility>
+#include <string>
+
+#include "pefa/io/archive_ids.hpp"
+#include "retriever_over.hpp"
 
 namespace pefa::cli {
 namespace {
 
-AnyGate make_gate(const Method& method) {
-  if (method.gate == "sum") return SumGate{};
-  if (method.gate == "softmax") return SoftmaxGate(method.temperature);
-  return MeanGate{};
+/// This command is built for float32 rows and, in XL, one kind of index on both sides.
+void require_known(const io::ArchiveReader& reader) {
+  const io::ArchiveMetadata& metadata = reader.metadata();
+  const auto refuse = [&reader](const std::string& what) {
+    throw FormatError(reader.name() + ": " + what + "; open it with the library");
+  };
+  const std::string name = metadata.text("retriever");
+  if (name != "erm" && name != "xs" && name != "xl" && name != "xs_multi") {
+    refuse("holds a retriever '" + name + "', this command knows erm, xs, xl and xs_multi");
+  }
+  const std::string index = metadata.text("passages.index");
+  if (index != "flat" && index != "hnsw" && index != "quantized_hnsw") {
+    refuse("holds an index '" + index + "', this command knows flat, hnsw and quantized_hnsw");
+  }
+  if (name == "xl" && metadata.text("queries.index") != index) {
+    refuse("has " + index + " over passages and " + metadata.text("queries.index") +
+           " over queries, this command knows the same over both");
+  }
+  for (const char* key : {"passages.scalar", "queries.scalar"}) {
+    const std::string scalar = metadata.find_text(key).value_or("float32");
+    if (scalar != "float32") refuse(std::string(key) + " is " + scalar + ", this command knows float32");
+  }
 }
 
-template <class Index>
-AnyRetriever build_over(const Method& method, const TrainingData& data, const typename Index::Params& index,
-                        const BuildOptions& options) {
-  if (method.name == "xs") {
-    const auto cold = method.cold == "erm" ? ColdPassage::erm : ColdPassage::paper;
-    return AnyRetriever(PefaXs<float, Index>::build(data.passages, data.queries, data.relevance,
-                                                    {.lambda = method.lambda, .cold = cold, .index = index}, options));
-  }
-  if (method.name == "xl") {
-    return AnyRetriever(PefaXl<float, Index, Index, AnyGate>::build(data.passages, data.queries, data.relevance,
-                                                                    {.lambda = method.lambda,
-                                                                     .neighbors = method.neighbors,
-                                                                     .gate = make_gate(method),
-                                                                     .passage_index = index,
-                                                                     .query_index = index},
-                                                                    options));
-  }
-  return AnyRetriever(ErmRetriever<float, Index>::build(data.passages, {.index = index}, options));
+AnyRetriever open_retriever(const Method& method, const io::ArchiveReader& reader) {
+  if (method.index == "flat") return open_over_flat(method.name, reader);
+  if (method.index == "quantized") return open_over_quantized(method.name, reader);
+  return open_over_hnsw(method.name, reader);
 }
 
 }  // namespace
 
-std::string Method::label() const {
-  if (name == "xl") return "PEFA-XL " + gate;
-  return name == "xs" ? "PEFA-XS" : "ERM";
+AnyRetriever build(const Method& method, const TrainingData& data, const BuildOptions& options) {
+  if (method.index == "flat") return build_over_flat(method, data, options);
+  if (method.index == "quantized") return build_over_quantized(method, data, options);
+  return build_over_hnsw(method, data, options);
 }
 
-AnyRetriever build(const Method& method, const TrainingData& data, const BuildOptions& options) {
-  if (method.index == "flat") return build_over<FlatIndex<>>(method, data, {.rows = Rows::borrow}, options);
-  const HnswParams hnsw{.m = method.m, .ef_construction = method.ef_construction, .ef_search = method.ef_search};
-  if (method.index == "quantized") {
-    return build_over<QuantizedHnswIndex<>>(method, data, {.graph = hnsw, .rows = Rows::borrow}, options);
-  }
-  return build_over<HnswIndex>(method, data, hnsw, options);
+OpenArchive open_archive(const std::filesystem::path& path) {
+  require_file(path);
+  io::ArchiveReader reader = io::ArchiveReader::open(path);
+  require_known(reader);
+  Method method = method_of(reader.metadata());
+  AnyRetriever retriever = open_retriever(method, reader);
+  std::optional<io::ExternalIds> passage_ids = io::read_passage_ids(reader);
+  return {std::move(reader), std::move(method), std::move(retriever), std::move(passage_ids)};
 }
 
 }  // namespace pefa::cli

@@ -1,38 +1,45 @@
-// Any of the library's retrievers behind one type, chosen by names on a command line.
+// Any of the library's retrievers behind one type, chosen by names on a command line or in an archive.
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
-#include <string>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "data_files.hpp"
-#include "pefa/pefa.hpp"
+#include "method.hpp"
+#include "pefa/adapter/retriever.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/external_ids.hpp"
 
 namespace pefa::cli {
 
-/// What to build, as the command line says it.
-struct Method {
-  std::string name = "erm";  ///< erm, xs or xl
-  float lambda = 0.5f;
-  std::size_t neighbors = 32;
-  std::string gate = "mean";  ///< mean, sum or softmax
-  float temperature = 0.05f;
-  std::string cold = "paper";  ///< paper or erm
-  std::string index = "hnsw";  ///< flat, hnsw or quantized
-  std::size_t m = 32;
-  std::size_t ef_construction = 500;
-  std::size_t ef_search = 300;
+/// What a command asks of a retriever; retriever_model.hpp makes one of each type.
+class RetrieverInterface {
+ public:
+  RetrieverInterface() = default;
+  RetrieverInterface(const RetrieverInterface&) = delete;
+  RetrieverInterface& operator=(const RetrieverInterface&) = delete;
+  virtual ~RetrieverInterface() = default;
 
-  /// "XL softmax": as a table names it.
-  [[nodiscard]] std::string label() const;
+  [[nodiscard]] virtual std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions&) const = 0;
+  [[nodiscard]] virtual std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                                   const SearchOptions&, const AnyExecutor&) const = 0;
+  [[nodiscard]] virtual std::vector<Hit> exact_search(QueryView query, std::size_t k, const SearchOptions&) const = 0;
+  [[nodiscard]] virtual std::size_t passage_count() const = 0;
+  [[nodiscard]] virtual std::size_t dim() const = 0;
+  [[nodiscard]] virtual std::size_t memory_bytes() const = 0;
+  virtual void save(const std::filesystem::path& path, const io::ExternalIds* passage_ids,
+                    const Progress& progress) const = 0;
 };
 
-/// A retriever whose type was chosen at run time; satisfies pefa::Retriever.
+/// A retriever whose type was chosen at run time; satisfies pefa::Retriever. Copies share it.
 class AnyRetriever {
  public:
-  template <Retriever R>
-  explicit AnyRetriever(R retriever) : held_(std::make_shared<Model<R>>(std::move(retriever))) {}
+  explicit AnyRetriever(std::shared_ptr<const RetrieverInterface> held) : held_(std::move(held)) {}
 
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
     return held_->search(query, k, options);
@@ -42,47 +49,45 @@ class AnyRetriever {
                                                            const AnyExecutor& executor = {}) const {
     return held_->search_batch(queries, k, options, executor);
   }
+  /// What search() would find if its index were exact: every row is looked at.
+  [[nodiscard]] std::vector<Hit> exact_search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
+    return held_->exact_search(query, k, options);
+  }
   [[nodiscard]] std::size_t passage_count() const { return held_->passage_count(); }
   [[nodiscard]] std::size_t dim() const { return held_->dim(); }
   [[nodiscard]] std::size_t memory_bytes() const { return held_->memory_bytes(); }
 
+  /// Writes the archive, whole or not at all. @param passage_ids  may be null
+  void save(const std::filesystem::path& path, const io::ExternalIds* passage_ids, const Progress& progress) const {
+    held_->save(path, passage_ids, progress);
+  }
+
  private:
-  struct Interface {
-    Interface() = default;
-    Interface(const Interface&) = delete;
-    Interface& operator=(const Interface&) = delete;
-    virtual ~Interface() = default;
-    virtual std::vector<Hit> search(QueryView, std::size_t, const SearchOptions&) const = 0;
-    virtual std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>&, std::size_t, const SearchOptions&,
-                                                       const AnyExecutor&) const = 0;
-    virtual std::size_t passage_count() const = 0;
-    virtual std::size_t dim() const = 0;
-    virtual std::size_t memory_bytes() const = 0;
-  };
-
-  template <class R>
-  struct Model final : Interface {
-    explicit Model(R r) : retriever(std::move(r)) {}
-    std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options) const override {
-      return retriever.search(query, k, options);
-    }
-    std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
-                                               const SearchOptions& options,
-                                               const AnyExecutor& executor) const override {
-      return retriever.search_batch(queries, k, options, executor);
-    }
-    std::size_t passage_count() const override { return retriever.passage_count(); }
-    std::size_t dim() const override { return retriever.dim(); }
-    std::size_t memory_bytes() const override { return retriever.memory_bytes(); }
-    R retriever;
-  };
-
-  std::shared_ptr<const Interface> held_;
+  std::shared_ptr<const RetrieverInterface> held_;
 };
 
 static_assert(Retriever<AnyRetriever>);
 
-/// Builds what `method` names over the training data.
+/// Builds what `method` names. Indexes may borrow the passages and queries, which must outlive the result.
 [[nodiscard]] AnyRetriever build(const Method& method, const TrainingData& data, const BuildOptions& options);
+
+/// An archive that is open.
+struct OpenArchive {
+  io::ArchiveReader reader;
+  Method method;  ///< as its metadata say
+  AnyRetriever retriever;
+  std::optional<io::ExternalIds> passage_ids;
+
+  /// What serving it takes: the mapped file, and what opening it put on the heap.
+  [[nodiscard]] std::size_t index_bytes() const {
+    return static_cast<std::size_t>(reader.byte_size()) + retriever.memory_bytes();
+  }
+  [[nodiscard]] PassageSide passage_side() const {
+    return {reader.name(), retriever.passage_count(), retriever.dim(), passage_ids ? &*passage_ids : nullptr};
+  }
+};
+
+/// @throws pefa::Error  it cannot be read, or holds what this command was not built for
+[[nodiscard]] OpenArchive open_archive(const std::filesystem::path& path);
 
 }  // namespace pefa::cli

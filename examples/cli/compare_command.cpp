@@ -2,7 +2,6 @@
 // for a few queries.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -54,8 +53,8 @@ struct CompareCommand {
   }
 
   void run() const {
-    const TrainingData training = files.read_training();
-    const TestData test = files.read_test(training.passages);
+    const TrainingData training = files.read_training(Training::used);
+    const TestData test = files.read_test(files.passage_side(training));
     for (const Row row : show) {
       if (row >= test.queries.size()) {
         throw ShapeError(
@@ -76,28 +75,26 @@ struct CompareCommand {
       if (!before) before = outcome.retriever;
       after = std::move(outcome.retriever);  // the last: XL with the softmax gate
     }
-    if (!measurement.json_path().empty()) {
-      auto json = nlohmann::ordered_json::array();
-      for (const Measured& one : measured) json.push_back(to_json(one));
-      write_json(measurement.json_path(), json);
-    }
-    if (measurement.json_path() == "-") return;
-    std::fputs(to_table(measured).c_str(), stdout);
+    auto json = nlohmann::ordered_json::array();
+    for (const Measured& one : measured) json.push_back(to_json(one));
+    std::string text = to_table(measured);
     for (const Row row : show) {
-      fmt::print("\nquery: {}\n", queries.of(row));
-      print_top(*before, "before (ERM)", test, row, passages);
-      print_top(*after, "after (" + measured.back().method.label() + ")", test, row, passages);
+      text += fmt::format("\nquery: {}\n", queries.of(row));
+      text += top_of(*before, "before (ERM)", test, row, passages);
+      text += top_of(*after, "after (" + measured.back().method.label() + ")", test, row, passages);
     }
+    measurement.output().result(text, json);
   }
 
-  static void print_top(const AnyRetriever& retriever, const std::string& title, const TestData& test, Row row,
-                        const Texts& passages) {
-    fmt::print("  {}\n", title);
+  static std::string top_of(const AnyRetriever& retriever, const std::string& title, const TestData& test, Row row,
+                            const Texts& passages) {
+    std::string text = fmt::format("  {}\n", title);
     const QueryView query(test.queries.row(row), test.queries.dim());
     for (const Hit& hit : retriever.search(query, 3)) {
       const bool relevant = grade_of(hit.passage, test.truth.passages_of(QueryId(row))) > 0.0f;
-      fmt::print("    {} {:6.3f}  {}\n", relevant ? "*" : " ", hit.score, passages.of(hit.passage.row()));
+      text += fmt::format("    {} {:6.3f}  {}\n", relevant ? "*" : " ", hit.score, passages.of(hit.passage.row()));
     }
+    return text;
   }
 };
 
@@ -107,7 +104,10 @@ void add_compare_command(CLI::App& app) {
   CLI::App& command =
       *app.add_subcommand("compare", "Measure ERM, PEFA-XS and PEFA-XL with every gate on the same files");
   const auto compare = std::make_shared<CompareCommand>();
-  compare->files.add_options(command);
+  compare->files.add_passages(command, Required::yes);
+  compare->files.add_training(command, Required::yes);
+  compare->files.add_test(command);
+  compare->files.add_reading(command);
   Method& method = compare->method;
   method.neighbors = 16;
   command.add_option("--xs-lambda", compare->xs_lambda, "XS: weight of the plain model")
@@ -116,7 +116,9 @@ void add_compare_command(CLI::App& app) {
   command.add_option("--xl-lambda", compare->xl_lambda, "XL: weight of the plain model")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  compare->measurement.add_options(command, method);
+  add_adapter_options(command, method);
+  add_index_options(command, method);
+  compare->measurement.add_options(command);
   command
       .add_option("--show", compare->show,
                   "rows of test queries whose top 3 to print before and after; * marks relevant ones")

@@ -1,22 +1,28 @@
-// The files a command reads: passages, training queries with their pairs, test queries with theirs.
+// The files a command reads: passages, training queries with their pairs, test queries with theirs, and external ids.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 
-#include "pefa/pefa.hpp"
+#include "pefa/io/external_ids.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/relevance_matrix.hpp"
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace pefa::cli {
 
-/// P, Q and Y in memory.
+/// P, Q and Y in memory. Without training files, Q has no rows and Y is 0 x n_passages.
 struct TrainingData {
   EmbeddingStore<float> passages;
   EmbeddingStore<float> queries;
   RelevanceMatrix relevance;
+  std::optional<io::ExternalIds> passage_ids;
 };
 
 /// Held-out queries and what is relevant to them.
@@ -25,26 +31,96 @@ struct TestData {
   RelevanceMatrix truth;
 };
 
-/// The five paths, and reading them.
-class DataFiles {
- public:
-  /// Adds --passages, --train-queries, --train-relevance, --test-queries, --test-relevance and --normalize.
-  void add_options(CLI::App& command);
+/// What test files must fit.
+struct PassageSide {
+  std::string name;  ///< of the file or archive, for messages
+  std::size_t size = 0;
+  std::size_t dim = 0;
+  const io::ExternalIds* ids = nullptr;
+};
 
-  /// @throws pefa::Error  a file that cannot be read, or files that do not fit together; the message names them
-  [[nodiscard]] TrainingData read_training() const;
-  /// @param passages  their number and dim are what the test files must fit
-  [[nodiscard]] TestData read_test(const EmbeddingStore<float>& passages) const;
+/// Whether a command can do without a file.
+enum class Required { no, yes };
+/// Whether a method learns from training queries.
+enum class Training { unused, used };
+
+/// Names of the formats, for --help.
+inline constexpr const char* vector_formats_help = "npy, fvecs, bvecs, fbin, u8bin, i8bin, f16bin, safetensors";
+#if defined(PEFA_HAS_LIBZIP) && PEFA_HAS_LIBZIP
+inline constexpr const char* relevance_formats_help = "tsv, qrels, beir, npz, csr, xmc, libsvm";
+#else
+inline constexpr const char* relevance_formats_help = "tsv, qrels, beir, csr, xmc, libsvm";
+#endif
+
+/// Checks that something is there that can be read. @throws IoError  it is not, or is a directory
+void require_file(const std::filesystem::path& path);
+
+/// External ids, one a line, or of JSON lines where the extension is .jsonl or .ndjson.
+[[nodiscard]] io::ExternalIds read_ids_file(const std::filesystem::path& path);
+
+/// "0", "1", ...: the ids of a side that has no table, where the other has.
+[[nodiscard]] io::ExternalIds row_number_ids(std::size_t n_rows);
+
+/// How vectors and relevance are read, whatever the file.
+class Reading {
+ public:
+  /// Adds --normalize and --vector-format.
+  void add_vector_options(CLI::App& command);
+  /// Adds --relevance-format and --unknown-ids.
+  void add_relevance_options(CLI::App& command);
+
+  /// @throws pefa::Error  the file cannot be read as what it should be; the message names it
+  [[nodiscard]] EmbeddingStore<float> vectors(const std::filesystem::path& path) const;
+
+  /// Query vectors for passages of a known dim.
+  [[nodiscard]] EmbeddingStore<float> queries(const std::filesystem::path& path, const PassageSide& passages) const;
+
+  /// Y; through tables of ids where there is one on either side.
+  [[nodiscard]] RelevanceMatrix relevance(const std::filesystem::path& path, std::size_t n_queries,
+                                          std::size_t n_passages, const io::ExternalIds* query_ids,
+                                          const io::ExternalIds* passage_ids) const;
 
  private:
-  [[nodiscard]] Normalize normalize() const { return unit_ ? Normalize::unit : Normalize::none; }
+  bool unit_ = false;
+  std::string vector_format_;
+  std::string relevance_format_;
+  std::string unknown_ids_ = "refuse";
+};
 
+/// The paths of a data set, and reading them.
+class DataFiles {
+ public:
+  /// Adds --passages and --passage-ids.
+  void add_passages(CLI::App& command, Required required);
+  /// Adds --train-queries, --train-relevance and --train-query-ids.
+  void add_training(CLI::App& command, Required required);
+  /// Adds --test-queries.
+  void add_test_queries(CLI::App& command);
+  /// Adds --test-queries, --test-relevance and --test-query-ids.
+  void add_test(CLI::App& command);
+  /// Adds how they are read.
+  void add_reading(CLI::App& command);
+
+  /// @throws CLI::RequiredError  a file that is needed is not named
+  /// @throws pefa::Error  a file that cannot be read, or files that do not fit together; the message names them
+  [[nodiscard]] TrainingData read_training(Training training) const;
+  [[nodiscard]] TestData read_test(const PassageSide& passages) const;
+  /// The test queries alone.
+  [[nodiscard]] EmbeddingStore<float> read_test_queries(const PassageSide& passages) const;
+
+  /// What test files must fit, where passages come from these files.
+  [[nodiscard]] PassageSide passage_side(const TrainingData& training) const;
+
+ private:
+  Reading reading_;
   std::filesystem::path passages_;
+  std::filesystem::path passage_ids_;
   std::filesystem::path train_queries_;
+  std::filesystem::path train_query_ids_;
   std::filesystem::path train_relevance_;
   std::filesystem::path test_queries_;
+  std::filesystem::path test_query_ids_;
   std::filesystem::path test_relevance_;
-  bool unit_ = false;
 };
 
 }  // namespace pefa::cli

@@ -1,47 +1,56 @@
-// pefa eval: how good one method is on held-out queries, and how fast.
+// pefa eval: how good one method is on held-out queries, and how fast; built from files or opened from an archive.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
 #include "measure.hpp"
+#include "source.hpp"
 
 namespace pefa::cli {
 namespace {
 
 struct EvalCommand {
-  DataFiles files;
-  Method method;
+  Source source;
+  SearchArguments arguments;
   Measurement measurement;
 
   void run() const {
-    const TrainingData training = files.read_training();
-    const TestData test = files.read_test(training.passages);
-    const Measured measured = measurement.run(method, training, test).measured;
-    if (!measurement.json_path().empty()) write_json(measurement.json_path(), to_json(measured));
-    if (measurement.json_path() != "-") std::fputs(to_table({measured}).c_str(), stdout);
+    const Measured measured = source.is_archive() ? from_archive() : from_files();
+    measurement.output().result(to_table({measured}), to_json(measured));
+  }
+
+  [[nodiscard]] Measured from_files() const {
+    const Method method = source.method();
+    const DataFiles& files = source.files();
+    const TrainingData training = files.read_training(method.training());
+    const TestData test = files.read_test(files.passage_side(training));
+    return measurement.run(method, training, test, arguments.options(method, "the index")).measured;
+  }
+
+  [[nodiscard]] Measured from_archive() const {
+    const OpenArchive archive = source.open();
+    const SearchOptions search =
+        source.with_overrides(arguments.options(archive.method, archive.reader.name()), archive);
+    return measurement.run(archive, search, source.files().read_test(archive.passage_side()));
   }
 };
 
 }  // namespace
 
 void add_eval_command(CLI::App& app) {
-  CLI::App& command = *app.add_subcommand("eval", "Build one method and measure it on test queries");
+  CLI::App& command = *app.add_subcommand("eval", "Measure one method, or an archive, on test queries");
   const auto eval = std::make_shared<EvalCommand>();
-  Method& method = eval->method;
-  eval->files.add_options(command);
-  command.add_option("--method", method.name, "erm, xs or xl")->required()->check(CLI::IsMember({"erm", "xs", "xl"}));
-  command.add_option("--lambda", method.lambda, "weight of the plain model, 0 to 1")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command.add_option("--gate", method.gate, "XL: mean, sum or softmax")
-      ->check(CLI::IsMember({"mean", "sum", "softmax"}))
-      ->capture_default_str();
-  eval->measurement.add_options(command, method);
+  eval->source.add_options(command);
+  eval->source.files().add_test(command);
+  eval->source.files().add_reading(command);
+  eval->arguments.add_options(command);
+  eval->measurement.add_options(command);
   command.footer(
-      "Example:\n  pefa eval --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --test-queries T.npy \\\n"
-      "            --test-relevance Z.tsv --method xl --lambda 0.1 --gate softmax --json result.json");
+      "Examples:\n"
+      "  pefa eval --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --test-queries T.npy \\\n"
+      "            --test-relevance Z.tsv --method xl --lambda 0.1 --gate softmax --json result.json\n"
+      "  pefa eval x.pefa --test-queries T.npy --test-relevance Z.tsv");
   command.callback([eval] { eval->run(); });
 }
 

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "interrupt.hpp"
+
 namespace pefa::cli {
 namespace {
 
@@ -12,34 +14,26 @@ constexpr std::size_t metric_depth = 10;  // of nDCG and MRR
 
 }  // namespace
 
-void Measurement::add_options(CLI::App& command, Method& method) {
-  command.add_option("--neighbors", method.neighbors, "XL: training queries looked up, k")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--temperature", method.temperature, "XL softmax: its temperature")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--cold", method.cold, "XS: passages without training queries: paper or erm")
-      ->check(CLI::IsMember({"paper", "erm"}))
-      ->capture_default_str();
-  command.add_option("--index", method.index, "flat (exact), hnsw, or quantized (hnsw on int8 codes, exact scores)")
-      ->check(CLI::IsMember({"flat", "hnsw", "quantized"}))
-      ->capture_default_str();
-  command.add_option("--m", method.m, "HNSW: M")->check(CLI::Range(2, 1024))->capture_default_str();
-  command.add_option("--ef-construction", method.ef_construction, "HNSW: efConstruction")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  command.add_option("--ef-search", method.ef_search, "HNSW: efSearch")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+void add_threads_option(CLI::App& command, std::size_t& threads) {
+  command.add_option("--threads", threads, "threads (default: all); a build by 1 is reproducible to the bit")
+      ->check(CLI::PositiveNumber);
+}
+
+Built build_with_progress(const Method& method, const TrainingData& data, std::size_t threads, Verbosity verbosity) {
+  ProgressBar bar("building " + method.label(), verbosity);
+  const InterruptibleExecutor executor(threads);
+  const auto start = std::chrono::steady_clock::now();
+  AnyRetriever retriever = build(method, data, {executor, bar.callback()});
+  return {std::move(retriever), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+}
+
+void Measurement::add_options(CLI::App& command) {
   command.add_option("--top-k", top_k_, "passages a query asks for")->check(CLI::PositiveNumber)->capture_default_str();
   command.add_option("--recall-at", recall_at_, "cut-offs of Recall (default: 1,10,100 up to --top-k)")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
-  command.add_option("--threads", threads_, "threads while building (default: all); 1 is reproducible to the bit")
-      ->check(CLI::PositiveNumber);
-  command.add_flag("--quiet", quiet_, "no progress");
-  command.add_option("--json", json_, "write the result as JSON to FILE, or to stdout for -")->type_name("FILE|-");
+  add_threads_option(command, threads_);
+  output_.add_options(command);
 }
 
 std::vector<std::size_t> Measurement::recall_cutoffs() const {
@@ -57,30 +51,35 @@ std::vector<std::size_t> Measurement::recall_cutoffs() const {
   return cutoffs;
 }
 
-Outcome Measurement::run(const Method& method, const TrainingData& training, const TestData& test) const {
-  const std::vector<std::size_t> cutoffs = recall_cutoffs();
-  const Verbosity verbosity = quiet_ ? Verbosity::quiet : Verbosity::normal;
-  Measured measured;
-  measured.method = method;
-
-  const auto start = std::chrono::steady_clock::now();
-  AnyRetriever retriever = [&] {
-    ProgressBar bar("building " + method.label(), verbosity);
-    return build(method, training, {ThreadExecutor(threads_), bar.callback()});
-  }();
-  measured.build_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  measured.index_bytes = retriever.memory_bytes();
-
-  ProgressBar bar("evaluating " + method.label(), verbosity);
+EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const Method& method, const SearchOptions& search,
+                                       const TestData& test) const {
+  ProgressBar bar("evaluating " + method.label(), output_.verbosity());
   const std::size_t depth = std::min(metric_depth, top_k_);
-  measured.report = evaluate(retriever, test.queries.view(), test.truth,
-                             {.recall_at = cutoffs,
-                              .ndcg_at = {depth},
-                              .mrr_at = {depth},
-                              .top_k = top_k_,
-                              .latency = MeasureLatency::yes,
-                              .progress = bar.callback()});
-  return {std::move(measured), std::move(retriever)};
+  return pefa::evaluate(retriever, test.queries.view(), test.truth,
+                        {.recall_at = recall_cutoffs(),
+                         .ndcg_at = {depth},
+                         .mrr_at = {depth},
+                         .top_k = top_k_,
+                         .search = search,
+                         .latency = MeasureLatency::yes,
+                         .progress = bar.callback()});
+}
+
+Outcome Measurement::run(const Method& method, const TrainingData& training, const TestData& test,
+                         const SearchOptions& search) const {
+  (void)recall_cutoffs();  // refused before anything is built
+  Built built = build_with_progress(method, training, threads_, output_.verbosity());
+  Measured measured{method, evaluate(built.retriever, method, search, test), built.seconds,
+                    built.retriever.memory_bytes()};
+  return {std::move(measured), std::move(built.retriever)};
+}
+
+Measured Measurement::run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const {
+  Method method = archive.method;
+  if (search.lambda) method.lambda = *search.lambda;
+  if (search.neighbors != 0) method.neighbors = search.neighbors;
+  if (search.ef != 0) method.ef_search = search.ef;
+  return {method, evaluate(archive.retriever, method, search, test), std::nullopt, archive.index_bytes()};
 }
 
 }  // namespace pefa::cli

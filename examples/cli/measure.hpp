@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "progress_bar.hpp"
+#include "any_retriever.hpp"
+#include "output.hpp"
 #include "report.hpp"
 
 namespace CLI {
@@ -20,26 +21,41 @@ struct Outcome {
   AnyRetriever retriever;
 };
 
+/// A retriever that was built, and how long that took.
+struct Built {
+  AnyRetriever retriever;
+  double seconds = 0.0;
+};
+
+/// Builds with a progress bar; a signal stops it. @throws Cancelled
+[[nodiscard]] Built build_with_progress(const Method& method, const TrainingData& data, std::size_t threads,
+                                        Verbosity verbosity);
+
+/// Adds --threads.
+void add_threads_option(CLI::App& command, std::size_t& threads);
+
 /// How to measure, whatever the method.
 class Measurement {
  public:
-  /// Adds the options of XL, XS and the index to `method`, and --top-k, --recall-at, --threads, --quiet and --json.
-  void add_options(CLI::App& command, Method& method);
+  /// Adds --top-k, --recall-at, --threads, --quiet and --json.
+  void add_options(CLI::App& command);
 
   /// @throws pefa::ValueError  a cut-off past --top-k
-  [[nodiscard]] Outcome run(const Method& method, const TrainingData& training, const TestData& test) const;
+  [[nodiscard]] Outcome run(const Method& method, const TrainingData& training, const TestData& test,
+                            const SearchOptions& search = {}) const;
+  [[nodiscard]] Measured run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const;
 
-  /// Where --json asked the result to go; empty where it did not.
-  [[nodiscard]] const std::string& json_path() const noexcept { return json_; }
+  [[nodiscard]] const Output& output() const noexcept { return output_; }
 
  private:
   [[nodiscard]] std::vector<std::size_t> recall_cutoffs() const;
+  [[nodiscard]] EvaluationReport evaluate(const AnyRetriever& retriever, const Method& method,
+                                          const SearchOptions& search, const TestData& test) const;
 
   std::size_t top_k_ = 100;
   std::vector<std::size_t> recall_at_;
   std::size_t threads_ = 0;
-  bool quiet_ = false;
-  std::string json_;
+  Output output_;
 };
 
 }  // namespace pefa::cli

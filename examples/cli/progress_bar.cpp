@@ -1,6 +1,5 @@
 #include "progress_bar.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,13 +7,25 @@
 #include <cstdio>
 #include <utility>
 
+#include "interrupt.hpp"
+
 namespace pefa::cli {
+namespace {
 
 using Clock = std::chrono::steady_clock;
 
-ProgressBar::ProgressBar(std::string step, Verbosity verbosity)
+std::string clock_time(double seconds) {
+  const auto whole = static_cast<long>(seconds);
+  if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  return fmt::format("{:02}:{:02}", whole / 60, whole % 60);
+}
+
+}  // namespace
+
+ProgressBar::ProgressBar(std::string step, Verbosity verbosity, Unit unit)
     : step_(std::move(step)),
       verbosity_(verbosity),
+      unit_(unit),
       terminal_(isatty(STDERR_FILENO) != 0),
       start_(Clock::now()),
       shown_(start_) {}
@@ -24,9 +35,9 @@ ProgressBar::~ProgressBar() {
 }
 
 Progress ProgressBar::callback() {
-  if (verbosity_ == Verbosity::quiet) return {};
   return [this](std::size_t done, std::size_t total) {
-    show(done, total);
+    if (interrupted()) return ProgressAction::stop;
+    if (verbosity_ == Verbosity::normal) show(done, total);
     return ProgressAction::proceed;
   };
 }
@@ -37,19 +48,20 @@ void ProgressBar::show(std::size_t done, std::size_t total) {
   if (now - shown_ < every || done == 0) return;
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double share = static_cast<double>(done) / static_cast<double>(total);
-  const auto left = std::chrono::seconds(static_cast<long>(seconds / share - seconds));
-  const double rate = static_cast<double>(done) / seconds;
+  const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+  const std::string left = clock_time(seconds / share - seconds);
+  const double per_second = static_cast<double>(done) / seconds;
+  const std::string rate =
+      unit_ == Unit::bytes ? fmt::format("{:.0f} MB/s", per_second / 1e6) : fmt::format("{:.0f}/s", per_second);
   if (terminal_) {
     constexpr std::size_t width = 30;
     const auto filled = static_cast<std::size_t>(share * static_cast<double>(width));
-    fmt::print(stderr, "\r\033[K{} [{:=<{}}{:<{}}] {:3.0f} %  {:.0f}/s  {:%M:%S} left", step_, "", filled, "",
-               width - filled, 100 * share, rate, left);
+    fmt::print(stderr, "\r\033[K{} [{:=<{}}{:<{}}] {:3.0f} %  {}  {} left", step_, "", filled, "", width - filled,
+               100 * share, rate, left);
     std::fflush(stderr);
     line_open_ = true;
   } else {
-    fmt::print(stderr, "{}: {} of {} ({:.0f} %), {:.0f}/s, {:%M:%S} left\n", step_, done, total, 100 * share, rate,
-               left);
+    fmt::print(stderr, "{}: {:.0f} %, {}, {} left\n", step_, 100 * share, rate, left);
   }
 }
 

@@ -7,8 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "pefa/io/output_file.hpp"
-#include "pefa/version.hpp"
+#include "output.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -56,8 +55,8 @@ std::string to_table(const std::vector<Measured>& measured) {
       }
     }
     const LatencyReport latency = one.report.latency.value_or(LatencyReport{});
-    rows += fmt::format("{:>9.2f}{:>11.1f}{:>16}\n", one.build_seconds,
-                        static_cast<double>(one.index_bytes) / (1024.0 * 1024.0),
+    const std::string seconds = one.build_seconds ? fmt::format("{:.2f}", *one.build_seconds) : "-";
+    rows += fmt::format("{:>9}{:>11.1f}{:>16}\n", seconds, static_cast<double>(one.index_bytes) / (1024.0 * 1024.0),
                         fmt::format("{:.2f} / {:.2f}", latency.p50, latency.p99));
   }
   const EvaluationReport& first = measured.front().report;
@@ -67,21 +66,8 @@ std::string to_table(const std::vector<Measured>& measured) {
 }
 
 Json to_json(const Measured& measured) {
-  const Method& method = measured.method;
   const EvaluationReport& report = measured.report;
-  const bool is_xl = method.name == "xl";
-  const bool is_hnsw = method.index != "flat";
-  Json json;
-  json["method"] = method.name;
-  json["lambda"] = method.name == "erm" ? Json(nullptr) : Json(method.lambda);
-  json["neighbors"] = is_xl ? Json(method.neighbors) : Json(nullptr);
-  json["gate"] = is_xl ? Json(method.gate) : Json(nullptr);
-  json["temperature"] = is_xl && method.gate == "softmax" ? Json(method.temperature) : Json(nullptr);
-  json["cold"] = method.name == "xs" ? Json(method.cold) : Json(nullptr);
-  json["index"] = method.index;
-  json["m"] = is_hnsw ? Json(method.m) : Json(nullptr);
-  json["ef_construction"] = is_hnsw ? Json(method.ef_construction) : Json(nullptr);
-  json["ef_search"] = is_hnsw ? Json(method.ef_search) : Json(nullptr);
+  Json json = to_json(measured.method);
   json["recall"] = means(report.recall);
   json["recall_interval"] = intervals(report.recall);
   json["ndcg"] = means(report.ndcg);
@@ -90,26 +76,15 @@ Json to_json(const Measured& measured) {
   json["mrr_interval"] = intervals(report.mrr);
   json["queries_evaluated"] = report.queries_evaluated;
   json["queries_without_truth"] = report.queries_without_truth;
-  json["build_seconds"] = measured.build_seconds;
+  json["build_seconds"] = measured.build_seconds ? Json(*measured.build_seconds) : Json(nullptr);
   json["index_bytes"] = measured.index_bytes;
   if (report.latency) {
     const LatencyReport& latency = *report.latency;
     json["latency_ms"] = {{"mean", latency.mean}, {"p50", latency.p50}, {"p95", latency.p95}, {"p99", latency.p99}};
   }
   json["queries_per_second"] = static_cast<double>(report.queries_evaluated) / report.seconds;
-  json["pefa_version"] = fmt::format("{}.{}.{}", PEFA_VERSION_MAJOR, PEFA_VERSION_MINOR, PEFA_VERSION_PATCH);
+  json["pefa_version"] = version();
   return json;
-}
-
-void write_json(const std::string& path, const Json& json) {
-  const std::string text = json.dump(2) + "\n";
-  if (path == "-") {
-    if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) throw IoError("stdout: could not be written");
-    return;
-  }
-  io::OutputFile file(path);
-  file.stream() << text;
-  file.commit();
 }
 
 }  // namespace pefa::cli

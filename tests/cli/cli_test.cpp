@@ -1,78 +1,15 @@
 // The pefa command as its users run it: results against the expected ones, and one clear line for every wrong call.
-#include <sys/wait.h>
-
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "catch.hpp"
-#include "pefa/io/npy.hpp"
-#include "pefa/io/pairs.hpp"
-#include "support.hpp"
+#include "cli_support.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
-using Json = nlohmann::json;
 
 namespace {
-
-struct Outcome {
-  int exit_code = -1;  // -1: ended by a signal
-  std::string out;
-  std::string err;
-};
-
-/// Runs the command with arguments as a shell would split them.
-Outcome run(const std::string& arguments) {
-  const TemporaryDirectory directory;
-  const std::string command = std::string(PEFA_COMMAND) + " " + arguments + " >'" + (directory / "out").string() +
-                              "' 2>'" + (directory / "err").string() + "' </dev/null";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(directory / "out"), read_bytes(directory / "err")};
-}
-
-/// A small valid data set in files, to break one of.
-struct Files {
-  TemporaryDirectory directory;
-  std::string passages = (directory / "P.npy").string();
-  std::string queries = (directory / "Q.npy").string();
-  std::string relevance = (directory / "Y.tsv").string();
-  std::string tests = (directory / "T.npy").string();
-  std::string truth = (directory / "Z.tsv").string();
-
-  Files() {
-    io::write_npy(passages, EmbeddingView<float>(random_matrix(30, 8, 1)));
-    io::write_npy(queries, EmbeddingView<float>(random_matrix(40, 8, 2)));
-    io::write_npy(tests, EmbeddingView<float>(random_matrix(20, 8, 3)));
-    io::write_pairs(relevance, random_relevance(40, 30, 2, 4));
-    io::write_pairs(truth, random_relevance(20, 30, 2, 5));
-  }
-
-  [[nodiscard]] std::string arguments(const std::string& method = "xl", const std::string& more = "") const {
-    return "eval --quiet --passages " + passages + " --train-queries " + queries + " --train-relevance " + relevance +
-           " --test-queries " + tests + " --test-relevance " + truth + " --method " + method + " " + more;
-  }
-};
-
-/// One line on stderr that says `text`, nothing on stdout, an exit code of `code`.
-void require_refused(const std::string& arguments, int code, const std::string& text) {
-  const Outcome outcome = run(arguments);
-  INFO("pefa " << arguments << "\nstderr: " << outcome.err);
-  REQUIRE(outcome.exit_code == code);
-  REQUIRE(outcome.out.empty());
-  REQUIRE(outcome.err.find(text) != std::string::npos);
-  REQUIRE(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-  REQUIRE(outcome.err.back() == '\n');
-}
-
-void replace_bytes(const std::string& path, const std::string& from, const std::string& to) {
-  std::string bytes = read_bytes(path);
-  bytes.replace(bytes.find(from), from.size(), to);
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 std::string banking_arguments(const Json& row, const std::string& index) {
   const std::string data = banking77().string();
@@ -166,6 +103,44 @@ TEST_CASE("pefa eval: every method, gate, index and policy runs, and qrels and i
   REQUIRE(Json::parse(outcome.out)["queries_evaluated"] == 2);
 }
 
+TEST_CASE("pefa eval: the rarer parameters run, and ERM needs no training files", "[eval]") {
+  const Files files;
+  REQUIRE(run(files.arguments("xl", "--similarity cosine --knn-scale 2 --passage-candidates 20")).exit_code == 0);
+  REQUIRE(run(files.arguments("xl", "--similarity l2 --missing-erm-score zero --ef 50 --query-ef 40")).exit_code == 0);
+  REQUIRE(run(files.arguments("xs", "--norm passage --index quantized --rerank 20")).exit_code == 0);
+  for (const std::string index : {"flat", "hnsw", "quantized"}) {
+    const Outcome outcome = run(files.arguments("xs-multi", "--max-centroids 2 --json - --index " + index));
+    INFO(outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    REQUIRE(Json::parse(outcome.out)["method"] == "xs-multi");
+  }
+  REQUIRE(run("eval --quiet --method erm --passages " + files.passages + files.testing()).exit_code == 0);
+}
+
+TEST_CASE("pefa eval: relevance of external ids is read by tables of them", "[eval]") {
+  Files files;
+  std::string passage_ids;
+  std::string query_lines;
+  for (int i = 0; i < 30; ++i) passage_ids += "doc-" + std::to_string(i) + "\n";
+  for (int i = 0; i < 20; ++i) query_lines += "{\"_id\": \"q" + std::to_string(i) + "\", \"text\": \"?\"}\n";
+  std::string training;
+  for (int i = 0; i < 30; ++i) training += std::to_string(i) + "\tdoc-" + std::to_string(i) + "\t1\n";
+  files.relevance = files.directory.write("Y.tsv", training).string();
+  files.truth = files.directory.write("Z.qrels", "q1 0 doc-3 1\nq2 0 doc-4 1\n").string();
+  const std::string ids = " --passage-ids " + files.directory.write("p.txt", passage_ids).string() +
+                          " --test-query-ids " + files.directory.write("queries.jsonl", query_lines).string();
+  const Outcome outcome = run(files.arguments("xs", "--json -" + ids));
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  REQUIRE(Json::parse(outcome.out)["queries_evaluated"] == 2);
+
+  files.truth = files.directory.write("Z.qrels", "q1 0 doc-3 1\nq2 0 doc-99 1\n").string();
+  require_refused(files.arguments("xs", ids), 1, "Z.qrels:2: passage 'doc-99' is none of the 30 known ones");
+  REQUIRE(run(files.arguments("xs", "--unknown-ids skip" + ids)).exit_code == 0);
+  const std::string few = " --passage-ids " + files.directory.write("few.txt", "a\nb\n").string();
+  require_refused(files.arguments("xs", few), 1, "few.txt: has 2 ids for 30 passages, expected one each");
+}
+
 TEST_CASE("pefa: one thread gives the same result twice", "[eval]") {
   const Files files;
   const auto metrics = [&] {
@@ -195,15 +170,26 @@ TEST_CASE("pefa compare: prints every method, and what changes for a query with 
 
 TEST_CASE("pefa: help and version succeed and go to stdout", "[eval]") {
   REQUIRE(run("--help").exit_code == 0);
-  REQUIRE(run("eval --help").out.find("Example:") != std::string::npos);
-  REQUIRE(run("--version").out.find('.') != std::string::npos);
+  REQUIRE(run("--version").out.starts_with("pefa "));
+  const std::string all = run_well("--help-all");
+  for (const std::string name :
+       {"build", "search", "eval", "compare", "tune", "bench", "info", "verify", "convert", "export-xs"}) {
+    const std::string help = run_well(name + " --help");
+    INFO(help);
+    REQUIRE(help.find("Example") != std::string::npos);
+    REQUIRE(help.find("\n  pefa " + name) != std::string::npos);
+    REQUIRE(help.find("--json FILE|-") != std::string::npos);
+    REQUIRE(help.find("--quiet") != std::string::npos);
+    REQUIRE(all.find(help) != std::string::npos);
+  }
+  for (const char* code : {"\n  0 ", "\n  1 ", "\n  2 ", "\n  130 "}) REQUIRE(all.find(code) != std::string::npos);
 }
 
 TEST_CASE("pefa: a wrong command line gets one line and exit code 2", "[bad input]") {
   const Files files;
   require_refused("", 2, "subcommand");
   require_refused("evaluate", 2, "evaluate");
-  require_refused("eval --method xs", 2, "--passages");
+  require_refused("eval --method xs", 2, "--test-queries");
   require_refused(files.arguments("xm"), 2, "xm");
   require_refused(files.arguments("xl", "--lambda 1.1"), 2, "1.1");
   require_refused(files.arguments("xl", "--lambda -0.1"), 2, "-0.1");
@@ -216,6 +202,11 @@ TEST_CASE("pefa: a wrong command line gets one line and exit code 2", "[bad inpu
   require_refused(files.arguments("xl", "--index tree"), 2, "tree");
   require_refused(files.arguments("xl", "--recall-at 1,0"), 2, "--recall-at");
   require_refused(files.arguments("xl", "--frobnicate"), 2, "--frobnicate");
+  require_refused(files.arguments("xl", "--similarity angle"), 2, "angle");
+  require_refused("eval --method erm" + files.testing(), 2, "--passages is required");
+  require_refused("eval --method xs --passages " + files.passages + files.testing(), 2, "--train-queries is required");
+  require_refused("eval" + files.training() + files.testing(), 2, "--method");
+  require_refused("eval --method xs" + files.training(), 2, "--test-queries");
 }
 
 TEST_CASE("pefa: cut-offs past the depth are refused with what to do", "[bad input]") {
@@ -226,13 +217,13 @@ TEST_CASE("pefa: cut-offs past the depth are refused with what to do", "[bad inp
 
 TEST_CASE("pefa: a missing file, a directory for a file, an unwritable result", "[bad input]") {
   Files missing;
-  missing.passages += ".absent";
-  require_refused(missing.arguments(), 1, "No such file");
+  missing.passages = missing.path("absent.npy");
+  require_refused(missing.arguments(), 1, "absent.npy: cannot be opened: No such file");
   Files directory;
   directory.queries = directory.directory.write("x", "").parent_path().string();
-  require_refused(directory.arguments(), 1, "not a regular file");
+  require_refused(directory.arguments(), 1, "is a directory, expected a file");
   Files no_pairs;
-  no_pairs.relevance += ".absent";
+  no_pairs.relevance = no_pairs.path("absent.tsv");
   require_refused(no_pairs.arguments(), 1, "cannot be opened");
   Files pairs_directory;
   pairs_directory.truth = pairs_directory.directory.write("x", "").parent_path().string();
@@ -261,6 +252,18 @@ TEST_CASE("pefa: files that are not what they should be", "[bad input]") {
   io::write_npy(without_scales.passages, EmbeddingStore<std::int8_t>::from(random_matrix(30, 8, 1)));
   std::filesystem::remove(io::scales_path(without_scales.passages));
   require_refused(without_scales.arguments(), 1, "expected their float32 row scales");
+}
+
+TEST_CASE("pefa: files of unknown formats are refused with what there is", "[bad input]") {
+  Files vectors;
+  vectors.passages = vectors.directory.write("P.bin", "x").string();
+  require_refused(vectors.arguments(), 1, "P.bin: has the extension '.bin', which tells no format of vectors");
+  Files relevance;
+  relevance.truth = relevance.directory.write("Z.txt", "0\t0\n").string();
+  require_refused(relevance.arguments(), 1, "names no relevance format");
+  REQUIRE(run(relevance.arguments("xs", "--relevance-format tsv")).exit_code == 0);
+  require_refused(relevance.arguments("xs", "--relevance-format csv"), 1, "csv");
+  require_refused(relevance.arguments("xs", "--vector-format csv"), 1, "csv");
 }
 
 TEST_CASE("pefa: files that do not fit together", "[bad input]") {

@@ -1,0 +1,45 @@
+# The pefa command, its man page and its bash completion.
+add_executable(
+  pefa_cli
+  cli/any_retriever.cpp cli/bench_command.cpp cli/build_command.cpp cli/compare_command.cpp cli/convert_command.cpp
+  cli/data_files.cpp cli/eval_command.cpp cli/export_xs_command.cpp cli/info_command.cpp cli/interrupt.cpp cli/main.cpp
+  cli/measure.cpp cli/method.cpp cli/output.cpp cli/over_flat.cpp cli/over_hnsw.cpp cli/over_quantized.cpp
+  cli/progress_bar.cpp cli/report.cpp cli/search_command.cpp cli/source.cpp cli/tune_command.cpp)
+set_target_properties(pefa_cli PROPERTIES OUTPUT_NAME pefa)
+target_link_libraries(pefa_cli PRIVATE pefa::pefa CLI11::CLI11 nlohmann_json::nlohmann_json fmt::fmt)
+
+# SciPy's .npz. Debian's libzip-config.cmake asks for tools that its -dev package lacks, so it is looked for by hand.
+find_path(LIBZIP_INCLUDE_DIR zip.h)
+find_library(LIBZIP_LIBRARY zip)
+mark_as_advanced(LIBZIP_INCLUDE_DIR LIBZIP_LIBRARY)
+if(LIBZIP_INCLUDE_DIR AND LIBZIP_LIBRARY)
+  target_include_directories(pefa_cli SYSTEM PRIVATE "${LIBZIP_INCLUDE_DIR}")
+  target_link_libraries(pefa_cli PRIVATE "${LIBZIP_LIBRARY}")
+  target_compile_definitions(pefa_cli PRIVATE PEFA_HAS_LIBZIP=1)
+else()
+  message(STATUS "libzip not found: the pefa command does not read or write .npz relevance (libzip-dev)")
+endif()
+
+if(PEFA_INSTALL)
+  include(GNUInstallDirs)
+  install(TARGETS pefa_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  install(FILES cli/pefa.bash DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME pefa)
+
+  # The man page has the text of --help and of every subcommand's.
+  find_program(HELP2MAN help2man)
+  mark_as_advanced(HELP2MAN)
+  if(HELP2MAN AND NOT CMAKE_CROSSCOMPILING)
+    set(man_page "${CMAKE_CURRENT_BINARY_DIR}/pefa.1")
+    add_custom_command(
+      OUTPUT "${man_page}"
+      COMMAND "${HELP2MAN}" --no-info --section=1 --help-option=--help-all
+              "--name=parameter-free adapters for embedding-based retrieval"
+              "--include=${CMAKE_CURRENT_SOURCE_DIR}/cli/pefa.h2m" "--output=${man_page}" $<TARGET_FILE:pefa_cli>
+      DEPENDS pefa_cli cli/pefa.h2m
+      COMMENT "Making pefa.1 from pefa --help-all")
+    add_custom_target(pefa_man ALL DEPENDS "${man_page}")
+    install(FILES "${man_page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  else()
+    message(STATUS "help2man not found: the man page of the pefa command is left out")
+  endif()
+endif()

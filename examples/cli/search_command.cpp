@@ -1,0 +1,133 @@
+// pefa search: an archive searched by a file of queries; the results as a run file, NumPy matrices or JSON lines.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "any_retriever.hpp"
+#include "commands.hpp"
+#include "interrupt.hpp"
+#include "measure.hpp"
+#include "output.hpp"
+#include "pefa/io/hits_jsonl.hpp"
+#include "pefa/io/hits_npy.hpp"
+#include "pefa/io/trec_run.hpp"
+
+namespace pefa::cli {
+namespace {
+
+using Results = std::vector<std::vector<Hit>>;
+
+struct SearchCommand {
+  std::filesystem::path archive;
+  Reading reading;
+  std::filesystem::path queries;
+  std::filesystem::path query_ids;
+  SearchArguments arguments;
+  std::size_t top_k = 100;
+  std::filesystem::path out;
+  std::string format;
+  std::string tag = "pefa";
+  bool row_numbers = false;
+  std::size_t threads = 0;
+  Output output;
+
+  void run() const {
+    const std::string to = format.empty() ? format_of(out) : format;
+    const OpenArchive opened = open_archive(archive);
+    const SearchOptions options = arguments.options(opened.method, opened.reader.name());
+    const EmbeddingStore<float> asked = reading.queries(queries, opened.passage_side());
+    std::optional<io::ExternalIds> ids;
+    if (!query_ids.empty()) ids = read_ids_file(query_ids);
+    if (ids && ids->size() != asked.size()) {  // before the search, not after
+      throw ShapeError(fmt::format("{}: has {} ids for {} queries, expected one each", query_ids.string(), ids->size(),
+                                   asked.size()));
+    }
+    const auto start = std::chrono::steady_clock::now();
+    const Results results = search(opened.retriever, asked, options);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const bool has_ids = opened.passage_ids.has_value() && !row_numbers;
+    write(results, to, ids ? io::RowIds(*ids) : io::RowIds(), has_ids ? io::RowIds(*opened.passage_ids) : io::RowIds());
+
+    const double rate = static_cast<double>(asked.size()) / seconds;
+    output.summary(fmt::format("{}: top {} of {} queries, {:.0f} queries/s\n", out.string(), top_k, asked.size(), rate),
+                   {{"archive", archive.string()},
+                    {"out", out.string()},
+                    {"format", to},
+                    {"queries", asked.size()},
+                    {"top_k", top_k},
+                    {"seconds", seconds},
+                    {"queries_per_second", rate}});
+  }
+
+  static std::string format_of(const std::filesystem::path& path) {
+    const std::string extension = path.extension().string();
+    if (extension == ".trec" || extension == ".run") return "trec";
+    if (extension == ".npy") return "npy";
+    if (extension == ".jsonl" || extension == ".ndjson") return "jsonl";
+    throw ValueError(path.string() + ": has the extension '" + extension +
+                     "', which tells no format of results, expected .trec, .run, .npy or .jsonl; or give --format");
+  }
+
+  [[nodiscard]] Results search(const AnyRetriever& retriever, const EmbeddingStore<float>& asked,
+                               const SearchOptions& options) const {
+    constexpr std::size_t block = 256;  // queries between two reports
+    ProgressBar bar("searching", output.verbosity());
+    const Progress progress = bar.callback();
+    ProgressMeter meter(progress, asked.size(), "search");
+    const InterruptibleExecutor executor(threads);
+    Results results;
+    results.reserve(asked.size());
+    for (std::size_t begin = 0; begin < asked.size(); begin += block) {
+      const std::size_t end = std::min(asked.size(), begin + block);
+      auto found = retriever.search_batch(asked.view().slice(begin, end), top_k, options, executor);
+      std::move(found.begin(), found.end(), std::back_inserter(results));
+      meter.add(end - begin);
+    }
+    return results;
+  }
+
+  void write(const Results& results, const std::string& to, const io::RowIds& queries_by,
+             const io::RowIds& passages_by) const {
+    if (to == "trec") return io::write_trec_run(out, results, queries_by, passages_by, tag);
+    if (to == "jsonl") return io::write_hits_jsonl(out, results, queries_by, passages_by);
+    io::write_hits_npy(out, results, top_k, passages_by);
+  }
+};
+
+}  // namespace
+
+void add_search_command(CLI::App& app) {
+  CLI::App& command = *app.add_subcommand("search", "Search an archive by a file of queries");
+  const auto search = std::make_shared<SearchCommand>();
+  command.add_option("archive", search->archive, "what pefa build wrote")->required();
+  command.add_option("--queries", search->queries, std::string("query vectors [n x dim]: ") + vector_formats_help)
+      ->required();
+  command.add_option("--query-ids", search->query_ids,
+                     "ids of the queries: one a line, or JSON lines with _id or id (*.jsonl); default: row numbers");
+  search->reading.add_vector_options(command);
+  command.add_option("--top-k", search->top_k, "passages a query asks for")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  search->arguments.add_archive_options(command);
+  command
+      .add_option("--out", search->out,
+                  "the file to write; run.npy becomes run.ids.npy (int64) and run.scores.npy (float32)")
+      ->required();
+  command.add_option("--format", search->format, "trec, npy or jsonl (default: by the extension of --out)")
+      ->check(CLI::IsMember({"trec", "npy", "jsonl"}));
+  command.add_option("--tag", search->tag, "trec: the name of the run")->capture_default_str();
+  command.add_flag("--row-numbers", search->row_numbers, "passages by row number, whatever ids the archive has");
+  add_threads_option(command, search->threads);
+  search->output.add_options(command);
+  command.footer("Example:\n  pefa search x.pefa --queries T.npy --top-k 100 --out run.trec");
+  command.callback([search] { search->run(); });
+}
+
+}  // namespace pefa::cli

@@ -1,0 +1,43 @@
+#include "source.hpp"
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace pefa::cli {
+
+void Source::add_options(CLI::App& command) {
+  const CLI::Option* archive =
+      command.add_option("archive", archive_, "what pefa build wrote; then nothing says how to build");
+  const CLI::Option* help = command.get_help_ptr();
+  files_.add_passages(command, Required::no);
+  files_.add_training(command, Required::no);
+  method_.add_options(command);
+  lambda_ = command.get_option("--lambda");
+  neighbors_ = command.get_option("--neighbors");
+  for (const CLI::Option* option : command.get_options()) {
+    if (option != archive && option != help && option != lambda_ && option != neighbors_) {
+      build_options_.push_back(option);
+    }
+  }
+}
+
+OpenArchive Source::open() const {
+  for (const CLI::Option* option : build_options_) {
+    if (option->count() > 0) throw CLI::ExcludesError(option->get_name(), "an archive");
+  }
+  return open_archive(archive_);
+}
+
+SearchOptions Source::with_overrides(SearchOptions options, const OpenArchive& archive) const {
+  for (const CLI::Option* option : {lambda_, neighbors_}) {
+    if (option->count() > 0 && archive.method.name != "xl") {
+      throw ValueError(option->get_name() + " is for xl, but " + archive.reader.name() + " holds " +
+                       archive.method.name + " over " + archive.method.index);
+    }
+  }
+  if (lambda_->count() > 0) options.lambda = lambda_->as<float>();
+  if (neighbors_->count() > 0) options.neighbors = neighbors_->as<std::size_t>();
+  return options;
+}
+
+}  // namespace pefa::cli

@@ -1,0 +1,202 @@
+// pefa tune: the best method and parameters for the training data at hand, found on held-out training queries.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "commands.hpp"
+#include "data_files.hpp"
+#include "interrupt.hpp"
+#include "measure.hpp"
+#include "output.hpp"
+#include "pefa/eval/tune.hpp"
+
+namespace pefa::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const TuneEntry& entry) {
+  const bool is_xl = entry.method == TuneMethod::xl;
+  const bool is_softmax = is_xl && entry.gate.kind == GateKind::softmax;
+  Json json;
+  json["method"] = name(entry.method);
+  json["lambda"] = entry.lambda;
+  json["cold"] = entry.method == TuneMethod::xs ? Json(entry.cold == ColdPassage::erm ? "erm" : "paper") : Json();
+  json["neighbors"] = is_xl ? Json(entry.neighbors) : Json();
+  json["gate"] = is_xl ? Json(name(entry.gate.kind)) : Json();
+  json["temperature"] = is_softmax ? Json(entry.gate.temperature) : Json();
+  json["score"] = entry.score;
+  json["standard_error"] = entry.standard_error;
+  return json;
+}
+
+Json to_json(const TuneReport& report) {
+  Json json;
+  json["metric"] = fmt::format("{}@{}", name(report.metric), report.at);
+  json["queries"] = report.queries;
+  json["folds"] = report.folds;
+  json["seconds"] = report.seconds;
+  json["erm"] = to_json(report.erm());
+  json["best"] = to_json(report.best);
+  json["pick"] = to_json(report.pick);
+  json["gain"] = {{"mean", report.gain.mean}, {"low", report.gain.low}, {"high", report.gain.high}};
+  json["p_value"] = report.p_value;
+  json["grid"] = Json::array();
+  for (const TuneEntry& entry : report.grid) json["grid"].push_back(to_json(entry));
+  json["pefa_version"] = version();
+  return json;
+}
+
+/// What is the same but for λ and k: a line of the short table shows the best of them.
+std::string family(const TuneEntry& entry) {
+  switch (entry.method) {
+    case TuneMethod::erm: return "ERM";
+    case TuneMethod::xs: return entry.cold == ColdPassage::erm ? "PEFA-XS, cold as ERM" : "PEFA-XS";
+    case TuneMethod::xl: break;
+  }
+  std::string gate = name(entry.gate.kind);
+  if (entry.gate.kind == GateKind::softmax) gate += fmt::format("({})", entry.gate.temperature);
+  return "PEFA-XL " + gate;
+}
+
+std::string line(const TuneEntry& entry, const TuneReport& report) {
+  const bool is_xl = entry.method == TuneMethod::xl;
+  return fmt::format("{:<24}{:>8}{:>5}{:>12.2f}{:>8.2f}{}\n", family(entry),
+                     entry.method == TuneMethod::erm ? "-" : fmt::format("{:.2g}", entry.lambda),
+                     is_xl ? std::to_string(entry.neighbors) : "-", 100 * entry.score, 100 * entry.standard_error,
+                     describe(entry) == describe(report.pick)   ? "  <- pick"
+                     : describe(entry) == describe(report.best) ? "  <- best"
+                                                                : "");
+}
+
+std::string sureness(const TuneReport& report) {
+  if (report.pick.method == TuneMethod::erm) return "No adapter is better than noise on these data.\n";
+  const std::string gain =
+      fmt::format("{:+.2f} points over the ERM, 95 % interval {:+.2f} to {:+.2f}, p = {:.4f}", 100 * report.gain.mean,
+                  100 * report.gain.low, 100 * report.gain.high, report.p_value);
+  const char* sure = report.p_value < 0.001  ? "very sure"
+                     : report.p_value < 0.01 ? "sure"
+                     : report.p_value < 0.05 ? "fairly sure"
+                                             : "not sure: it may be chance";
+  return fmt::format("{} ({}).\n", gain, sure);
+}
+
+std::string to_table(const TuneReport& report, bool whole_grid) {
+  std::vector<const TuneEntry*> shown;
+  std::map<std::string, std::size_t> place;
+  for (const TuneEntry& entry : report.grid) {
+    const auto [found, is_new] = place.emplace(family(entry), shown.size());
+    if (whole_grid || is_new) {
+      shown.push_back(&entry);
+    } else if (entry.score > shown[found->second]->score) {
+      shown[found->second] = &entry;
+    }
+  }
+  if (!whole_grid) {  // the pick is the best of its method, but perhaps not the first of its family
+    for (const TuneEntry*& entry : shown) {
+      if (family(*entry) == family(report.pick)) entry = &report.pick;
+    }
+  }
+  std::string text = fmt::format("{:<24}{:>8}{:>5}{:>12}{:>8}\n", "method", "lambda", "k",
+                                 fmt::format("{}@{}", name(report.metric), report.at), "s.e.");
+  for (const TuneEntry* entry : shown) text += line(*entry, report);
+  text += fmt::format("{} settings on {} held-out training queries in {} folds, {:.1f} s\n\n", report.grid.size(),
+                      report.queries, report.folds, report.seconds);
+  return text + "pick: " + describe(report.pick) + "\n" + sureness(report);
+}
+
+/// "recall@10". @throws CLI::ValidationError  it is no metric
+void parse_metric(const std::string& text, TuneOptions& options) {
+  const std::size_t at = text.find('@');
+  const std::string_view kind = std::string_view(text).substr(0, at);
+  std::size_t cutoff = 0;
+  const char* end = text.data() + text.size();
+  const bool is_cut = at != std::string::npos && std::from_chars(text.data() + at + 1, end, cutoff).ptr == end;
+  for (const TuneMetric metric : {TuneMetric::recall, TuneMetric::ndcg, TuneMetric::mrr}) {
+    if (kind != name(metric) || !is_cut || cutoff == 0) continue;
+    options.metric = metric;
+    options.at = cutoff;
+    return;
+  }
+  throw CLI::ValidationError("--metric", "'" + text + "' is no metric, expected recall@K, ndcg@K or mrr@K");
+}
+
+struct TuneCommand {
+  DataFiles files;
+  TuneOptions options;
+  std::string metric = "recall@10";
+  std::string duplicates = "together";
+  std::size_t threads = 0;
+  bool whole_grid = false;
+  Output output;
+
+  void run() const {
+    TuneOptions asked = options;
+    parse_metric(metric, asked);
+    asked.validation.duplicates = duplicates == "apart" ? DuplicateQueries::apart : DuplicateQueries::together;
+    const TrainingData data = files.read_training(Training::used);
+    const TuneReport report = [&] {
+      ProgressBar bar("tuning", output.verbosity());
+      const InterruptibleExecutor executor(threads);
+      asked.executor = executor;
+      asked.progress = bar.callback();
+      return tune<float>(data.passages, data.queries, data.relevance, asked);
+    }();
+    output.result(to_table(report, whole_grid), to_json(report));
+  }
+};
+
+}  // namespace
+
+void add_tune_command(CLI::App& app) {
+  CLI::App& command = *app.add_subcommand("tune", "Find the best method, lambda, k and gate on the training data");
+  const auto tuned = std::make_shared<TuneCommand>();
+  TuneOptions& options = tuned->options;
+  tuned->files.add_passages(command, Required::yes);
+  tuned->files.add_training(command, Required::yes);
+  tuned->files.add_reading(command);
+  command.add_option("--metric", tuned->metric, "what to maximise: recall@K, ndcg@K or mrr@K")->capture_default_str();
+  command.add_option("--lambdas", options.lambdas, "XS and XL: the lambdas to try (default: 0, 0.1, ... 1)")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--neighbors", options.neighbors, "XL: the k to try (default: 8,16,32,64)")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  command.add_option("--folds", options.validation.folds, "parts that are held out in turn; 1: one held-out part")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--holdout", options.validation.holdout, "with --folds 1: the share that is held out")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--max-queries", options.validation.max_queries, "how many queries are scored at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      .add_option("--duplicates", tuned->duplicates,
+                  "training queries with the same vector: held out together (future queries are new) or apart "
+                  "(future queries repeat past ones)")
+      ->check(CLI::IsMember({"together", "apart"}))
+      ->capture_default_str();
+  command.add_option("--seed", options.validation.seed, "of the split")->capture_default_str();
+  command.add_flag("--all", tuned->whole_grid, "print the whole grid, not the best of each method and gate");
+  add_threads_option(command, tuned->threads);
+  tuned->output.add_options(command);
+  command.footer(
+      "Test data are not asked for: measure the pick on them with pefa eval --tuned tune.json.\n"
+      "Example:\n"
+      "  pefa tune --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --metric recall@10 \\\n"
+      "            --json tune.json\n"
+      "  pefa build --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --tuned tune.json --out x.pefa");
+  command.callback([tuned] { tuned->run(); });
+}
+
+}  // namespace pefa::cli

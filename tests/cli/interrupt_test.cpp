@@ -1,0 +1,85 @@
+// Ctrl-C: a build ends soon, with its own exit code, and leaves nothing half-written.
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cli_support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+
+namespace {
+
+/// A process that was started without a shell, so that a signal reaches it.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& arguments) : id_(fork()) {
+    if (id_ != 0) return;
+    std::vector<char*> pointers{const_cast<char*>(PEFA_COMMAND)};
+    for (const std::string& each : arguments) pointers.push_back(const_cast<char*>(each.c_str()));
+    pointers.push_back(nullptr);
+    const int nowhere = open("/dev/null", O_RDWR);
+    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nowhere, descriptor);
+    execv(PEFA_COMMAND, pointers.data());
+    _exit(127);
+  }
+
+  void send(int signal) const { kill(id_, signal); }
+
+  [[nodiscard]] int wait() const {
+    int status = 0;
+    waitpid(id_, &status, 0);
+    return status;
+  }
+
+  /// Waits until the program has come to where it catches signals, by what the system says of it.
+  void wait_until_it_catches(int signal) const {
+    for (int i = 0; i < 3000; ++i) {
+      std::ifstream status("/proc/" + std::to_string(id_) + "/status");
+      for (std::string line; std::getline(status, line);) {
+        if (!line.starts_with("SigCgt:")) continue;
+        const std::uint64_t caught = std::stoull(line.substr(7), nullptr, 16);
+        if ((caught >> (signal - 1) & 1) != 0) return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    FAIL("it catches no signals");
+  }
+
+ private:
+  pid_t id_;
+};
+
+}  // namespace
+
+TEST_CASE("pefa build: a signal ends it with exit code 130, and an older archive stays as it was", "[interrupt]") {
+  const TemporaryDirectory directory;
+  io::write_npy(directory / "P.npy", EmbeddingView<float>(random_matrix(40'000, 64, 1)));
+  const auto archive = directory.write("x.pefa", "the old one");
+  const std::size_t files = directory.file_count();
+  for (const int signal : {SIGINT, SIGTERM}) {
+    for (const int milliseconds : {0, 200, 1000}) {
+      INFO("signal " << signal << " after " << milliseconds << " ms");
+      const Process process({"build", "--passages", (directory / "P.npy").string(), "--method", "erm",
+                             "--ef-construction", "2000", "--out", archive.string()});
+      process.wait_until_it_catches(signal);
+      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+      process.send(signal);
+      const auto start = std::chrono::steady_clock::now();
+      const int status = process.wait();
+      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+      REQUIRE(WIFEXITED(status));
+      REQUIRE(WEXITSTATUS(status) == 130);
+      // A second on a machine that does nothing else; the build itself takes minutes.
+      REQUIRE(taken.count() < 20.0);
+      REQUIRE(read_bytes(archive) == "the old one");
+      REQUIRE(directory.file_count() == files);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// pefa tune and bench: what they print, what their JSON says, and that eval and build take it.
+#include <string>
+
+#include "cli_support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+
+TEST_CASE("pefa tune: its JSON has the whole grid, and eval, build and export-xs take its pick", "[tune]") {
+  const Files files;
+  const std::string json_file = files.path("tune.json");
+  const std::string tune = "tune --quiet --metric ndcg@5 --folds 4" + files.training();
+  const std::string table = run_well(tune + " --json " + json_file);
+  for (const char* text : {"ERM", "PEFA-XS", "PEFA-XL softmax(0.05)", "ndcg@5", "pick: "}) {
+    REQUIRE(table.find(text) != std::string::npos);
+  }
+  const Json json = Json::parse(read_bytes(json_file));
+  REQUIRE(json["metric"] == "ndcg@5");
+  REQUIRE(json["queries"] == 40);
+  REQUIRE(json["folds"] == 4);
+  REQUIRE(json["grid"].size() == 1 + 2 * 11 + 4 * 6 * 11);
+  REQUIRE(json["grid"][0]["method"] == "erm");
+  REQUIRE(json["best"]["score"].get<double>() >= json["pick"]["score"].get<double>());
+  REQUIRE(json["p_value"].get<double>() > 0.0);
+  for (const char* key : {"mean", "low", "high"}) REQUIRE(json["gain"].contains(key));
+  const std::string all = run_well(tune + " --all");
+  REQUIRE(std::count(all.begin(), all.end(), '\n') > 280);
+
+  for (const std::string pick :
+       {R"({"method": "xl", "lambda": 0.3, "neighbors": 8, "gate": "softmax", "temperature": 0.1, "cold": null})",
+        R"({"method": "xs", "lambda": 0.25, "neighbors": null, "gate": null, "cold": "erm"})"}) {
+    const Json expected = Json::parse(pick);
+    const std::string tuned = " --tuned " + files.directory.write("t.json", "{\"pick\": " + pick + "}").string();
+    const Json evaluated = Json::parse(run_well("eval --quiet --json -" + files.training() + files.testing() + tuned));
+    run_well("build --quiet" + files.training() + tuned + " --out " + files.path("x.pefa"));
+    const Json opened = Json::parse(run_well("eval --quiet --json - " + files.path("x.pefa") + files.testing()));
+    for (const auto& [key, value] : expected.items()) {
+      INFO(key);
+      if (value.is_number_float()) {
+        REQUIRE(evaluated[key].get<float>() == value.get<float>());
+        REQUIRE(opened[key].get<float>() == value.get<float>());
+      } else {
+        REQUIRE(evaluated[key] == value);
+        REQUIRE(opened[key] == value);
+      }
+    }
+  }
+  run_well("export-xs --quiet --tuned " + files.path("t.json") + files.training() + " --out " + files.path("p.npy"));
+  run_well("eval --quiet --tuned " + json_file + files.training() + files.testing());
+}
+
+TEST_CASE("pefa tune: wrong calls and tune.json files", "[bad input]") {
+  const Files files;
+  const std::string tune = "tune" + files.training();
+  for (const std::string metric : {"recall", "recall@", "recall@0", "recall@x", "map@10", "@10", "recall@5x"}) {
+    require_refused(tune + " --metric " + metric, 2, "is no metric, expected recall@K, ndcg@K or mrr@K");
+  }
+  require_refused(tune + " --lambdas 0.5,1.5", 2, "--lambdas");
+  require_refused(tune + " --neighbors 0", 2, "--neighbors");
+  require_refused(tune + " --folds 0", 2, "--folds");
+  require_refused(tune + " --quiet --folds 1000", 1, "folds is 1000");
+  require_refused("tune --passages " + files.passages, 2, "--train-");
+
+  const std::string eval = "eval" + files.training() + files.testing() + " --tuned ";
+  const auto with = [&files](const std::string& text) { return files.directory.write("t.json", text).string(); };
+  require_refused(eval + files.path("none.json"), 1, "No such file");
+  require_refused(eval + with("{"), 1, "is not what pefa tune --json writes");
+  require_refused(eval + with("{\"pick\": 3}"), 1, "is not what pefa tune --json writes");
+  require_refused(eval + with(R"({"pick": {"method": "xz"}})"), 1, "is 'xz', expected one of erm, xs, xl");
+  require_refused(eval + with(R"({"pick": {"method": "xl", "lambda": "half"}})"), 1, "wrong type");
+  require_refused(eval + with(R"({"pick": {"method": "xl", "lambda": 1.5}})"), 1, "lambda");
+  require_refused(eval + with(R"({"pick": {"method": "xl"}})") + " --method xs", 2, "--method");
+  require_refused(eval + with(R"({"pick": {"method": "xl"}})") + " --lambda 0.1", 2, "--lambda");
+}
+
+TEST_CASE("pefa bench: a point a beam width, from files and from an archive", "[bench]") {
+  const Files files;
+  const std::string bench = "bench --quiet --runs 2 --top-k 5 --json - --test-queries " + files.tests;
+  for (const std::string method : {"erm", "xs", "xl", "xs-multi"}) {
+    INFO(method);
+    const Json json =
+        Json::parse(run_well(bench + files.training() + " --index hnsw --ef 5,50 --threads 1 --method " + method));
+    REQUIRE(json["method"] == method);
+    REQUIRE(json["index"] == "hnsw");
+    REQUIRE(json["top_k"] == 5);
+    REQUIRE(json["queries"] == 20);
+    REQUIRE(json["curve"].size() == 2);
+    REQUIRE(json["curve"][0]["ef"] == 5);
+    REQUIRE(json["curve"][1]["recall"].get<double>() == 1.0);  // a beam wider than the data
+    for (const char* key : {"ms", "p50_ms", "p99_ms", "qps", "median_qps"}) {
+      REQUIRE(json["curve"][0][key].get<double>() > 0.0);
+    }
+    const Json exact = Json::parse(run_well(bench + files.training() + " --index flat --method " + method));
+    REQUIRE(exact["curve"].size() == 1);
+    REQUIRE(exact["curve"][0]["ef"].is_null());
+    REQUIRE(exact["curve"][0]["recall"].get<double>() == 1.0);
+  }
+  const std::string archive = files.build("xl", "--index quantized");
+  const Json opened = Json::parse(run_well(bench + " " + archive + " --ef 60 --lambda 0.9"));
+  REQUIRE(opened["curve"][0]["recall"].get<double>() == 1.0);
+  REQUIRE(opened["build_seconds"].is_null());
+  REQUIRE(run_well("bench --quiet --runs 1 " + archive + " --test-queries " + files.tests).find("recall@10") !=
+          std::string::npos);
+}
+
+TEST_CASE("pefa bench: wrong calls", "[bad input]") {
+  const Files files;
+  const std::string bench = "bench --test-queries " + files.tests;
+  require_refused("bench --method erm --passages " + files.passages, 2, "--test-queries");
+  require_refused(bench + " --passages " + files.passages, 2, "--method");
+  require_refused(bench + " --method erm", 2, "--passages is required");
+  require_refused(bench + " --method erm --passages " + files.passages + " --ef 0", 2, "--ef");
+  require_refused(bench + " --method erm --passages " + files.passages + " --runs 0", 2, "--runs");
+  require_refused(bench + " " + files.build("erm") + " --index flat", 2, "--index");
+}
