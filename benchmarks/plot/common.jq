@@ -1,7 +1,6 @@
 # Reading what the pefa command wrote; every problem is said with the file's name.
 
-# bad(WHERE; WHAT): stops with one line.
-def bad($where; $what): error("\($where): \($what)");
+def bad($file; $what): error("\($file): \($what)");
 
 # All results of all files, an array or a single one a file, each with its file's name.
 def results:
@@ -11,13 +10,17 @@ def results:
 # A number that must be there.
 def number($key): if (.[$key] | type) == "number" then .[$key] else bad(.file; "\($key) is missing or no number") end;
 
-# Floats as the user wrote them: 0.1, not 0.10000000149.
-def as_written: . * 1e6 | round / 1e6;
+# lambda as the user wrote it: 0.1, not the nearest float 0.10000000149.
+def weight: number("lambda") * 1e6 | round / 1e6;
 
 # Recall@k in percent, with its interval: [mean, low, high].
 def recall_at($k):
   if (.recall[$k]? | type) != "number" then bad(.file; "holds no Recall@\($k); run pefa eval with --recall-at \($k)")
   else [.recall[$k]] + (.recall_interval[$k] // [.recall[$k], .recall[$k]]) | map(100 * .) end;
+
+# Passes a series on in order of `point`, unless two results measure the same setting.
+def series_by(point):
+  group_by(point) | map(if length > 1 then bad(.[1].file; "measures the same setting as \(.[0].file)") else .[0] end);
 
 # Blocks as gnuplot's `index` counts them: the name first, rows under it, two empty lines behind.
 def block($name; rows): ([$name] + [rows | map(tostring) | join("\t")] | join("\n")) + "\n\n";

@@ -34,7 +34,7 @@ case $kind in
     exit 0
     ;;
   recall_lambda) at=10,100 title="Recall against the weight λ of the plain model" ;;
-  heat_map) at=10 title="" ;;
+  heat_map) at=10 title="PEFA-XL over λ and k" ;;
   recall_latency) at=100 title="Recall against latency on one thread" ;;
   recall_bytes) at=10 title="Recall against memory" ;;
   *)
@@ -65,18 +65,23 @@ done
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-data=$scratch/data.tsv
+export TITLE
+TITLE=$(jq --null-input --raw-output --arg title "$title" '$title | @html')
 
+# Through a variable, which loses the empty lines at the end that gnuplot would count as one more block.
 if [ "$kind" = recall_bytes ]; then
-  awk -f "$here/recall_bytes.awk" "$@" >"$data" || fail 1 "no picture: the table is not as expected"
+  blocks=$(awk -f "$here/recall_bytes.awk" "$@") || fail 1 "no picture: the table is not as expected"
 else
-  jq --null-input --raw-output --arg at "$at" -L "$here" -f "$here/$kind.jq" "$@" >"$data" ||
+  blocks=$(jq --null-input --raw-output --arg at "$at" -L "$here" -f "$here/$kind.jq" "$@") ||
     fail 1 "no picture: the input is not as expected"
 fi
-# A variable, not an argument: gnuplot looks for what a script loads in the folders of GNUPLOT_LIB.
-GNUPLOT_LIB=$here gnuplot -c "$here/$kind.gp" "$data" "$scratch/out.svg" "$title" "${at//,/ }" ||
+printf '%s\n' "$blocks" >"$scratch/data.tsv"
+# gnuplot looks for what a script loads in the folders of GNUPLOT_LIB.
+GNUPLOT_LIB=$here gnuplot -c "$here/$kind.gp" "$scratch/data.tsv" "$scratch/gnuplot.svg" "$title" "${at//,/ }" ||
   fail 1 "no picture: gnuplot failed"
-grep -q '</svg>' "$scratch/out.svg" || fail 1 "no picture: gnuplot wrote an incomplete file"
+grep -q '</svg>' "$scratch/gnuplot.svg" || fail 1 "no picture: gnuplot wrote an incomplete file"
+awk -f "$here/tidy_svg.awk" "$scratch/gnuplot.svg" >"$scratch/out.svg"
+
 mkdir -p "$(dirname "$out")"
 mv "$scratch/out.svg" "$out.part.$$"
 mv "$out.part.$$" "$out"

@@ -1,12 +1,17 @@
-# Results of pefa eval for XL -> a block a gate: column (rank of lambda), row (rank of k), Recall@K, lambda, k.
+# Results of pefa eval for XL -> two blocks of tics (rank, text), of lambda and of k; then a block a gate: the cell's column,
+# row, Recall@K, and whether it is the gate's best.
 include "common";
 
-results | map(select(.method == "xl"))
+["mean", "sum", "softmax"] as $gates
+| results | map(select(.method == "xl"))
 | if length == 0 then error("expected results of --method xl") else . end
-| (map(number("lambda") | as_written) | unique) as $lambdas
+| (map(weight) | unique) as $lambdas
 | (map(number("neighbors")) | unique) as $neighbors
-| ["mean", "sum", "softmax"] as $gates
-| group_by(.gate) | sort_by(.[0].gate as $gate | $gates | index($gate))[]
-| block("\(.[0].gate) gate";
-    .[] | (.lambda | as_written) as $lambda | .neighbors as $k
-    | [($lambdas | index($lambda)), ($neighbors | index($k)), recall_at($at)[0], $lambda, $k])
+| block("lambda"; $lambdas | to_entries[] | [.key, .value]),
+  block("k"; $neighbors | to_entries[] | [.key, .value]),
+  (group_by(.gate as $gate | $gates | index($gate))[]
+   | series_by([weight, .neighbors])
+   | (map(recall_at($at)[0]) | max) as $best
+   | block("\(.[0].gate) gate";
+       .[] | weight as $lambda | .neighbors as $k | recall_at($at)[0] as $recall
+       | [($lambdas | index($lambda)), ($neighbors | index($k)), $recall, (if $recall == $best then 1 else 0 end)]))

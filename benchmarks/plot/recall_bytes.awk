@@ -8,7 +8,7 @@ function stop(what) {
 }
 
 { sub(/\r$/, "") }
-/^[ \t]*$/ || /^#/ || (FNR == 1 && $1 == "method" && $2 == "bytes") { next }
+/^[ \t]*$/ || /^#/ || (!methods && $1 == "method" && $2 == "bytes") { next }
 NF < 3 || NF > 4 { stop("expected method<TAB>bytes<TAB>recall[<TAB>label], found " NF " fields") }
 $2 !~ number || $2 <= 0 { stop("bytes is '" $2 "', expected a positive number") }
 $3 !~ number || $3 > 1 { stop("recall is '" $3 "', expected a fraction from 0 to 1") }
@@ -19,7 +19,7 @@ $3 !~ number || $3 > 1 { stop("recall is '" $3 "', expected a fraction from 0 to
     bytes[$1, i] = bytes[$1, i - 1]; row[$1, i] = row[$1, i - 1]; i--
   }
   bytes[$1, i] = $2 + 0
-  row[$1, i] = sprintf("%.6g\t%.6g\t%s", $2 / 1048576, 100 * $3, $4)
+  row[$1, i] = sprintf("%.6g\t%.6g\t%s", $2 / 1048576, 100 * $3, $4 == "" ? " " : $4)
 }
 
 END {

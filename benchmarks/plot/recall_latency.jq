@@ -1,13 +1,16 @@
-# Results of pefa bench -> a block an index: mean milliseconds, recall, p99 milliseconds, ef. Widest beam last.
+# Results of pefa bench -> a block an index, its name beside the cut-off K: mean ms, recall against exact search, p99 ms, ef.
 include "common";
 
-def index_name: {flat: "FlatIndex (exact)", hnsw: "HnswIndex", quantized: "QuantizedHnswIndex"}[.] // .;
-
-results
+["flat", "hnsw", "quantized"] as $order
+| {flat: "FlatIndex (exact)", hnsw: "HnswIndex", quantized: "QuantizedHnswIndex"} as $names
+| results
 | if length == 0 then error("expected results of pefa bench") else . end
-| .[] | .file as $file
-| if (.index | type) != "string" or (.curve | type) != "array" or (.curve | length) == 0
-  then bad($file; "is not what pefa bench --json writes: expected an index and a curve") else . end
-| block(.index | index_name;
+| map(.file as $file
+    | if (.index | type) != "string" or (.curve | type) != "array" or (.curve | length) == 0
+      then bad($file; "is not what pefa bench --json writes: expected an index and a curve") else . end)
+| if map([.top_k, .method]) | unique | length > 1
+  then error("the files differ in method or --top-k: draw them apart") else . end
+| sort_by(.index as $index | $order | index($index) // length)[] | .file as $file
+| block([$names[.index] // .index, .top_k // ""] | join("\t");
     .curve | map(. + {file: $file}) | sort_by(.ef // 0)[]
-    | [number("ms"), 100 * number("recall"), number("p99_ms"), .ef // ""])
+    | [number("ms"), 100 * number("recall"), number("p99_ms"), .ef // "-"])

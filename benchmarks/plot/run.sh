@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Remakes every picture of this folder from the data that the repository ships: installs what is missing (Debian 12, root
-# or sudo), builds the command, sweeps λ and k by exact search, measures the indexes, and draws.
+# Remakes the pictures of this folder from the data that the repository ships: installs what is missing (Debian 12, root
+# or sudo), builds the pefa command, evaluates λ and k by exact search, times the indexes, and draws. draw.sh --help says
+# how to draw your own. recall_bytes.svg is drawn where recall_bytes.tsv is there.
 #
-# usage: benchmarks/plot/run.sh [BUILD]     (default: build/release; what is measured stays in BUILD/plot)
+# usage: benchmarks/plot/run.sh [BUILD]     BUILD: a folder (default: build/release); measurements stay in BUILD/plot
 set -euo pipefail
 case ${1:-} in
-  -*) sed -n '2,5s/^# \{0,1\}//p' "$0"; [[ $1 == -h || $1 == --help ]]; exit ;;
+  -*)
+    sed -n '2,6s/^#\( \|$\)//p' "${BASH_SOURCE[0]}"
+    [[ $1 == -h || $1 == --help ]] && exit 0
+    exit 2
+    ;;
 esac
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(realpath --canonicalize-missing "${1:-$here/../../build/release}")
@@ -17,19 +22,16 @@ cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev lib
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_BUILD_TESTS=OFF -DPEFA_BUILD_BENCHMARKS=OFF >/dev/null
 cmake --build "$build" --target pefa_cli
 
-measured=$build/plot
-rm -rf "$measured"
-mkdir -p "$measured"
+pefa=$build/bin/pefa
 data=$PWD/examples/data
-inputs=(--passages "$data/passages.npy"
-  --train-queries "$data/train_queries.npy" --train-relevance "$data/train_relevance.tsv"
-  --test-queries "$data/test_queries.npy" --test-relevance "$data/test_relevance.tsv")
+rm -rf "$build/plot"
+mkdir -p "$build/plot"
+cd "$build/plot"
 
 settings() { # options of pefa eval, a setting a line
-  local lambdas gate k lambda
-  lambdas=$(seq -f %.1f 0 0.1 1)
+  local gate k lambda
   echo "--method erm --json erm.json"
-  for lambda in $lambdas; do
+  for lambda in 0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0; do
     echo "--method xs --lambda $lambda --json xs-$lambda.json"
     for gate in mean softmax; do
       for k in 4 8 16 32 64 128; do
@@ -41,9 +43,24 @@ settings() { # options of pefa eval, a setting a line
 
 # Exact search gives the same figures on every run, so that settings may run side by side.
 echo "evaluating $(settings | wc -l) settings"
-settings | (cd "$measured" && xargs -L 1 -P "$(nproc)" "$build/bin/pefa" eval "${inputs[@]}" --index flat --threads 1 \
-  --recall-at 10,100 --quiet >tables.txt)
+settings | xargs -L 1 -P "$(nproc)" "$pefa" eval --passages "$data/passages.npy" \
+  --train-queries "$data/train_queries.npy" --train-relevance "$data/train_relevance.tsv" \
+  --test-queries "$data/test_queries.npy" --test-relevance "$data/test_relevance.tsv" \
+  --index flat --threads 1 --recall-at 10,100 --quiet >/dev/null
 
-"$here/draw.sh" recall_lambda "$here/recall_lambda.svg" \
-  "$measured"/{erm,xs-*,xl-mean-16-*,xl-mean-32-*,xl-mean-64-*}.json
-"$here/draw.sh" heat_map "$here/heat_map.svg" "$measured"/xl-*.json
+# Times, on the other hand, need the machine for themselves.
+for index in flat hnsw quantized; do
+  echo "timing $index"
+  "$pefa" bench --method erm --index "$index" --passages "$data/passages.npy" --test-queries "$data/test_queries.npy" \
+    --quiet --json "bench-$index.json" >/dev/null
+done
+
+slice="on the shipped slice of WordNet"
+"$here/draw.sh" recall_lambda --title "Recall against λ $slice" "$here/recall_lambda.svg" \
+  {erm,xs-*,xl-mean-{16,32,64}-*}.json
+"$here/draw.sh" heat_map --title "PEFA-XL over λ and k $slice" "$here/heat_map.svg" xl-*.json
+"$here/draw.sh" recall_latency --title "Recall against latency $slice" "$here/recall_latency.svg" bench-*.json
+if [ -e "$here/recall_bytes.tsv" ]; then
+  "$here/draw.sh" recall_bytes "$here/recall_bytes.svg" "$here/recall_bytes.tsv"
+fi
+ls -l "$here"/*.svg
