@@ -17,7 +17,7 @@ for version in 1.4.2 3.0.0; do # of hnswlib-node: they carry hnswlib 0.7 and 0.8
   [ -e "$headers/hnswlib/stop_condition.h" ] || flags=(-DPEFA_HNSWLIB_0_7)
   g++ -std=c++20 -O1 -Wall -Wextra "${flags[@]}" -I"$headers" -I"$source_dir/include" -I"$source_dir/tests" \
     -isystem /usr/include/eigen3 -DPEFA_SHARED_DATA='""' -DPEFA_SHIPPED_DATA='""' \
-    "$source_dir/tests/index/hnsw_index_test.cpp" -o "$work/$version/test" -lCatch2WithMain -pthread
+    "$source_dir"/tests/index/{hnsw_index,hnswlib_archive}_test.cpp -o "$work/$version/test" -lCatch2WithMain -pthread
   "$work/$version/test"
   cmake -S "$source_dir/tests/consumer/project" -B "$work/$version/build" -Dpefa_DIR="$build/cmake" \
     -DHNSWLIB_INCLUDE_DIR="$headers" >/dev/null

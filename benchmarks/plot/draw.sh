@@ -13,7 +13,8 @@ recall_latency  JSON of `pefa bench`, one index a file
 recall_bytes    a table, one line a measurement: method<TAB>bytes<TAB>recall[<TAB>label]; # begins a comment,
                 measurements of one method are joined by a line, the label stands beside the point
 
---at      cut-offs K of Recall@K (default: 10,100 for recall_lambda, 10 for heat_map and in the axis of recall_bytes)
+--at      cut-offs K of Recall@K (default: 10,100 for recall_lambda, 10 for heat_map and on the axis of recall_bytes;
+          recall_latency takes K from its files)
 --title   the heading, instead of the default one
 
 Exit code 1 is a problem with the input, 2 one with the command line.
@@ -35,7 +36,7 @@ case $kind in
     ;;
   recall_lambda) at=10,100 title="Recall against the weight λ of the plain model" ;;
   heat_map) at=10 title="PEFA-XL over λ and k" ;;
-  recall_latency) at=100 title="Recall against latency on one thread" ;;
+  recall_latency) at=10 title="Recall against latency on one thread" ;;
   recall_bytes) at=10 title="Recall against memory" ;;
   *)
     usage >&2

@@ -52,7 +52,7 @@ settings | xargs -L 1 -P "$(nproc)" "$pefa" eval --passages "$data/passages.npy"
 for index in flat hnsw quantized; do
   echo "timing $index"
   "$pefa" bench --method erm --index "$index" --passages "$data/passages.npy" --test-queries "$data/test_queries.npy" \
-    --quiet --json "bench-$index.json" >/dev/null
+    --ef 10,15,20,30,40,80,160 --runs 10 --quiet --json "bench-$index.json" >/dev/null
 done
 
 slice="on the shipped slice of WordNet"

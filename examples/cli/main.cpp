@@ -48,11 +48,23 @@ std::string list_commands(const CLI::App& app) {
   return list;
 }
 
+/// Makes a heading one of this command: help2man gathers what is under the same heading in one section.
+std::string with_own_headings(std::string help, const std::string& name) {
+  for (const std::string heading : {"\nOptions", "\nExamples", "\nExample", "\nPositionals"}) {
+    const std::size_t at = help.find(heading + ":\n");
+    if (at != std::string::npos) help.insert(at + heading.size(), " of " + name);
+  }
+  const std::size_t usage = help.find("\nUsage");
+  if (usage != std::string::npos) help.insert(usage, "\n");  // a paragraph of its own
+  return help;
+}
+
 /// The help of the command, then of each subcommand: what the man page is made from.
 void print_all_help(const CLI::App& app) {
   std::fputs(app.help().c_str(), stdout);
   for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    std::printf("\n*pefa %s*\n%s", each->get_name().c_str(), each->help(app.get_name()).c_str());
+    const std::string name = app.get_name() + " " + each->get_name();
+    std::printf("\n*%s*\n%s", name.c_str(), with_own_headings(each->help(app.get_name()), name).c_str());
   }
 }
 

@@ -180,9 +180,31 @@ TEST_CASE("pefa: help and version succeed and go to stdout", "[eval]") {
     REQUIRE(help.find("\n  pefa " + name) != std::string::npos);
     REQUIRE(help.find("--json FILE|-") != std::string::npos);
     REQUIRE(help.find("--quiet") != std::string::npos);
-    REQUIRE(all.find(help) != std::string::npos);
+    REQUIRE(all.find("*pefa " + name + "*\n" + help.substr(0, help.find('\n'))) != std::string::npos);
   }
   for (const char* code : {"\n  0 ", "\n  1 ", "\n  2 ", "\n  130 "}) REQUIRE(all.find(code) != std::string::npos);
+}
+
+TEST_CASE("pefa: bash completes subcommands, options and files", "[eval]") {
+  if (run_shell("bash --version").exit_code != 0) {
+    WARN("skipped: bash is absent");
+    return;
+  }
+  const TemporaryDirectory directory;
+  const std::string file = directory.write("vectors of mine.npy", "").string();
+  const auto completed = [&directory](const std::string& words, int last) {
+    const auto script = directory.write("complete.sh", "source " PEFA_COMPLETION "\nCOMP_WORDS=(" PEFA_COMMAND " " +
+                                                           words + ")\nCOMP_CWORD=" + std::to_string(last) +
+                                                           "\n_pefa\nprintf '%s|' \"${COMPREPLY[@]}\"\n");
+    const Outcome outcome = run_shell("bash " + script.string());
+    INFO(outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    return outcome.out;
+  };
+  REQUIRE(completed("''", 1).starts_with("build|search|eval|"));
+  REQUIRE(completed("ex", 1) == "export-xs|");
+  REQUIRE(completed("build --passage", 2) == "--passages|--passage-ids|--passage-candidates|");
+  REQUIRE(completed("info '" + (directory / "vect").string() + "'", 2) == file + "|");
 }
 
 TEST_CASE("pefa: a wrong command line gets one line and exit code 2", "[bad input]") {

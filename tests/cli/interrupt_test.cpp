@@ -1,6 +1,7 @@
 // Ctrl-C: a build ends soon, with its own exit code, and leaves nothing half-written.
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -19,15 +20,18 @@ namespace {
 /// A process that was started without a shell, so that a signal reaches it.
 class Process {
  public:
-  explicit Process(const std::vector<std::string>& arguments) : id_(fork()) {
-    if (id_ != 0) return;
+  explicit Process(const std::vector<std::string>& arguments) {
     std::vector<char*> pointers{const_cast<char*>(PEFA_COMMAND)};
     for (const std::string& each : arguments) pointers.push_back(const_cast<char*>(each.c_str()));
     pointers.push_back(nullptr);
-    const int nowhere = open("/dev/null", O_RDWR);
-    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nowhere, descriptor);
-    execv(PEFA_COMMAND, pointers.data());
-    _exit(127);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    const int error = posix_spawn(&id_, PEFA_COMMAND, &actions, nullptr, pointers.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    REQUIRE(error == 0);
   }
 
   void send(int signal) const { kill(id_, signal); }
@@ -53,7 +57,7 @@ class Process {
   }
 
  private:
-  pid_t id_;
+  pid_t id_ = 0;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -32,6 +33,13 @@ enum class PseudoNorm {
   unit,    ///< 1, the paper's: between passages of length 10 it would hardly be heard
   passage  ///< ‖p_j‖, so that λ means the same for every passage of an encoder whose lengths differ (dot-product
            ///< models)
+};
+
+/// What the ERM side of PEFA-XL indexes: p̃_j of PEFA-XS in place of p_j, so that it, too, knows the training queries.
+struct PassageFold {
+  float lambda = 1.0f;  ///< λ of PEFA-XS; at 1, the paper's, p_j itself
+  ColdPassage cold = ColdPassage::paper;
+  PseudoNorm norm = PseudoNorm::unit;
 };
 
 namespace detail {
@@ -180,4 +188,21 @@ template <class Scalar>
   return folded;
 }
 
+namespace detail {
+
+/// fold_queries as PEFA-XL asks for it, in the element type of the passages.
+template <class Scalar>
+[[nodiscard]] EmbeddingStore<Scalar> fold_passages(const EmbeddingView<Scalar>& passages,
+                                                   const EmbeddingView<Scalar>& queries,
+                                                   const RelevanceMatrix& relevance, const PassageFold& fold,
+                                                   const BuildOptions& options) {
+  auto folded = fold_queries(passages, queries, relevance, fold.lambda, fold.cold, fold.norm, options);
+  if constexpr (std::same_as<Scalar, float>) {
+    return folded;
+  } else {
+    return EmbeddingStore<Scalar>::from(folded.view(), Normalize::none, RowCheck::finite);
+  }
+}
+
+}  // namespace detail
 }  // namespace pefa

@@ -35,13 +35,6 @@ enum class MissingErmScore {
   zero    ///< 0, as in the authors' code
 };
 
-/// What the ERM side of PEFA-XL indexes: p̃_j of PEFA-XS in place of p_j, so that it, too, knows the training queries.
-struct PassageFold {
-  float lambda = 1.0f;  ///< λ of PEFA-XS; at 1, the paper's, p_j itself
-  ColdPassage cold = ColdPassage::paper;
-  PseudoNorm norm = PseudoNorm::unit;
-};
-
 template <class PassageIndexParams, class QueryIndexParams, class GatePolicy>
 struct PefaXlParams {
   float lambda = 0.5f;         ///< λ: the weight of the plain model, 0 to 1; may change per call
@@ -61,8 +54,8 @@ struct PefaXlParams {
 /// PEFA-XL: f(q̂, p_j) = λ·⟨q̂, p_j⟩ + (1 − λ)·Σ_{i ∈ NN(q̂, Q; k)} w_i·⟨q̂, q_i⟩·Y_ij (WSDM 2024, section 4).
 ///
 /// With fold.lambda below 1 the ERM side is ⟨q̂, p̃_j⟩: PEFA-XL on top of PEFA-XS, for the bytes of XL; on measured data
-/// better than either, above all deep in the list. KnnSimilarity and knn_scale are for embeddings that are not of unit
-/// length.
+/// at least as good as either, and better deep in the list. KnnSimilarity and knn_scale are for embeddings that are not
+/// of unit length.
 ///
 /// The candidates are the passages that the ERM side offers and those the neighbours point to. λ = 1 asks the passage
 /// index alone and returns what ErmRetriever would (with fold.lambda below 1: what PefaXs would).
@@ -117,7 +110,7 @@ class PefaXl {
         keep_rows(passages);
         return PassageIndex::build(passages, params.passage_index, first);
       }
-      EmbeddingStore<Scalar> vectors = fold(passages, queries, relevance, params.fold, folding);
+      EmbeddingStore<Scalar> vectors = detail::fold_passages(passages, queries, relevance, params.fold, folding);
       keep_rows(vectors.view());
       return detail::build_index<PassageIndex>(std::move(vectors), params.passage_index, first);
     };
@@ -274,18 +267,6 @@ class PefaXl {
       {{KnnSimilarity::inner_product, "inner_product"}, {KnnSimilarity::cosine, "cosine"}, {KnnSimilarity::l2, "l2"}}};
   static constexpr detail::EnumNames<MissingErmScore, 2> missing_names{
       {{MissingErmScore::exact, "exact"}, {MissingErmScore::zero, "zero"}}};
-
-  [[nodiscard]] static EmbeddingStore<Scalar> fold(const EmbeddingView<Scalar>& passages,
-                                                   const EmbeddingView<Scalar>& queries,
-                                                   const RelevanceMatrix& relevance, const PassageFold& fold,
-                                                   const BuildOptions& options) {
-    auto folded = fold_queries(passages, queries, relevance, fold.lambda, fold.cold, fold.norm, options);
-    if constexpr (std::same_as<Scalar, float>) {
-      return folded;
-    } else {
-      return EmbeddingStore<Scalar>::from(folded.view(), Normalize::none, RowCheck::finite);
-    }
-  }
 
   [[nodiscard]] float lambda_of(const SearchOptions& options) const {
     const float lambda = options.lambda.value_or(params_.lambda);
