@@ -136,7 +136,8 @@ int main(int argc, char** argv) {
     for (const simd::Level each : simd::all_levels) {
       if (level == simd::name(each)) simd::use_level(each);
     }
-    if (!level.empty() && level != simd::name(simd::level())) throw ValueError("--level " + level + ": no such kernels");
+    if (!level.empty() && level != simd::name(simd::level()))
+      throw ValueError("--level " + level + ": no such kernels");
     const DataSet data = DataSet::read(options.folder);
     const ThreadExecutor threads(options.threads);
     const std::size_t n_queries = std::min(options.queries, data.test_queries.size());
@@ -158,9 +159,8 @@ int main(int argc, char** argv) {
       }));
     }
     if (wanted("FlatIndex")) {
-      peers.push_back(build_peer("FlatIndex", [&] {
-        return make_index<FlatIndex<>>(data, {.rows = Rows::borrow}, threads);
-      }));
+      peers.push_back(
+          build_peer("FlatIndex", [&] { return make_index<FlatIndex<>>(data, {.rows = Rows::borrow}, threads); }));
     }
 #if PEFA_BENCH_FAISS
     if (wanted("faiss HNSWFlat")) {

@@ -63,7 +63,8 @@ struct DataSet {
     break;
   }
   return cpu + ", " + std::to_string(std::thread::hardware_concurrency()) + " hardware threads, kernels " +
-         simd::name(simd::level()) + (simd::level() == simd::Level::avx512 && simd::has_vnni() ? "+vnni" : "") + ", compiler " + __VERSION__;
+         simd::name(simd::level()) + (simd::level() == simd::Level::avx512 && simd::has_vnni() ? "+vnni" : "") +
+         ", compiler " + __VERSION__;
 }
 
 /// What every benchmark takes from its command line.

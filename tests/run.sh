@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
-  catch2 libfaiss-dev liblapack-dev libzip-dev pkg-config python3 python3-numpy python3-scipy
+  catch2 libfaiss-dev liblapack-dev libzip-dev pkg-config python3 python3-numpy python3-scipy \
+  help2man
 
 build=build/release
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_WARNINGS_ARE_ERRORS=ON \

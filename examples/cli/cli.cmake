@@ -22,7 +22,8 @@ endif()
 
 if(PEFA_INSTALL)
   include(GNUInstallDirs)
-  install(TARGETS pefa_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  # OPTIONAL: a user of the headers can install them without building the command.
+  install(TARGETS pefa_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" OPTIONAL)
   install(FILES cli/pefa.bash DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME pefa)
 
   # The man page has the text of --help and of every subcommand's.
@@ -38,7 +39,7 @@ if(PEFA_INSTALL)
       DEPENDS pefa_cli cli/pefa.h2m
       COMMENT "Making pefa.1 from pefa --help-all")
     add_custom_target(pefa_man ALL DEPENDS "${man_page}")
-    install(FILES "${man_page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+    install(FILES "${man_page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" OPTIONAL)
   else()
     message(STATUS "help2man not found: the man page of the pefa command is left out")
   endif()

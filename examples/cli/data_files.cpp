@@ -63,9 +63,7 @@ void Reading::add_relevance_options(CLI::App& command) {
   command.add_option(
       "--relevance-format", relevance_format_,
       std::string("format of the relevance files, where extensions do not tell: ") + relevance_formats_help);
-  command
-      .add_option("--unknown-ids", unknown_ids_,
-                  "judgements of ids that no id file has: refuse them, or skip and count them")
+  command.add_option("--unknown-ids", unknown_ids_, "judgements of ids that no id file has: refuse them, or skip them")
       ->check(CLI::IsMember({"refuse", "skip"}))
       ->capture_default_str();
 }

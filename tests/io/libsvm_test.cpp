@@ -34,10 +34,10 @@ TEST_CASE("read_libsvm: every line is a point; labels count from 0 and features 
 
 TEST_CASE("read_libsvm: labels from 1, features from 0, counts as given") {
   const io::LabelledPoints points = read("1,3,7 0:1\n", {.label_base = IndexBase::one,
-                                                       .feature_base = IndexBase::zero,
-                                                       .n_labels = 7,
-                                                       .n_features = 9,
-                                                       .features = PointFeatures::keep});
+                                                         .feature_base = IndexBase::zero,
+                                                         .n_labels = 7,
+                                                         .n_features = 9,
+                                                         .features = PointFeatures::keep});
   REQUIRE(points.labels.cols() == 7);
   REQUIRE(points.labels.passages_of(QueryId(0)).columns[1] == 2);
   REQUIRE(points.features.cols() == 9);

@@ -109,7 +109,9 @@ class BasicDurableFile final : public ByteSink {
   struct Closed {};
   BasicDurableFile(Closed, std::filesystem::path path, Calls calls)
       : path_(std::move(path)), part_(path_), calls_(std::move(calls)) {
-    part_ += "." + std::to_string(std::random_device{}()) + ".part";  // two writers of one path do not meet
+    part_ += '.';
+    part_ += std::to_string(std::random_device{}());  // two writers of one path do not meet
+    part_ += ".part";
     buffer_.reserve(buffer_size);
   }
 

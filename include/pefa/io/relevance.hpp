@@ -1,6 +1,6 @@
 // pefa: Y from and to any of its file formats, chosen by name or by the file's extension.
 //
-// .npz needs libzip: it is read and written where PEFA_HAS_LIBZIP is defined as 1 (the CMake target pefa::zip does so;
+// .npz needs libzip: it is read and written where PEFA_HAS_LIBZIP is defined as 1 (link libzip, and
 // define it alike in every translation unit), and refused by name elsewhere.
 #pragma once
 
