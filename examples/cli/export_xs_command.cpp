@@ -61,8 +61,7 @@ struct ExportCommand {
   [[nodiscard]] EmbeddingStore<float> fold(const Method& method, const TrainingData& data) const {
     ProgressBar bar("folding queries", output.verbosity());
     const InterruptibleExecutor executor(threads);
-    return fold_queries<float>(data.passages, data.queries, data.relevance, method.lambda,
-                               method.cold == "erm" ? ColdPassage::erm : ColdPassage::paper,
+    return fold_queries<float>(data.passages, data.queries, data.relevance, method.lambda, cold_policy(method.cold),
                                norm == "passage" ? PseudoNorm::passage : PseudoNorm::unit, {executor, bar.callback()});
   }
 
@@ -98,8 +97,8 @@ void add_export_xs_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str()
       ->excludes(tuned);
-  command.add_option("--cold", exported->cold, "passages without training queries: paper or erm")
-      ->check(CLI::IsMember({"paper", "erm"}))
+  command.add_option("--cold", exported->cold, "passages without training queries: paper, erm or borrowed")
+      ->check(CLI::IsMember({"paper", "erm", "borrowed"}))
       ->capture_default_str()
       ->excludes(tuned);
   command.add_option("--norm", exported->norm, "length of the training side: unit, or that of the passage")

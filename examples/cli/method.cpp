@@ -85,8 +85,8 @@ void add_adapter_options(CLI::App& command, Method& method) {
                   "XL: plain score of passages that only training queries found: exact or zero")
       ->check(CLI::IsMember({"exact", "zero"}))
       ->capture_default_str();
-  command.add_option("--cold", method.cold, "XS: passages without training queries: paper or erm")
-      ->check(CLI::IsMember({"paper", "erm"}))
+  command.add_option("--cold", method.cold, "XS: passages without training queries: paper, erm or borrowed")
+      ->check(CLI::IsMember({"paper", "erm", "borrowed"}))
       ->capture_default_str();
   command.add_option("--norm", method.norm, "XS: length of the training side: unit, or that of the passage")
       ->check(CLI::IsMember({"unit", "passage"}))
@@ -161,7 +161,7 @@ Method read_tuned(const std::filesystem::path& path, Method base) {
   }
   require_one_of(base.name, {"erm", "xs", "xl"}, path.string() + ": the method of its pick");
   require_one_of(base.gate, {"mean", "sum", "softmax"}, path.string() + ": the gate of its pick");
-  require_one_of(base.cold, {"paper", "erm"}, path.string() + ": the cold policy of its pick");
+  require_one_of(base.cold, {"paper", "erm", "borrowed"}, path.string() + ": the cold policy of its pick");
   return base;
 }
 

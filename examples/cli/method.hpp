@@ -7,6 +7,7 @@
 #include <string>
 
 #include "data_files.hpp"
+#include "pefa/adapter/aggregation.hpp"
 #include "pefa/adapter/retriever.hpp"
 
 namespace CLI {
@@ -30,7 +31,7 @@ struct Method {
   float knn_scale = 1.0f;
   std::size_t passage_candidates = 0;
   std::string missing_erm_score = "exact";  ///< exact or zero
-  std::string cold = "paper";               ///< paper or erm
+  std::string cold = "paper";               ///< paper, erm or borrowed
   std::string norm = "unit";                ///< of pseudo-embeddings: unit or passage
   std::size_t max_centroids = 8;
   std::size_t queries_per_centroid = 4;
@@ -44,6 +45,12 @@ struct Method {
   [[nodiscard]] std::string label() const;
   [[nodiscard]] Training training() const { return name == "erm" ? Training::unused : Training::used; }
 };
+
+/// The policy that --cold names.
+[[nodiscard]] inline ColdPassage cold_policy(const std::string& name) {
+  if (name == "borrowed") return ColdPassage::borrowed;
+  return name == "erm" ? ColdPassage::erm : ColdPassage::paper;
+}
 
 /// The parameters that matter to this method; null for the others.
 [[nodiscard]] nlohmann::ordered_json to_json(const Method& method);

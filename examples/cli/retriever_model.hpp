@@ -75,7 +75,7 @@ void set_metric(Params& params, Metric metric) {
 template <class Index>
 [[nodiscard]] AnyRetriever build_over(const Method& method, const TrainingData& data,
                                       const typename Index::Params& index, const BuildOptions& options) {
-  const auto cold = method.cold == "erm" ? ColdPassage::erm : ColdPassage::paper;
+  const ColdPassage cold = cold_policy(method.cold);
   const auto norm = method.norm == "passage" ? PseudoNorm::passage : PseudoNorm::unit;
   if (method.name == "xs") {
     return any(PefaXs<float, Index>::build(data.passages, data.queries, data.relevance,

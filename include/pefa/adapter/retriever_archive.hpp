@@ -39,7 +39,8 @@ concept ArchivableGate =
 
 namespace detail {
 
-inline constexpr EnumNames<ColdPassage, 2> cold_names{{{ColdPassage::paper, "paper"}, {ColdPassage::erm, "erm"}}};
+inline constexpr EnumNames<ColdPassage, 3> cold_names{
+    {{ColdPassage::paper, "paper"}, {ColdPassage::erm, "erm"}, {ColdPassage::borrowed, "borrowed"}}};
 inline constexpr EnumNames<PseudoNorm, 2> norm_names{{{PseudoNorm::unit, "unit"}, {PseudoNorm::passage, "passage"}}};
 
 /// An archive with what every retriever says of itself. @param kind  "xs"
