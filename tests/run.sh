@@ -9,6 +9,6 @@ cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev lib
 
 build=build/release
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_WARNINGS_ARE_ERRORS=ON \
-  -DPEFA_BUILD_TESTS=ON -DPEFA_BUILD_EXAMPLES=ON -DPEFA_BUILD_BENCHMARKS=ON
+  -DPEFA_BUILD_TESTS=ON -DPEFA_BUILD_EXAMPLES=ON -DPEFA_BUILD_BENCHMARKS=OFF
 cmake --build "$build"
 ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "$@"
