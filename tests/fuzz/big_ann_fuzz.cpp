@@ -5,24 +5,12 @@
 #include <cstdint>
 #include <string>
 
-#include "pefa/core/error.hpp"
+#include "input_file.hpp"
 #include "pefa/io/big_ann.hpp"
-#include "support.hpp"
-
-namespace {
-
-template <class Read>
-void accept_errors(const Read& read) {
-  try {
-    (void)read();
-  } catch (const pefa::Error&) {
-  }
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace pefa;
+  using fuzz::accept_errors;
   // In place first: past the end of this buffer a sanitizer sees a read, past the end of a mapped file it does not.
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   const auto copy = [&]<class Element, class Scalar>(Element, Scalar) {
