@@ -160,7 +160,8 @@ TEST_CASE("borrowed rows are saved, packed, whatever their stride was") {
 TEMPLATE_TEST_CASE("an opened index reads in place, keeps the archive, and outlives the reader", "", FlatIndex<>,
                    HnswIndex, QuantizedHnswIndex<>) {
   const RowMajorMatrix rows = random_matrix(300, 70, 7);
-  const TestType index = TestType::build(EmbeddingView<float>(rows));
+  const auto build = [&] { return TestType::build(EmbeddingView<float>(rows), {}, {AnyExecutor::serial()}); };
+  const TestType index = build();
   auto bytes = std::make_shared<Bytes>(saved(index));
   const std::weak_ptr<const void> alive = bytes;
   {
@@ -172,7 +173,7 @@ TEMPLATE_TEST_CASE("an opened index reads in place, keeps the archive, and outli
     REQUIRE(first.memory_bytes() < index.memory_bytes() / 4);  // links and rows stay where they are
     TestType moved(std::move(first));
     require_same_results(index, moved);
-    second = TestType::build(EmbeddingView<float>(rows));  // lets go of the archive
+    second = build();  // lets go of the archive
     moved = std::move(second);
     REQUIRE(alive.expired());
     require_same_results(index, moved);
