@@ -288,7 +288,6 @@ class PefaXl {
     std::vector<Vote> votes;  // ascending passages, each once
     std::vector<Neighbor> blended;
     std::vector<Row> missing;  // passages that only the kNN side found
-    std::vector<float> missing_scores;
   };
 
   [[nodiscard]] std::size_t neighbors_of(const SearchOptions& options) const noexcept {
