@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "catch.hpp"
-#include "oracle.hpp"
+#include "centroid_problem.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/index/flat_index.hpp"
@@ -14,24 +14,6 @@ using namespace pefa::test;
 namespace {
 
 using FlatMulti = PefaXsMulti<float, FlatIndex<>>;
-
-/// Problem with enough training queries a passage for several centroids.
-struct DenseProblem : Problem {
-  DenseProblem() {
-    passages = random_matrix(30, 20, 31);
-    queries = random_matrix(400, 20, 32);
-    relevance = random_relevance(400, 30, 2, 33, 5);
-  }
-};
-
-PassageVectors fold(const Problem& problem, const CentroidParams& params, const BuildOptions& options = {}) {
-  return fold_query_centroids(EmbeddingView<float>(problem.passages), EmbeddingView<float>(problem.queries),
-                              problem.relevance, params, options);
-}
-
-bool same_bits(const EmbeddingStore<float>& a, const EmbeddingStore<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.row(0), b.row(0), a.size() * a.dim() * sizeof(float)) == 0;
-}
 
 /// λ⟨q̂, p_j⟩ + (1 − λ)(μ⟨q̂, C_j⟩ + (1 − μ) max_m ⟨q̂, c_jm⟩) for every test query and passage, the clusters taken from
 /// spherical_kmeans, all else from the equation.

@@ -5,33 +5,13 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "oracle.hpp"
+#include "centroid_problem.hpp"
 #include "support.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
 
-namespace {
-
-/// Problem with enough training queries a passage for several centroids.
-struct DenseProblem : Problem {
-  DenseProblem() {
-    passages = random_matrix(30, 20, 31);
-    queries = random_matrix(400, 20, 32);
-    relevance = random_relevance(400, 30, 2, 33, 5);
-  }
-};
-
-PassageVectors fold(const Problem& problem, const CentroidParams& params, const BuildOptions& options = {}) {
-  return fold_query_centroids(EmbeddingView<float>(problem.passages), EmbeddingView<float>(problem.queries),
-                              problem.relevance, params, options);
-}
-
-bool same_bits(const EmbeddingStore<float>& a, const EmbeddingStore<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.row(0), b.row(0), a.size() * a.dim() * sizeof(float)) == 0;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("fold_query_centroids: a passage has at most c vectors, and one for each queries_per_centroid of evidence") {
   const DenseProblem problem;
