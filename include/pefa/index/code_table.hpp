@@ -46,7 +46,7 @@ struct CodedQuery {
   AlignedVector<std::int8_t> codes;  ///< head block, then tail block; 0 where the head block holds a row's terms
   float scale = 0.0f;                ///< of the codes, times 2 under L2
   float tail_deviation = 0.0f;       ///< standard deviation of what a tail of length 1 adds to a score
-  AlignedVector<std::int8_t> raw;    ///< scratch: the codes before the rotation
+  AlignedVector<std::int8_t> raw;    ///< scratch: codes before they are rotated or split
   std::vector<std::int32_t> dots;    ///< scratch
   std::vector<float> rotated;        ///< scratch
 };
@@ -167,17 +167,12 @@ class CodeTable {
       values = coded.rotated.data();
     }
     // One scale for head and tail: their products add up as integers.
-    AlignedVector<std::int8_t>& codes = coded.codes;
-    float largest = 0.0f;
-    for (std::size_t d = 0; d < dim_; ++d) largest = std::max(largest, std::abs(values[d]));
-    const float scale = largest / 127.0f;
-    const float to_code = scale < 1e-30f ? 0.0f : 1.0f / scale;
-    for (std::size_t d = 0; d < head_dim_; ++d) codes[d] = static_cast<std::int8_t>(std::lrintf(values[d] * to_code));
-    for (std::size_t d = head_dim_; d < dim_; ++d) {
-      codes[head_bytes_ + d - head_dim_] = static_cast<std::int8_t>(std::lrintf(values[d] * to_code));
-    }
+    coded.raw.resize(dim_);
+    const float scale = encode_row(values, dim_, coded.raw.data());
+    std::memcpy(coded.codes.data(), coded.raw.data(), head_dim_);
+    if (is_split()) std::memcpy(coded.codes.data() + head_bytes_, coded.raw.data() + head_dim_, dim_ - head_dim_);
     const float factor = is_l2_ ? 2.0f : 1.0f;
-    coded.scale = factor * (to_code == 0.0f ? 0.0f : scale);
+    coded.scale = factor * scale;
     float variance = 0.0f;
     for (std::size_t d = head_dim_; d < dim_; ++d) variance += values[d] * values[d] * tail_shares_[d - head_dim_];
     coded.tail_deviation = factor * std::sqrt(variance);
