@@ -47,7 +47,7 @@ namespace pefa {
 /// Whether a graph gets a second pass in which every node looks for better links (graph_refinement.hpp).
 enum class Refine {
   never,
-  once  ///< a quarter more build time; measured on WordNet, as much recall at a tenth less latency
+  once  ///< on WordNet a third of the build's time, for 4 % less latency at R@100 = 0.99
 };
 
 struct QuantizedHnswParams {
