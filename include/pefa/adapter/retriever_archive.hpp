@@ -114,7 +114,7 @@ template <ArchivableGate G>
     if constexpr (!std::constructible_from<G, Kind>) {
       fail<FormatError>(reader.name(), ": has the gate ", kind_name, ", asked to open it with another");
     } else if constexpr (std::same_as<Kind, SoftmaxGate>) {
-      return G(SoftmaxGate(read_float(reader, "temperature")));
+      return G(Kind(read_float(reader, "temperature")));
     } else {
       return G(kind);
     }
