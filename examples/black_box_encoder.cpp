@@ -72,7 +72,7 @@ class TextSearch {
       questions.append(encode(answered.question));
     }
     const auto relevance = pefa::RelevanceMatrix::from_pairs(pairs, questions.size(), passages.size());
-    return pefa::PefaXs<>::build(passages, questions, relevance, {.lambda = 0.5f, .cold = pefa::ColdPassage::erm});
+    return pefa::PefaXs<>::build(passages, questions, relevance, {.lambda = 0.5f});
   }
 
   Encoder encoder_;

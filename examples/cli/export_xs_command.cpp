@@ -25,7 +25,7 @@ struct ExportCommand {
   std::filesystem::path out;
   std::string format;
   float lambda = 0.5f;
-  std::string cold = "paper";
+  std::string cold = "erm";
   std::string norm = "unit";
   std::filesystem::path tuned;
   std::size_t threads = 0;

@@ -31,7 +31,7 @@ struct Method {
   float knn_scale = 1.0f;
   std::size_t passage_candidates = 0;
   std::string missing_erm_score = "exact";  ///< exact or zero
-  std::string cold = "paper";               ///< paper, erm or borrowed
+  std::string cold = "erm";                 ///< paper, erm or borrowed
   std::string norm = "unit";                ///< of pseudo-embeddings: unit or passage
   std::size_t max_centroids = 8;
   std::size_t queries_per_centroid = 4;

@@ -19,7 +19,9 @@
 
 namespace pefa {
 
-/// What PEFA-XS makes of a passage without training queries, whose pseudo-embedding Π(0) is 0.
+/// What PEFA-XS makes of a passage without training queries, whose pseudo-embedding Π(0) is 0. The default is `erm`:
+/// with the training queries of 30 % of WordNet's passages withheld it has more Recall@10 than `paper` in all, for less
+/// than a point on the passages that kept theirs (`bench_cold`). Where every passage has queries they are the same.
 enum class ColdPassage {
   paper,  ///< λ·p_j: the equation as it stands; such passages score lower than the others
   erm,    ///< p_j: they score as the plain ERM has them
@@ -38,7 +40,7 @@ enum class PseudoNorm {
 /// What the ERM side of PEFA-XL indexes: p̃_j of PEFA-XS in place of p_j, so that it, too, knows the training queries.
 struct PassageFold {
   float lambda = 1.0f;  ///< λ of PEFA-XS; at 1, the paper's, p_j itself
-  ColdPassage cold = ColdPassage::paper;
+  ColdPassage cold = ColdPassage::erm;
   PseudoNorm norm = PseudoNorm::unit;
 };
 
@@ -171,7 +173,7 @@ template <class Scalar>
 template <class Scalar>
 [[nodiscard]] EmbeddingStore<float> fold_queries(const EmbeddingView<Scalar>& passages,
                                                  const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
-                                                 float lambda, ColdPassage cold = ColdPassage::paper,
+                                                 float lambda, ColdPassage cold = ColdPassage::erm,
                                                  PseudoNorm norm = PseudoNorm::unit, const BuildOptions& options = {}) {
   detail::require_lambda(lambda, "fold_queries");
   detail::require_training_data(passages, queries, relevance, "fold_queries");

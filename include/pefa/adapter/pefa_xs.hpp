@@ -22,7 +22,7 @@ namespace pefa {
 template <class IndexParams>
 struct PefaXsParams {
   float lambda = 0.5f;  ///< λ: the weight of the plain model, 0 to 1; folded in at build, so it cannot change per call
-  ColdPassage cold = ColdPassage::paper;
+  ColdPassage cold = ColdPassage::erm;
   PseudoNorm norm = PseudoNorm::unit;
   IndexParams index{};
 };

@@ -78,7 +78,7 @@ struct TuneOptions {
 struct TuneEntry {
   TuneMethod method = TuneMethod::erm;
   float lambda = 1.0f;                    ///< 1 for the plain model
-  ColdPassage cold = ColdPassage::paper;  ///< XS only
+  ColdPassage cold = ColdPassage::erm;  ///< XS only
   std::size_t neighbors = 0;              ///< XL only; else 0
   TuneGate gate{};                        ///< XL only
   double score = 0.0;                     ///< the metric's mean, a fraction
