@@ -90,7 +90,16 @@ inline std::string read_bytes(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-#if defined(__GLIBC__)
+// GCC names a sanitizer by a macro, Clang by a feature; either brings a malloc of its own, which keeps no such books.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PEFA_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PEFA_SANITIZED 1
+#endif
+#endif
+#if defined(__GLIBC__) && !defined(PEFA_SANITIZED)
+#define PEFA_HAS_HEAP_BYTES 1
 /// What malloc has handed out and not got back.
 inline std::size_t heap_bytes() {
   const struct mallinfo2 info = mallinfo2();

@@ -232,7 +232,7 @@ TEST_CASE("PefaXl: parameters and calls out of range are refused") {
   REQUIRE_ERROR(ShapeError, "query has dim 7, expected 20", xl.search(p.test(0).first(7), 3));
 }
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef PEFA_HAS_HEAP_BYTES
 TEST_CASE("PefaXl::memory_bytes: is within 5 % of what malloc handed out") {
   const RowMajorMatrix passages = random_matrix(8000, 32, 1);
   const RowMajorMatrix queries = random_matrix(12000, 32, 2);

@@ -203,7 +203,7 @@ TEST_CASE("PefaXsMulti::build: progress runs once from start to end, and stop ca
                 PefaXsMulti<>::build(p.passages, p.queries, p.relevance, {}, {ThreadExecutor(2), stop_after(40)}));
 }
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef PEFA_HAS_HEAP_BYTES
 TEST_CASE("PefaXsMulti::memory_bytes: is within 5 % of what malloc handed out") {
   const RowMajorMatrix passages = random_matrix(2000, 32, 1);
   const RowMajorMatrix queries = random_matrix(9000, 32, 2);

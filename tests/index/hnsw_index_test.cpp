@@ -112,7 +112,7 @@ TEST_CASE("HnswIndex: rows of zeros are indexed, as PEFA-XS makes them at lambda
   REQUIRE(index.search({rows.data(), 6}, 50).size() == 50);
 }
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef PEFA_HAS_HEAP_BYTES
 TEST_CASE("HnswIndex::memory_bytes: is within 5 % of what malloc handed out") {
   const RowMajorMatrix rows = random_matrix(20000, 32, 11);
   const std::size_t before = heap_bytes();

@@ -140,7 +140,7 @@ TEST_CASE("QuantizedHnswIndex::build: parameters out of range are refused with t
                 QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = {.ef_search = 0}}));
 }
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifdef PEFA_HAS_HEAP_BYTES
 TEST_CASE("QuantizedHnswIndex::memory_bytes: is within 5 % of what malloc handed out") {
   const RowMajorMatrix rows = random_matrix(60000, 64, 12);
   const std::size_t before = heap_bytes();
