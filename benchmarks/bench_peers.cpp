@@ -1,6 +1,6 @@
 // Which index answers fastest at equal recall? hnswlib called directly, HnswIndex, QuantizedHnswIndex, FlatIndex and,
-// where it is installed, faiss: recall against latency over ef, build seconds and bytes, on one data set in one
-// process.
+// where they are there, faiss and usearch (get_usearch.sh): recall against latency over ef, build seconds and bytes, on
+// one data set in one process.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,6 +9,9 @@
 
 #if PEFA_BENCH_FAISS
 #include <faiss/IndexHNSW.h>
+#endif
+#if PEFA_BENCH_USEARCH
+#include <usearch/index_dense.hpp>
 #endif
 
 namespace {
@@ -67,6 +70,34 @@ std::pair<Search, std::size_t> make_faiss(const DataSet& data, const Arguments&.
     return std::vector<Row>(labels.begin(), labels.end());
   };
   return {search, 0};
+}
+#endif
+
+#if PEFA_BENCH_USEARCH
+/// Throws what a call of usearch says went wrong, if anything.
+void require_usearch(unum::usearch::error_t error) {
+  if (error) throw Error(std::string("usearch: ") + error.release());
+}
+
+std::pair<Search, std::size_t> make_usearch(const DataSet& data, const ThreadExecutor& threads) {
+  namespace us = unum::usearch;
+  const EmbeddingView<float> rows = data.passages.view();
+  const us::metric_punned_t metric(rows.dim(), us::metric_kind_t::ip_k, us::scalar_kind_t::f32_k);
+  std::printf("usearch's kernels: %s\n", metric.isa_name());
+  auto made = us::index_dense_t::make(metric, us::index_dense_config_t(m, ef_construction));
+  require_usearch(std::move(made.error));
+  auto index = std::make_shared<us::index_dense_t>(std::move(made.index));
+  index->reserve(us::index_limits_t(rows.size(), threads.concurrency()));
+  threads.run(rows.size(), [&](std::size_t i) { require_usearch(index->add(i, rows.row(i)).error); });
+  Search search = [&data, index](std::size_t q, std::size_t k, std::size_t ef) {
+    index->change_expansion_search(ef);
+    auto found = index->search(data.test_queries.row(q), k);
+    require_usearch(std::move(found.error));
+    std::vector<us::index_dense_t::vector_key_t> keys(k);
+    keys.resize(found.dump_to(keys.data()));
+    return std::vector<Row>(keys.begin(), keys.end());
+  };
+  return {search, index->memory_usage()};
 }
 #endif
 
@@ -129,7 +160,8 @@ int main(int argc, char** argv) {
   options.add_to(app);
   std::string level;
   app.add_option("--level", level, "kernels of pefa to use instead of the best: scalar, avx2 or avx512");
-  std::vector<std::string> names{"HnswIndex", "QuantizedHnswIndex", "FlatIndex", "faiss HNSWFlat", "faiss HNSWSQ8"};
+  std::vector<std::string> names{"HnswIndex",      "QuantizedHnswIndex", "FlatIndex",
+                                 "faiss HNSWFlat", "faiss HNSWSQ8",      "usearch"};
   app.add_option("--peers", names, "what runs beside hnswlib")->delimiter(',')->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
@@ -171,6 +203,9 @@ int main(int argc, char** argv) {
       peers.push_back(build_peer(
           "faiss HNSWSQ8", [&] { return make_faiss<faiss::IndexHNSWSQ>(data, faiss::ScalarQuantizer::QT_8bit); }));
     }
+#endif
+#if PEFA_BENCH_USEARCH
+    if (wanted("usearch")) peers.push_back(build_peer("usearch", [&] { return make_usearch(data, threads); }));
 #endif
     std::fprintf(stderr, "exact search\n");
     const auto flat = FlatIndex<>::build(data.passages.view(), {.rows = Rows::borrow});
