@@ -161,6 +161,24 @@ template <class Scalar>
   return aggregated;
 }
 
+/// What fold_queries returns, of inputs that require_lambda() and require_training_data() let pass.
+template <class Scalar>
+[[nodiscard]] EmbeddingStore<float> fold_checked(const EmbeddingView<Scalar>& passages,
+                                                 const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
+                                                 const PassageFold& fold, const BuildOptions& options) {
+  EmbeddingStore<float> folded = pseudo_embeddings(passages, queries, relevance, fold.cold, options);
+  for_each_block(options.executor, passages.size(), aggregation_block, [&](std::size_t begin, std::size_t end) {
+    std::vector<float> passage(passages.dim());
+    for (std::size_t j = begin; j < end; ++j) {
+      passages.decode(j, passage.data());
+      const std::size_t n_queries = relevance.queries_of(PassageId(static_cast<Row>(j))).size();
+      fold_pseudo_embedding(passage, passage_lambda(n_queries, fold.lambda, fold.cold), fold.norm,
+                            folded.mutable_row(j));
+    }
+  });
+  return folded;
+}
+
 }  // namespace detail
 
 /// The passage vectors of PEFA-XS: p̃_j = λ·p_j + (1 − λ)·C_j, not normalised again (WSDM 2024, section 4); with
@@ -177,28 +195,18 @@ template <class Scalar>
                                                  PseudoNorm norm = PseudoNorm::unit, const BuildOptions& options = {}) {
   detail::require_lambda(lambda, "fold_queries");
   detail::require_training_data(passages, queries, relevance, "fold_queries");
-  EmbeddingStore<float> folded = detail::pseudo_embeddings(passages, queries, relevance, cold, options);
-  for_each_block(options.executor, passages.size(), detail::aggregation_block, [&](std::size_t begin, std::size_t end) {
-    std::vector<float> passage(passages.dim());
-    for (std::size_t j = begin; j < end; ++j) {
-      passages.decode(j, passage.data());
-      const std::size_t n_queries = relevance.queries_of(PassageId(static_cast<Row>(j))).size();
-      detail::fold_pseudo_embedding(passage, detail::passage_lambda(n_queries, lambda, cold), norm,
-                                    folded.mutable_row(j));
-    }
-  });
-  return folded;
+  return detail::fold_checked(passages, queries, relevance, {lambda, cold, norm}, options);
 }
 
 namespace detail {
 
-/// fold_queries as PEFA-XL asks for it, in the element type of the passages.
+/// fold_checked as PEFA-XL asks for it, in the element type of the passages.
 template <class Scalar>
 [[nodiscard]] EmbeddingStore<Scalar> fold_passages(const EmbeddingView<Scalar>& passages,
                                                    const EmbeddingView<Scalar>& queries,
                                                    const RelevanceMatrix& relevance, const PassageFold& fold,
                                                    const BuildOptions& options) {
-  auto folded = fold_queries(passages, queries, relevance, fold.lambda, fold.cold, fold.norm, options);
+  auto folded = fold_checked(passages, queries, relevance, fold, options);
   if constexpr (std::same_as<Scalar, float>) {
     return folded;
   } else {

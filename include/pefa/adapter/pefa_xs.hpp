@@ -54,7 +54,8 @@ class PefaXs {
     const std::size_t n = passages.size();
     const BuildOptions folding{options.executor, detail::scaled_stage(options.progress, 0, n, 2 * n)};
     const BuildOptions indexing{options.executor, detail::stage(options.progress, n, 2 * n)};
-    auto folded = fold_queries(passages, queries, relevance, params.lambda, params.cold, params.norm, folding);
+    auto folded =
+        detail::fold_checked(passages, queries, relevance, {params.lambda, params.cold, params.norm}, folding);
     const Folding how{params.lambda, params.cold, params.norm, queries.size(), relevance.pair_count()};
     return PefaXs(detail::build_index<Index>(std::move(folded), params.index, indexing), how);
   }
