@@ -104,6 +104,18 @@ TEMPLATE_TEST_CASE("rows: nothing is read past the end of the table", "", float,
   }
 }
 
+TEST_CASE("rows: scales are left unread where the rows are not codes") {
+  const std::vector<float> row(70, 0.5f);
+  const std::vector<Row> rows(9, 0);
+  for (const Level level : test::levels_here()) {
+    std::vector<float> out(9, 0.0f);
+    const auto* nowhere = reinterpret_cast<const float*>(alignof(float));
+    simd::rows_kernel_of<Sum::product, float>(level)(row.data(), row.data(), 70, 70, rows.data(), 9, nowhere,
+                                                     out.data());
+    REQUIRE(out == std::vector<float>(9, 17.5f));
+  }
+}
+
 TEST_CASE("rows: a table of one row and no rows at all") {
   const std::vector<float> row(70, 0.5f);
   const std::vector<Row> rows(9, 0);

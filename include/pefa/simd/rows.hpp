@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "pefa/core/ids.hpp"
+#include "pefa/simd/scalar_kernels.hpp"
 
 namespace pefa::simd::detail {
 
@@ -43,13 +44,20 @@ void fetch_rows(const Scalar* table, std::size_t stride, std::size_t dim, const 
   for (std::size_t i = 0; i < count; ++i) fetch(table + rows[i] * stride, dim * sizeof(Scalar));
 }
 
+/// What the elements of a row are multiplied with: 1 unless they are codes, whose table may come without scales.
+template <class Scalar>
+[[nodiscard]] float row_scale([[maybe_unused]] const float* scales, [[maybe_unused]] Row row) noexcept {
+  if constexpr (is_coded<Scalar>) return scales == nullptr ? 1.0f : scales[row];
+  return 1.0f;
+}
+
 /// sums(query, group, dim, scales, out) for group_rows rows at a time, and one(query, row, dim, scale) for those left
 /// over.
 template <class Scalar, auto sums, auto one>
 void grouped_rows(const float* query, const Scalar* table, std::size_t stride, std::size_t dim, const Row* rows,
                   std::size_t count, const float* scales, float* out) noexcept {
   constexpr std::size_t n = group_rows;
-  const auto scale = [scales, rows](std::size_t i) { return scales == nullptr ? 1.0f : scales[rows[i]]; };
+  const auto scale = [scales, rows](std::size_t i) { return row_scale<Scalar>(scales, rows[i]); };
   fetch_rows(table, stride, dim, rows, std::min(n, count));
   std::size_t i = 0;
   for (; i + n <= count; i += n) {
@@ -67,7 +75,7 @@ void single_rows(const float* query, const Scalar* table, std::size_t stride, st
   fetch_rows(table, stride, dim, rows, std::min<std::size_t>(1, count));
   for (std::size_t i = 0; i < count; ++i) {
     if (i + 1 < count) fetch_rows(table, stride, dim, rows + i + 1, 1);
-    out[i] = one(query, table + rows[i] * stride, dim, scales == nullptr ? 1.0f : scales[rows[i]]);
+    out[i] = one(query, table + rows[i] * stride, dim, row_scale<Scalar>(scales, rows[i]));
   }
 }
 
