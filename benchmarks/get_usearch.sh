@@ -15,7 +15,7 @@ numkong=$PWD/numkong
 (cd "$numkong" && node probes/probe.js >/dev/null) # writes nk_probes.h: the instructions that the compiler knows
 mkdir -p objects
 for source in "$numkong"/c/*.c; do
-  "$CC" -std=c11 -O3 -w -DNK_NATIVE_F16=0 -DNK_NATIVE_BF16=0 -DNK_DYNAMIC_DISPATCH=1 -I"$numkong/include" \
+  "$CC" -std=c11 -O3 -w -Wno-psabi -DNK_NATIVE_F16=0 -DNK_NATIVE_BF16=0 -DNK_DYNAMIC_DISPATCH=1 -I"$numkong/include" \
     -include "$numkong/nk_probes.h" -c "$source" -o "objects/$(basename "$source" .c).o"
 done
 ar rcs libnumkong.a objects/*.o
