@@ -216,10 +216,14 @@ class QuantizedHnswIndex {
     const BuildOptions inserting{options.executor, detail::stage(options.progress, 0, total)};
     detail::insert_rows(graph, size(), "QuantizedHnswIndex::build", inserting,
                         [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
-                          scratch.resize(space.get_data_size());
+                          // Behind what the graph takes there is room for the row as floats.
+                          scratch.resize(space.get_data_size() + dim() * sizeof(float));
+                          auto* floats = reinterpret_cast<float*>(scratch.data() + space.get_data_size());
+                          rows_.decode(row, floats);
                           codes_.copy_codes(static_cast<Row>(row), reinterpret_cast<std::int8_t*>(scratch.data()));
-                          space.finish_row(scratch.data(), {codes_.terms(static_cast<Row>(row)).scale, added_term(row),
-                                                            is_l2 ? 0.0f : lifting.coordinate(row)});
+                          space.finish_row(scratch.data(),
+                                           {codes_.terms(static_cast<Row>(row)).scale, codes_.row_term(floats),
+                                            is_l2 ? 0.0f : lifting.coordinate(row)});
                           return scratch.data();
                         });
     graph_ = detail::PackedGraph(graph);
@@ -228,13 +232,6 @@ class QuantizedHnswIndex {
     ProgressMeter meter(progress, size(), "QuantizedHnswIndex::build");
     const detail::GraphRefinement<Scalar> refinement(rows_, codes_, graph_, {.max_degree = 2 * hnsw.m});
     graph_.replace_bottom(refinement.run(options.executor, meter));
-  }
-
-  /// What a row adds to its similarity with another row, beside the product of their codes.
-  [[nodiscard]] float added_term(std::size_t row) const {
-    std::vector<float> values(dim());
-    rows_.decode(row, values.data());
-    return codes_.row_term(values.data());
   }
 
   /// A block of queries on one thread, a few at a time; each takes one step of its walk in turn.
