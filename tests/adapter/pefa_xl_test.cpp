@@ -35,6 +35,28 @@ class UnscoringIndex {
 };
 static_assert(AnnIndex<UnscoringIndex> && !ScoringIndex<UnscoringIndex>);
 
+/// FlatIndex that scores one row at a time.
+class RowScoringIndex {
+ public:
+  using Params = FlatParams;
+  static RowScoringIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
+    return RowScoringIndex(FlatIndex<>::build(rows, params, options));
+  }
+  std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const {
+    return flat_.search(query, k, options);
+  }
+  float score(QueryView query, Row row) const { return flat_.score(query, row); }
+  std::size_t size() const { return flat_.size(); }
+  std::size_t dim() const { return flat_.dim(); }
+  Metric metric() const { return flat_.metric(); }
+  std::size_t memory_bytes() const { return flat_.memory_bytes(); }
+
+ private:
+  explicit RowScoringIndex(FlatIndex<> flat) : flat_(std::move(flat)) {}
+  FlatIndex<> flat_;
+};
+static_assert(ScoringIndex<RowScoringIndex> && !BatchScoringIndex<RowScoringIndex>);
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("PefaXl: scores are those of the dense oracle at every lambda and k", "", MeanGate, SumGate,
@@ -102,6 +124,17 @@ TEST_CASE("PefaXl: an index that cannot score its rows gives the same results, a
   const auto zero =
       Xl::build(problem.passages, problem.queries, problem.relevance, {.missing_erm_score = MissingErmScore::zero});
   REQUIRE(zero.memory_bytes() == scoring.memory_bytes());
+}
+
+TEST_CASE("PefaXl: an index that scores one row at a time gives the same results") {
+  const Problem problem;
+  const auto single = PefaXl<float, RowScoringIndex>::build(problem.passages, problem.queries, problem.relevance,
+                                                            {.passage_candidates = 3});
+  const auto batched =
+      FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance, {.passage_candidates = 3});
+  for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+    REQUIRE(single.search(problem.test(t), 10) == batched.search(problem.test(t), 10));
+  }
 }
 
 TEST_CASE("PefaXl: lambda 1 is the plain model to the last bit, built so or asked for per call, over both indexes") {

@@ -129,6 +129,21 @@ void check_index_conforms(const typename Index::Params& params, double least_rec
     broken(17, 3) = std::numeric_limits<float>::quiet_NaN();
     REQUIRE_ERROR(ValueError, "row 17", Index::build(EmbeddingView<float>(broken), params, {}));
     REQUIRE_ERROR(ShapeError, "row 600", index.score(query(0), static_cast<Row>(n)));
+    REQUIRE_ERROR(ShapeError, "query has dim " + std::to_string(dim - 1), index.score(query(0).first(dim - 1), 0));
+  }
+  SECTION("several rows score as each alone does, to the bit") {
+    std::vector<Row> several;
+    for (Row i = 0; i < 150; ++i) several.push_back((i * 37) % n);
+    several.push_back(several.front());  // in any order, and twice
+    std::vector<float> scores(several.size());
+    index.score_rows(query(1), several, scores);
+    for (std::size_t i = 0; i < several.size(); ++i) REQUIRE(scores[i] == index.score(query(1), several[i]));
+    index.score_rows(query(1), {}, {});
+    REQUIRE_ERROR(ShapeError, "room for 150 scores, expected 151",
+                  index.score_rows(query(1), several, std::span(scores).first(150)));
+    several[7] = static_cast<Row>(n);
+    REQUIRE_ERROR(ShapeError, "row 600", index.score_rows(query(1), several, scores));
+    REQUIRE_ERROR(ShapeError, "query has dim", index.score_rows(query(1).first(dim - 1), {}, {}));
   }
   SECTION("a build reports its progress and can be stopped") {
     std::size_t last = 0;

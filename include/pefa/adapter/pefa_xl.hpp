@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -287,7 +288,9 @@ class PefaXl {
     std::vector<float> weights;
     std::vector<Vote> votes;  // ascending passages, each once
     std::vector<Neighbor> blended;
-    std::vector<Row> missing;  // passages that only the kNN side found
+    std::vector<Row> missing;       // passages that only the kNN side found
+    std::vector<std::size_t> at;    // where they are in blended
+    std::vector<float> erm_scores;  // of them
   };
 
   [[nodiscard]] std::size_t neighbors_of(const SearchOptions& options) const noexcept {
@@ -347,6 +350,7 @@ class PefaXl {
     std::vector<Neighbor>& blended = scratch.blended;
     blended.clear();
     scratch.missing.clear();
+    scratch.at.clear();
     auto passage = erm.begin();
     for (const Vote& vote : scratch.votes) {
       for (; passage != erm.end() && passage->row < vote.passage; ++passage) {
@@ -356,7 +360,8 @@ class PefaXl {
         blended.push_back({vote.passage, lambda * passage->score + (1.0f - lambda) * vote.score});
         ++passage;
       } else {
-        scratch.missing.push_back(static_cast<Row>(blended.size()));
+        scratch.missing.push_back(vote.passage);
+        scratch.at.push_back(blended.size());
         blended.push_back({vote.passage, (1.0f - lambda) * vote.score});
       }
     }
@@ -367,21 +372,26 @@ class PefaXl {
     return detail::to_hits(blended);
   }
 
-  /// Adds the ERM side to the blended passages that scratch.missing points to.
+  /// Adds the ERM side to the passages of scratch.missing.
   void add_missing_scores(QueryView query, float lambda, Scratch& scratch) const {
     if (params_.missing_erm_score == MissingErmScore::zero) return;
-    for (std::size_t i = 0; i < scratch.missing.size(); ++i) {
-      Neighbor& hit = scratch.blended[scratch.missing[i]];
-      hit.score += lambda * erm_score(query, hit.row);
+    scratch.erm_scores.resize(scratch.missing.size());
+    score_passages(query, scratch.missing, scratch.erm_scores);
+    for (std::size_t i = 0; i < scratch.at.size(); ++i) {
+      scratch.blended[scratch.at[i]].score += lambda * scratch.erm_scores[i];
     }
   }
 
-  [[nodiscard]] float erm_score(QueryView query, Row passage) const {
-    if constexpr (ScoringIndex<PassageIndex>) {
-      return passage_index_.score(query, passage);
+  /// The exact ERM scores of passages.
+  void score_passages(QueryView query, std::span<const Row> passages, std::span<float> scores) const {
+    if constexpr (BatchScoringIndex<PassageIndex>) {
+      passage_index_.score_rows(query, passages, scores);
+    } else if constexpr (ScoringIndex<PassageIndex>) {
+      for (std::size_t i = 0; i < passages.size(); ++i) scores[i] = passage_index_.score(query, passages[i]);
     } else {
       const EmbeddingView<Scalar> rows = rows_->view();
-      return simd::dot_kernel<Scalar>()(query.data(), rows.row(passage), rows.dim(), rows.scale(passage));
+      simd::dot_rows_kernel<Scalar>()(query.data(), rows.data(), rows.stride(), rows.dim(), passages.data(),
+                                      passages.size(), rows.scales(), scores.data());
     }
   }
 

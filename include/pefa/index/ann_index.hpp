@@ -49,11 +49,19 @@ concept AnnIndex = requires(const EmbeddingView<Scalar>& rows, const typename I:
   { index.memory_bytes() } -> std::convertible_to<std::size_t>;
 };
 
-/// An index that can also score one of its rows exactly. PefaXl asks it for passages that only the kNN side found; over
-/// an index that cannot, PefaXl keeps a copy of the passage rows.
+/// An index that can also score one of its rows exactly: as search() would, −infinity where that is no number. PefaXl
+/// asks it for passages that only the kNN side found; over an index that cannot, PefaXl keeps a copy of the passage
+/// rows.
 template <class I>
 concept ScoringIndex = requires(const I& index, QueryView query, Row row) {
   { index.score(query, row) } -> std::same_as<float>;
+};
+
+/// A ScoringIndex with a faster way to score several rows: scores[i] is, to the bit, score(query, rows[i]).
+template <class I>
+concept BatchScoringIndex = ScoringIndex<I> &&
+    requires(const I& index, QueryView query, std::span<const Row> rows, std::span<float> scores) {
+  index.score_rows(query, rows, scores);
 };
 
 /// An index with a faster way to search many queries than one after the other.
@@ -89,6 +97,16 @@ inline void require_query(QueryView query, std::size_t k, std::size_t dim, const
   float sum = 0.0f;
   for (const float x : query) sum += x * 0.0f;  // stays 0 unless an element is NaN or infinite
   if (!(sum == 0.0f)) fail<ValueError>(who, ": query has a NaN or infinite element");
+}
+
+/// The checks of scoring rows. @param who  "FlatIndex::score"
+inline void require_rows_to_score(QueryView query, std::size_t dim, std::span<const Row> rows, std::size_t size,
+                                  std::size_t scores, const char* who) {
+  if (query.size() != dim) fail<ShapeError>(who, ": query has dim ", query.size(), ", expected ", dim);
+  if (scores != rows.size()) fail<ShapeError>(who, ": room for ", scores, " scores, expected ", rows.size());
+  for (const Row row : rows) {
+    if (row >= size) fail<ShapeError>(who, ": row ", row, ", expected below ", size);
+  }
 }
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,10 +99,18 @@ class FlatIndex {
     return best.take();
   }
 
-  /// The exact score of one row. @throws ShapeError  a row past the end
+  /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
   [[nodiscard]] float score(QueryView query, Row row) const {
-    if (row >= size()) detail::fail<ShapeError>("FlatIndex::score: row ", row, ", expected below ", size());
+    detail::require_rows_to_score(query, dim(), {&row, 1}, size(), 1, "FlatIndex::score");
     return score_of(query.data(), row);
+  }
+
+  /// The same of several rows. @param scores  as many as rows
+  void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
+    detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "FlatIndex::score_rows");
+    rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(),
+                 scores.data());
+    for (float& score : scores) score = detail::rankable(metric_ == Metric::inner_product ? score : -score);
   }
 
   [[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
@@ -157,7 +166,9 @@ class FlatIndex {
 
   explicit FlatIndex(Metric metric)
       : metric_(metric),
-        kernel_(metric == Metric::inner_product ? simd::dot_kernel<Scalar>() : simd::squared_l2_kernel<Scalar>()) {}
+        kernel_(metric == Metric::inner_product ? simd::dot_kernel<Scalar>() : simd::squared_l2_kernel<Scalar>()),
+        rows_kernel_(metric == Metric::inner_product ? simd::dot_rows_kernel<Scalar>()
+                                                     : simd::squared_l2_rows_kernel<Scalar>()) {}
 
   static void require_rows(const EmbeddingView<Scalar>& rows) {
     if (rows.empty()) detail::fail<ValueError>("FlatIndex::build: no rows, expected at least 1");
@@ -192,12 +203,13 @@ class FlatIndex {
 
   Metric metric_;
   simd::Kernel<Scalar> kernel_;
+  simd::RowsKernel<Scalar> rows_kernel_;
   std::optional<EmbeddingStore<Scalar>> store_;
   std::shared_ptr<const void> archive_;  // whose rows these are, where it was opened
   EmbeddingView<Scalar> rows_;
 };
 
 static_assert(AnnIndex<FlatIndex<float>> && ArchivableIndex<FlatIndex<float>>);
-static_assert(ScoringIndex<FlatIndex<float>> && BatchIndex<FlatIndex<float>>);
+static_assert(BatchScoringIndex<FlatIndex<float>> && BatchIndex<FlatIndex<float>>);
 
 }  // namespace pefa

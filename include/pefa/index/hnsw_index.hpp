@@ -5,10 +5,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -149,10 +151,24 @@ class HnswIndex {
     return found;
   }
 
-  /// The exact score of one row. @throws ShapeError  a row past the end
+  /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
   [[nodiscard]] float score(QueryView query, Row row) const {
-    if (row >= size()) detail::fail<ShapeError>("HnswIndex::score: row ", row, ", expected below ", size());
+    detail::require_rows_to_score(query, dim(), {&row, 1}, size(), 1, "HnswIndex::score");
     return detail::rankable(space_->similarity(query.data(), graph_->getDataByInternalId(node_of_row_[row])));
+  }
+
+  /// The same of several rows. @param scores  as many as rows
+  void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
+    detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "HnswIndex::score_rows");
+    const auto* table = reinterpret_cast<const float*>(graph_->getDataByInternalId(0));
+    const std::size_t stride = graph_->size_data_per_element_ / sizeof(float);
+    std::array<Row, 64> nodes;
+    for (std::size_t begin = 0; begin < rows.size(); begin += nodes.size()) {
+      const std::size_t count = std::min(nodes.size(), rows.size() - begin);
+      for (std::size_t i = 0; i < count; ++i) nodes[i] = node_of_row_[rows[begin + i]];
+      space_->similarities(query.data(), table, stride, {nodes.data(), count}, scores.data() + begin);
+    }
+    for (float& score : scores) score = detail::rankable(score);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return node_of_row_.size(); }
@@ -192,6 +208,6 @@ class HnswIndex {
   std::vector<std::uint32_t> node_of_row_;  // hnswlib numbers nodes in the order of insertion, not by row
 };
 
-static_assert(AnnIndex<HnswIndex> && ScoringIndex<HnswIndex> && ArchivableIndex<HnswIndex>);
+static_assert(AnnIndex<HnswIndex> && BatchScoringIndex<HnswIndex> && ArchivableIndex<HnswIndex>);
 
 }  // namespace pefa

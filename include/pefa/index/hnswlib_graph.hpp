@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/hnswlib_headers.hpp"
@@ -31,7 +33,9 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
         stored_dim_(dim + (lifted ? 1 : 0)),
         dim_(stored_dim_),
         metric_(metric),
-        kernel_(metric == Metric::inner_product ? simd::dot_kernel<float>() : simd::squared_l2_kernel<float>()) {}
+        kernel_(metric == Metric::inner_product ? simd::dot_kernel<float>() : simd::squared_l2_kernel<float>()),
+        rows_kernel_(metric == Metric::inner_product ? simd::dot_rows_kernel<float>()
+                                                     : simd::squared_l2_rows_kernel<float>()) {}
 
   std::size_t get_data_size() override { return stored_dim_ * sizeof(float); }
   hnswlib::DISTFUNC<float> get_dist_func() override {
@@ -42,6 +46,13 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
   [[nodiscard]] float similarity(const void* query, const void* row) const noexcept {
     const float sum = kernel_(static_cast<const float*>(query), static_cast<const float*>(row), dim_, 1.0f);
     return metric_ == Metric::inner_product ? sum : -sum;
+  }
+  /// The similarities of rows `numbers` of a table whose rows are `stride` floats apart.
+  void similarities(const float* query, const float* table, std::size_t stride, std::span<const Row> numbers,
+                    float* out) const noexcept {
+    rows_kernel_(query, table, stride, dim_, numbers.data(), numbers.size(), nullptr, out);
+    if (metric_ == Metric::inner_product) return;
+    for (std::size_t i = 0; i < numbers.size(); ++i) out[i] = -out[i];
   }
   [[nodiscard]] Metric metric() const noexcept { return metric_; }
   [[nodiscard]] std::size_t dim() const noexcept { return row_dim_; }
@@ -64,6 +75,7 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
   std::size_t dim_;  // what distances run over
   Metric metric_;
   simd::Kernel<float> kernel_;
+  simd::RowsKernel<float> rows_kernel_;
 };
 
 /// hnswlib's prefetching looks one link past the end of a list. On the upper levels that is past the end of its memory

@@ -156,10 +156,17 @@ class QuantizedHnswIndex {
     return results;
   }
 
-  /// The exact score of one row. @throws ShapeError  a row past the end
+  /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
   [[nodiscard]] float score(QueryView query, Row row) const {
-    if (row >= size()) detail::fail<ShapeError>("QuantizedHnswIndex::score: row ", row, ", expected below ", size());
-    return exact_score(query.data(), row);
+    detail::require_rows_to_score(query, dim(), {&row, 1}, size(), 1, "QuantizedHnswIndex::score");
+    return ranked(kernel_(query.data(), rows_.row(row), dim(), rows_.scale(row)));
+  }
+
+  /// The same of several rows. @param scores  as many as rows
+  void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
+    detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "QuantizedHnswIndex::score_rows");
+    sum_rows(query, rows, scores.data());
+    for (float& score : scores) score = ranked(score);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
@@ -271,9 +278,13 @@ class QuantizedHnswIndex {
     }
   }
 
-  [[nodiscard]] float exact_score(const float* query, std::size_t row) const noexcept {
-    const float sum = kernel_(query, rows_.row(row), dim(), rows_.scale(row));
+  /// What the kernels sum, as a score.
+  [[nodiscard]] float ranked(float sum) const noexcept {
     return detail::rankable(metric() == Metric::inner_product ? sum : -sum);
+  }
+
+  void sum_rows(QueryView query, std::span<const Row> rows, float* sums) const noexcept {
+    rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(), sums);
   }
 
   [[nodiscard]] auto take_state() const {
@@ -299,13 +310,9 @@ class QuantizedHnswIndex {
     state.rescored.resize(count);
     state.scores.resize(count);
     for (std::size_t i = 0; i < count; ++i) state.rescored[i] = state.beam[i].row();
-    rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), state.rescored.data(), count, rows_.scales(),
-                 state.scores.data());
-    const float sign = metric() == Metric::inner_product ? 1.0f : -1.0f;
+    sum_rows(query, state.rescored, state.scores.data());
     std::vector<Neighbor> found(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      found[i] = {state.rescored[i], detail::rankable(sign * state.scores[i])};
-    }
+    for (std::size_t i = 0; i < count; ++i) found[i] = {state.rescored[i], ranked(state.scores[i])};
     keep_best(found, k);
     return found;
   }
@@ -321,7 +328,7 @@ class QuantizedHnswIndex {
   std::unique_ptr<detail::ScratchPool<detail::WalkState>> states_;
 };
 
-static_assert(AnnIndex<QuantizedHnswIndex<float>> && ScoringIndex<QuantizedHnswIndex<float>>);
+static_assert(AnnIndex<QuantizedHnswIndex<float>> && BatchScoringIndex<QuantizedHnswIndex<float>>);
 static_assert(ArchivableIndex<QuantizedHnswIndex<float>>);
 
 }  // namespace pefa
