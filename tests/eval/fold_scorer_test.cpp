@@ -1,9 +1,11 @@
 #include "pefa/eval/fold_scorer.hpp"
 
 #include "catch.hpp"
+#include "pefa/adapter/condense.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/eval/evaluate.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "tuning_problem.hpp"
@@ -59,22 +61,34 @@ double measure(const TuneEntry& entry, const TuningProblem& problem, const std::
       return measure(PefaXs<float, FlatIndex<>>::build(problem.passages, queries, relevance,
                                                        {.lambda = entry.lambda, .cold = entry.cold}),
                      tests, truth, options);
+    case TuneMethod::xs_multi:
+      return measure(PefaXsMulti<float, FlatIndex<>>::build(
+                         problem.passages, queries, relevance,
+                         {.centroids = {.lambda = entry.lambda, .max_centroids = entry.max_centroids}}),
+                     tests, truth, options);
     case TuneMethod::xl: break;
   }
   using Xl = PefaXl<float, FlatIndex<>, FlatIndex<>, AnyGate>;
-  return measure(Xl::build(problem.passages, queries, relevance,
-                           {.lambda = entry.lambda,
-                            .neighbors = entry.neighbors,
-                            .gate = entry.gate.policy(),
-                            .passage_candidates = options.passage_candidates}),
-                 tests, truth, options);
+  const Xl::Params params{.lambda = entry.lambda,
+                          .neighbors = entry.neighbors,
+                          .gate = entry.gate.policy(),
+                          .passage_candidates = options.passage_candidates,
+                          .fold = {.lambda = entry.fold}};
+  if (entry.condense > 0.0f) {
+    const CondensedQueries condensed =
+        condense_queries(EmbeddingView<float>(queries), relevance, {.min_cosine = entry.condense});
+    return measure(Xl::build(problem.passages, condensed.queries, condensed.relevance, params), tests, truth, options);
+  }
+  return measure(Xl::build(problem.passages, queries, relevance, params), tests, truth, options);
 }
 
 void require_same_as_retrievers(const TuningProblem& problem, const TuneOptions& options) {
   const TuneReport report = problem.tune(options);
   const auto folds = split_validation(EmbeddingView<float>(problem.queries), problem.relevance, options.validation);
-  REQUIRE(report.grid.size() ==
-          1 + options.lambdas.size() * (options.cold.size() + options.neighbors.size() * options.gates.size()));
+  const std::size_t plain = options.plain_xl == PlainXl::included ? 1 : 0;
+  const std::size_t xl = plain + options.condense.size() + options.folds.size();
+  REQUIRE(report.grid.size() == 1 + options.lambdas.size() * (options.cold.size() + options.max_centroids.size() +
+                                                              xl * options.neighbors.size() * options.gates.size()));
   for (const TuneEntry& entry : report.grid) {
     double expected = 0.0;
     for (const auto& held_out : folds) {
@@ -109,6 +123,80 @@ TEST_CASE("FoldScorer: every XS score is that of PefaXs over FlatIndex built wit
   holdout.at = 1;
   holdout.validation = {.folds = 1, .holdout = 0.3};
   require_same_as_retrievers(problem, holdout);
+}
+
+TEST_CASE("FoldScorer: every score of XS with borrowing cold passages is that of PefaXs built likewise") {
+  TuneOptions options = xs_only({0.0f, 0.4f, 1.0f});
+  options.cold = {ColdPassage::borrowed};
+  options.metric = TuneMetric::ndcg;
+  options.at = 5;
+  options.validation = {.folds = 3};
+  require_same_as_retrievers(gaussian(), options);
+  options.cold = {ColdPassage::paper, ColdPassage::borrowed, ColdPassage::erm};  // side by side, in any order
+  require_same_as_retrievers(gaussian(), options);
+  const TuneReport report = gaussian().tune(options);
+  REQUIRE(report.grid[2].score != report.grid[5].score);  // the policies differ on these data
+  REQUIRE(report.grid[5].score != report.grid[8].score);
+}
+
+TEST_CASE("FoldScorer: every score of multi-vector XS is that of PefaXsMulti built without the held-out queries") {
+  for (const TuneMetric metric : {TuneMetric::recall, TuneMetric::ndcg, TuneMetric::mrr}) {
+    TuneOptions options = xs_only({0.0f, 0.3f, 0.7f, 1.0f});
+    options.max_centroids = {1, 3, 8};
+    options.metric = metric;
+    options.at = 4;
+    options.validation = {.folds = 3, .max_queries = 90};
+    require_same_as_retrievers(bundled(), options);
+    options.cold = {};
+    require_same_as_retrievers(gaussian(), options);
+  }
+  const TuningProblem tiles{random_matrix(600, 8, 1), random_matrix(900, 8, 2), random_relevance(900, 600, 3, 5, 40)};
+  TuneOptions options = xs_only({0.25f});
+  options.max_centroids = {4};
+  options.validation = {.folds = 2, .max_queries = 200};
+  require_same_as_retrievers(tiles, options);  // centroids of a passage do not straddle tiles
+}
+
+TEST_CASE(
+    "FoldScorer: every score of XL over condensed queries is that of PefaXl over those that are left, condensed") {
+  for (const float cosine : {0.5f, 0.8f, 1.0f}) {
+    TuneOptions options = xl_only({0.0f, 0.5f, 1.0f}, {1, 4, 300});
+    options.condense = {cosine};
+    options.metric = TuneMetric::ndcg;
+    options.at = 6;
+    options.validation = {.folds = 2, .max_queries = 80};
+    require_same_as_retrievers(bundled(), options);
+  }
+  TuneOptions alone = xl_only({0.3f}, {16});
+  alone.plain_xl = PlainXl::left_out;
+  alone.condense = {0.7f, 0.9f};
+  alone.passage_candidates = 25;
+  require_same_as_retrievers(lattice(), alone);
+}
+
+TEST_CASE("FoldScorer: every score of XL over XS is that of PefaXl with its fold, votes below 0 and all") {
+  for (const TuneMetric metric : {TuneMetric::recall, TuneMetric::ndcg}) {
+    TuneOptions options = xl_only({0.0f, 0.5f, 1.0f}, {1, 4, 300});
+    options.folds = {0.0f, 0.3f, 0.6f};
+    options.metric = metric;
+    options.at = 6;
+    options.validation = {.folds = 2, .max_queries = 80};
+    require_same_as_retrievers(gaussian(), options);
+  }
+  TuneOptions alone = xl_only({0.3f}, {20});
+  alone.plain_xl = PlainXl::left_out;
+  alone.folds = {0.5f};
+  alone.at = 20;
+  alone.validation = {.folds = 1, .holdout = 0.7};
+  require_same_as_retrievers(gaussian(), alone);
+}
+
+TEST_CASE("FoldScorer: all methods at once score as each alone") {
+  TuneOptions options = with_all_methods({.at = 3, .lambdas = {0.2f, 1.0f}, .neighbors = {8}});
+  options.gates = {{GateKind::softmax, 0.1f}, {GateKind::mean}};
+  options.cold.push_back(ColdPassage::borrowed);
+  options.validation = {.folds = 2, .max_queries = 60};
+  require_same_as_retrievers(bundled(), options);
 }
 
 TEST_CASE(
@@ -168,8 +256,10 @@ TEST_CASE("FoldScorer: int8 codes score as the retrievers over them do") {
   const auto passages = EmbeddingStore<std::int8_t>::from(problem.passages);
   const auto queries = EmbeddingStore<std::int8_t>::from(problem.queries);
   const TuneOptions options{.lambdas = {0.3f},
+                            .max_centroids = {4},
                             .neighbors = {4},
                             .gates = {{GateKind::softmax, 0.1f}},
+                            .condense = {0.6f},
                             .validation = {.folds = 1, .holdout = 0.3}};
   const TuneReport report = tune(passages.view(), queries.view(), problem.relevance, options);
 

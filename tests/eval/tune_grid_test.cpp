@@ -11,18 +11,51 @@ TEST_CASE("make_grid: the plain model, then XS by cold policy and lambda, then X
                             .gates = {{GateKind::sum}, {GateKind::softmax, 0.1f}}};
   std::vector<std::string> described;
   for (const TuneEntry& entry : detail::make_grid(options)) described.push_back(describe(entry));
-  REQUIRE(described ==
-          std::vector<std::string>{"ERM", "PEFA-XS, lambda = 0, cold passages as in the ERM",
-                                   "PEFA-XS, lambda = 0.5, cold passages as in the ERM", "PEFA-XS, lambda = 0",
-                                   "PEFA-XS, lambda = 0.5", "PEFA-XL, sum, k = 4, lambda = 0",
-                                   "PEFA-XL, sum, k = 4, lambda = 0.5", "PEFA-XL, softmax(0.1), k = 4, lambda = 0",
-                                   "PEFA-XL, softmax(0.1), k = 4, lambda = 0.5", "PEFA-XL, sum, k = 8, lambda = 0",
-                                   "PEFA-XL, sum, k = 8, lambda = 0.5", "PEFA-XL, softmax(0.1), k = 8, lambda = 0",
-                                   "PEFA-XL, softmax(0.1), k = 8, lambda = 0.5"});
+  REQUIRE(described == std::vector<std::string>{
+                           "ERM", "PEFA-XS, lambda = 0", "PEFA-XS, lambda = 0.5",
+                           "PEFA-XS, lambda = 0, cold passages as in the paper",
+                           "PEFA-XS, lambda = 0.5, cold passages as in the paper", "PEFA-XL, sum, k = 4, lambda = 0",
+                           "PEFA-XL, sum, k = 4, lambda = 0.5", "PEFA-XL, softmax(0.1), k = 4, lambda = 0",
+                           "PEFA-XL, softmax(0.1), k = 4, lambda = 0.5", "PEFA-XL, sum, k = 8, lambda = 0",
+                           "PEFA-XL, sum, k = 8, lambda = 0.5", "PEFA-XL, softmax(0.1), k = 8, lambda = 0",
+                           "PEFA-XL, softmax(0.1), k = 8, lambda = 0.5"});
 }
 
 TEST_CASE("make_grid: the default is the plain model, 22 settings of XS and 264 of XL") {
   REQUIRE(detail::make_grid({}).size() == 1 + 22 + 264);
+}
+
+TEST_CASE("make_grid: the library's own methods come after those they are variants of, and XL may be left out") {
+  TuneOptions options{.lambdas = {0.5f}, .cold = {ColdPassage::borrowed}, .max_centroids = {4, 8}, .neighbors = {16}};
+  options.gates = {{GateKind::mean}};
+  options.condense = {0.8f, 1.0f};
+  options.folds = {0.25f};
+  const auto described = [&] {
+    std::vector<std::string> all;
+    for (const TuneEntry& entry : detail::make_grid(options)) all.push_back(describe(entry));
+    return all;
+  };
+  std::vector<std::string> expected{"ERM",
+                                    "PEFA-XS, lambda = 0.5, cold passages borrow",
+                                    "PEFA-XS multi, at most 4 vectors, lambda = 0.5",
+                                    "PEFA-XS multi, at most 8 vectors, lambda = 0.5",
+                                    "PEFA-XL, mean, k = 16, lambda = 0.5",
+                                    "PEFA-XL, queries merged at 0.8, mean, k = 16, lambda = 0.5",
+                                    "PEFA-XL, queries merged at 1, mean, k = 16, lambda = 0.5",
+                                    "PEFA-XL over PEFA-XS(0.25), mean, k = 16, lambda = 0.5"};
+  REQUIRE(described() == expected);
+  options.plain_xl = PlainXl::left_out;
+  expected.erase(expected.begin() + 4);
+  REQUIRE(described() == expected);
+}
+
+TEST_CASE("with_all_methods: adds the library's own methods and keeps the rest") {
+  const TuneOptions options = with_all_methods({.at = 3, .lambdas = {0.5f}});
+  REQUIRE(options.at == 3);
+  REQUIRE(options.max_centroids == std::vector<std::size_t>{4, 8});
+  REQUIRE(options.condense == std::vector<float>{0.8f});
+  REQUIRE(options.folds == std::vector<float>{0.3f, 0.5f});
+  REQUIRE(detail::make_grid(options).size() == 1 + 2 + 2 + 24 * (1 + 1 + 2));
 }
 
 TEST_CASE("TuneGate: is the gate it names, at its temperature") {
@@ -41,9 +74,12 @@ TEST_CASE("TuneGate: is the gate it names, at its temperature") {
 TEST_CASE("describe: names a setting as one would in a table") {
   REQUIRE(describe(TuneEntry{}) == "ERM");
   REQUIRE(describe({.method = TuneMethod::xs, .lambda = 0.1f}) == "PEFA-XS, lambda = 0.1");
-  REQUIRE(describe({.method = TuneMethod::xs, .lambda = 0.5f, .cold = ColdPassage::erm}) ==
-          "PEFA-XS, lambda = 0.5, cold passages as in the ERM");
+  REQUIRE(describe({.method = TuneMethod::xs, .lambda = 0.5f, .cold = ColdPassage::paper}) ==
+          "PEFA-XS, lambda = 0.5, cold passages as in the paper");
+  REQUIRE(describe({.method = TuneMethod::xs_multi, .lambda = 0.5f, .max_centroids = 2}) ==
+          "PEFA-XS multi, at most 2 vectors, lambda = 0.5");
   REQUIRE(describe({.method = TuneMethod::xl, .lambda = 0.0f, .neighbors = 16, .gate = {GateKind::softmax, 0.05f}}) ==
           "PEFA-XL, softmax(0.05), k = 16, lambda = 0");
   REQUIRE(std::string(name(TuneMethod::xl)) + name(GateKind::sum) + name(TuneMetric::ndcg) == "xlsumndcg");
+  REQUIRE(std::string(name(TuneMethod::xs_multi)) + name(ColdPassage::borrowed) == "xs-multiborrowed");
 }

@@ -3,6 +3,7 @@
 #include "catch.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/eval/evaluate.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/io/npy.hpp"
@@ -25,14 +26,39 @@ TEST_CASE("tune: a query that would score 1 with its own pair in Q and Y scores 
   const auto xl = PefaXl<float, FlatIndex<>>::build(passages, queries, relevance, {.lambda = 0.0f, .neighbors = 8});
   REQUIRE(evaluate(xs, queries, relevance, first).recall.at(1).mean == 1.0);
   REQUIRE(evaluate(xl, queries, relevance, first).recall.at(1).mean == 1.0);
+  const auto multi = PefaXsMulti<float, FlatIndex<>>::build(passages, queries, relevance, {.centroids = {.lambda = 0}});
+  REQUIRE(evaluate(multi, queries, relevance, first).recall.at(1).mean == 1.0);
 
   for (const std::size_t folds : {std::size_t{1}, std::size_t{3}, std::size_t{60}}) {
-    const TuneOptions options{
-        .at = 1, .lambdas = {0.0f}, .cold = {ColdPassage::paper}, .neighbors = {1, 8}, .validation = {.folds = folds}};
+    const TuneOptions options{.at = 1,
+                              .lambdas = {0.0f},
+                              .cold = {ColdPassage::paper},
+                              .neighbors = {1, 8},
+                              .condense = {0.9f},
+                              .validation = {.folds = folds}};
     const TuneReport report = tune<float>(passages, queries, relevance, options);
     for (const TuneEntry& entry : report.grid) {
       INFO(describe(entry));
       if (entry.method != TuneMethod::erm) REQUIRE(entry.score == 0.0);
+    }
+  }
+}
+
+TEST_CASE("tune: nor does its own pair help where cold passages keep or borrow a vector") {
+  // As above, but the cold passage has a vector to be found by: each is the opposite of its query.
+  const RowMajorMatrix queries = random_matrix(60, 16, 2);
+  const RowMajorMatrix passages = -queries;
+  std::vector<RelevancePair> pairs;
+  for (Row i = 0; i < 60; ++i) pairs.push_back({QueryId(i), PassageId(i), 1.0f});
+  const RelevanceMatrix relevance = RelevanceMatrix::from_pairs(pairs, 60, 60);
+  TuneOptions options = with_all_methods({.at = 1, .lambdas = {0.0f, 0.5f}});
+  options.cold.push_back(ColdPassage::borrowed);
+  options.folds = {0.0f, 0.3f};
+  for (const std::size_t folds : {std::size_t{1}, std::size_t{3}, std::size_t{60}}) {
+    options.validation.folds = folds;
+    for (const TuneEntry& entry : tune<float>(passages, queries, relevance, options).grid) {
+      INFO(describe(entry));
+      REQUIRE(entry.score == 0.0);
     }
   }
 }
@@ -61,14 +87,14 @@ TEST_CASE("tune: the twin of a held-out query does not give its passage away, un
 TEST_CASE("tune: the same seed gives the same report, whatever the number of threads") {
   const TuningProblem problem = gaussian();
   const auto run = [&](std::size_t threads, std::uint64_t seed) {
-    TuneOptions options;
+    TuneOptions options = with_all_methods({.lambdas = {0.0f, 0.3f, 0.6f, 1.0f}});
     options.validation = {.folds = 2, .max_queries = 70, .seed = seed};
     options.executor = ThreadExecutor(threads);
     return problem.tune(options);
   };
   const TuneReport one = run(1, 4);
   const TuneReport three = run(3, 4);
-  REQUIRE(one.grid.size() == 1 + 2 * 11 + 4 * 6 * 11);
+  REQUIRE(one.grid.size() == 1 + 4 * (2 + 2 + 4 * 4 * 6));
   REQUIRE(one.queries == 70);
   REQUIRE(one.folds == 2);
   for (std::size_t e = 0; e < one.grid.size(); ++e) {
@@ -118,6 +144,49 @@ TEST_CASE("tune: picks the cheapest method within one standard error of the best
   REQUIRE(pick({low, low, nearly, high}) == 3);
 }
 
+TEST_CASE("tune: of methods equally good, picks one search before two, then fewer bytes, then the plainer") {
+  std::vector<TuneEntry> grid{{.method = TuneMethod::erm, .bytes = 100},
+                              {.method = TuneMethod::xs, .bytes = 100},
+                              {.method = TuneMethod::xs_multi, .max_centroids = 8, .bytes = 500},
+                              {.method = TuneMethod::xs_multi, .max_centroids = 4, .bytes = 300},
+                              {.method = TuneMethod::xl, .bytes = 400},
+                              {.method = TuneMethod::xl, .condense = 0.9f, .bytes = 200},
+                              {.method = TuneMethod::xl, .condense = 0.8f, .bytes = 150},
+                              {.method = TuneMethod::xl, .fold = 0.3f, .bytes = 400}};
+  std::vector<std::vector<double>> values(grid.size(), std::vector<double>(20, 0.5));
+  for (const std::size_t expected : {0, 1, 3, 2, 6, 5, 4, 7}) {
+    for (std::size_t e = 0; e < grid.size(); ++e) grid[e].score = detail::mean_of(values[e]);
+    const std::size_t best = detail::best_setting(grid, [](const TuneEntry&) { return true; });
+    REQUIRE(detail::pick_setting(grid, values, best) == expected);
+    values[expected].assign(20, 0.1);  // no longer among the best
+  }
+}
+
+TEST_CASE("tune: bytes are those of the vectors that the retriever built of all queries serves") {
+  const TuningProblem problem = bundled();
+  TuneOptions options = with_all_methods({.lambdas = {0.5f, 1.0f}, .neighbors = {8}, .validation = {.folds = 2}});
+  options.condense = {0.5f, 0.8f};
+  const std::size_t row = 12 * sizeof(float);
+  for (const TuneEntry& entry : problem.tune(options).grid) {
+    std::size_t vectors = 40;
+    if (entry.method == TuneMethod::xs_multi) {
+      vectors = PefaXsMulti<float, FlatIndex<>>::build(
+                    problem.passages, problem.queries, problem.relevance,
+                    {.centroids = {.lambda = entry.lambda, .max_centroids = entry.max_centroids}})
+                    .vector_count();
+    } else if (entry.condense > 0.0f) {
+      vectors +=
+          condense_queries(EmbeddingView<float>(problem.queries), problem.relevance, {.min_cosine = entry.condense})
+              .queries.size();
+      REQUIRE(vectors < 40 + 240);
+    } else if (entry.method == TuneMethod::xl) {
+      vectors += 240;
+    }
+    INFO(describe(entry));
+    REQUIRE(entry.bytes == vectors * row);
+  }
+}
+
 TEST_CASE("tune: data on which the training queries tell make it pick an adapter, with a small p") {
   // Passages mean nothing to the model; the queries of a passage lie about a centre of their own.
   const RowMajorMatrix passages = random_matrix(20, 24, 1);
@@ -160,8 +229,20 @@ TEST_CASE("tune: grids and data that cannot work are refused") {
   REQUIRE_ERROR(ValueError, "tune: neighbors is 0", problem.tune({.neighbors = {4, 0}}));
   REQUIRE_ERROR(ValueError, "0 neighbors and 6 gates", problem.tune({.neighbors = {}}));
   REQUIRE_ERROR(ValueError, "4 neighbors and 0 gates", problem.tune({.gates = {}}));
-  REQUIRE_ERROR(ValueError, "neither PEFA-XS (cold) nor PEFA-XL",
+  REQUIRE_ERROR(ValueError, "neither PEFA-XS (cold, max_centroids) nor PEFA-XL",
                 problem.tune({.cold = {}, .neighbors = {}, .gates = {}}));
+  REQUIRE_ERROR(ValueError, "neither PEFA-XS (cold, max_centroids) nor PEFA-XL",
+                problem.tune({.cold = {}, .plain_xl = PlainXl::left_out}));
+  REQUIRE_ERROR(ValueError, "tune: max_centroids is 0, expected at least 1", problem.tune({.max_centroids = {4, 0}}));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  REQUIRE_ERROR(ValueError, "tune: condense is 0, expected above 0 and at most 1", problem.tune({.condense = {0.0f}}));
+  REQUIRE_ERROR(ValueError, "tune: condense is 1.5, expected above 0", problem.tune({.condense = {0.8f, 1.5f}}));
+  REQUIRE_ERROR(ValueError, "tune: condense is nan", problem.tune({.condense = {nan}}));
+  REQUIRE_ERROR(ValueError, "tune: folds is 1, expected 0 or more and below 1", problem.tune({.folds = {0.5f, 1.0f}}));
+  REQUIRE_ERROR(ValueError, "tune: folds is -0.5, expected 0 or more", problem.tune({.folds = {-0.5f}}));
+  REQUIRE_ERROR(ValueError, "tune: folds is nan", problem.tune({.folds = {nan}}));
+  REQUIRE_ERROR(ValueError, "0 condense and 1 folds, but no neighbors and gates",
+                problem.tune({.neighbors = {}, .gates = {}, .folds = {0.5f}}));
   REQUIRE_ERROR(ValueError, "temperature is 0", problem.tune({.gates = {{GateKind::softmax}}}));
   REQUIRE_ERROR(ValueError, "folds is 0", problem.tune({.validation = {.folds = 0}}));
 

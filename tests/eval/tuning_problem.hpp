@@ -42,4 +42,19 @@ inline TuningProblem lattice() {
   return {integers(70, 1), integers(130, 2)};
 }
 
+/// Many queries a passage, in tight bundles: centroids and condensed queries are fewer than the queries.
+inline TuningProblem bundled() {
+  TuningProblem problem{random_matrix(40, 12, 1), random_matrix(240, 12, 2)};
+  const RowMajorMatrix centres = random_matrix(48, 12, 3);
+  std::vector<RelevancePair> pairs;
+  for (Row q = 0; q < 240; ++q) {
+    const Row bundle = q % 48;
+    problem.queries.row(q) = centres.row(bundle) + 0.3f * problem.queries.row(q);
+    if (q % 17 != 0) pairs.push_back({QueryId(q), PassageId(bundle / 3), 1.0f + static_cast<float>(q % 2)});
+    if (bundle % 5 == 0 && q % 17 != 0) pairs.push_back({QueryId(q), PassageId(20 + bundle / 5), 0.5f});
+  }
+  problem.relevance = RelevanceMatrix::from_pairs(pairs, 240, 40);
+  return problem;
+}
+
 }  // namespace pefa::test

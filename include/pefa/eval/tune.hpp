@@ -4,12 +4,13 @@
 
 #include <chrono>
 #include <cstddef>
-#include <span>
+#include <set>
 #include <vector>
 
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/eval/fold_scorer.hpp"
+#include "pefa/eval/served_bytes.hpp"
 #include "pefa/eval/significance.hpp"
 #include "pefa/eval/statistics.hpp"
 #include "pefa/eval/tune_grid.hpp"
@@ -37,9 +38,10 @@ template <class Accept>
 /// The one-standard-error rule of tune(). @param values  by setting and query
 [[nodiscard]] inline std::size_t pick_setting(const std::vector<TuneEntry>& grid,
                                               const std::vector<std::vector<double>>& values, std::size_t best) {
-  for (const TuneMethod method : {TuneMethod::erm, TuneMethod::xs, TuneMethod::xl}) {
-    const std::size_t candidate = best_setting(grid, [&](const TuneEntry& entry) { return entry.method == method; });
-    if (candidate == grid.size()) continue;
+  std::set<decltype(cost_of(grid[best]))> costs;
+  for (const TuneEntry& entry : grid) costs.insert(cost_of(entry));
+  for (const auto& cost : costs) {
+    const std::size_t candidate = best_setting(grid, [&](const TuneEntry& entry) { return cost_of(entry) == cost; });
     const std::vector<double> behind = paired_differences(values[best], values[candidate]);
     if (mean_of(behind) <= standard_error(behind)) return candidate;
   }
@@ -51,11 +53,17 @@ template <class Accept>
 /// Scores every setting of the grid on held-out training queries and picks the one to use.
 ///
 /// While a query is scored, the pairs of all queries of its fold are out of Q, Y and C; its own passages are the truth,
-/// their weights the grades. Exact search throughout: what an approximate index loses is for evaluate() to say.
+/// their weights the grades. Exact search throughout: what an approximate index loses is for evaluate() to say. What
+/// the grid does not vary (PseudoNorm, queries_per_centroid, shrinkage, CondensedWeight, KnnSimilarity, the cold policy
+/// of multi-vector XS and of folds) is as the library has it by default.
 ///
-/// The pick is the best setting of the cheapest method (ERM < XS < XL) that is within one standard error of the best of
-/// all: the rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3, with the standard error
-/// of the paired difference in the place of the best score's own, since all settings meet the same queries.
+/// The pick is the cheapest method whose score is within noise of the best. Methods that search one index come before
+/// those that search two; among either, fewer bytes of vectors (TuneEntry::bytes) come first, and at equal bytes the
+/// plainer method: ERM < XS < multi-vector XS by bytes < XL over condensed queries by bytes < XL < XL over XS. Of the
+/// settings that cost the same the best stands for all; the first that is within one standard error of the best of all
+/// is picked. That is the rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3, with the
+/// standard error of the paired difference in the place of the best score's own, since all settings meet the same
+/// queries.
 ///
 /// The best of many settings looks a little better on the queries it was chosen on than on new ones; `best.score`,
 /// `gain` and `p_value` share that optimism. Test queries that tune() has not seen give an unbiased figure.
@@ -67,8 +75,10 @@ template <class Accept>
 /// @throws ValueError  an empty input, a row that is not finite, or zero, options out of range, too few queries with
 ///                     passages (see split_validation)
 /// @throws Cancelled   the progress callback said stop
-/// O((2 · n_passages + n_train_queries) · dim) a validation query, little more than scoring it once, and
-/// 8 · settings bytes. The same scores for any number of threads.
+/// O((2 · n_passages + n_train_queries) · dim) a validation query, little more than scoring it once, and 8 · settings
+/// bytes; further c · n_passages · dim for each max_centroids c, n_passages · dim for each fold, n_train_queries · dim
+/// for each cosine. An adapter is made a fold, and centroids and condensed queries once more to count them. The same
+/// scores for any number of threads.
 template <EmbeddingScalar Scalar>
 [[nodiscard]] TuneReport tune(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scalar>& queries,
                               const RelevanceMatrix& relevance, const TuneOptions& options = {}) {
@@ -78,6 +88,7 @@ template <EmbeddingScalar Scalar>
   const auto folds = split_validation(queries, relevance, options.validation);
 
   TuneReport report{.metric = options.metric, .at = options.at, .grid = detail::make_grid(options)};
+  detail::fill_bytes(passages, queries, relevance, options, report.grid);
   for (const auto& held_out : folds) report.queries += held_out.size();
   report.folds = folds.size();
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "pefa/adapter/aggregation.hpp"
@@ -19,8 +20,8 @@ namespace pefa {
 /// What is maximised; see recall_at, ndcg_at and reciprocal_rank_at.
 enum class TuneMetric { recall, ndcg, mrr };
 
-/// The retrievers, cheapest at search first: one index of P, one index of p̃, two indexes.
-enum class TuneMethod { erm, xs, xl };
+/// The retrievers, cheapest at search first: one index of P, one of p̃, one of several p̃ a passage, two indexes.
+enum class TuneMethod { erm, xs, xs_multi, xl };
 
 enum class GateKind { mean, sum, softmax };
 
@@ -30,13 +31,18 @@ enum class GateKind { mean, sum, softmax };
 }
 
 [[nodiscard]] constexpr const char* name(TuneMethod method) noexcept {
-  constexpr const char* names[] = {"erm", "xs", "xl"};
+  constexpr const char* names[] = {"erm", "xs", "xs-multi", "xl"};
   return names[static_cast<std::size_t>(method)];
 }
 
 [[nodiscard]] constexpr const char* name(GateKind kind) noexcept {
   constexpr const char* names[] = {"mean", "sum", "softmax"};
   return names[static_cast<std::size_t>(kind)];
+}
+
+[[nodiscard]] constexpr const char* name(ColdPassage cold) noexcept {
+  constexpr const char* names[] = {"paper", "erm", "borrowed"};
+  return names[static_cast<std::size_t>(cold)];
 }
 
 /// A gate as a value that can be compared, printed and stored.
@@ -57,15 +63,23 @@ struct TuneGate {
   friend bool operator==(const TuneGate&, const TuneGate&) = default;
 };
 
-/// The grid is every combination of the lists below, and the plain model once.
+/// Whether the grid has PEFA-XL as the paper has it: over all training queries and the passages as they are.
+enum class PlainXl { included, left_out };
+
+/// The grid is the plain model once and, of each method, every combination of its lists below. By default that is the
+/// paper's methods; with_all_methods() adds the library's own.
 struct TuneOptions {
   TuneMetric metric = TuneMetric::recall;
   std::size_t at = 10;  ///< the metric's cut-off, at least 1
-  std::vector<float> lambdas{0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f};  ///< λ of XS and XL
-  std::vector<ColdPassage> cold{ColdPassage::paper, ColdPassage::erm};  ///< of XS; empty leaves XS out
-  std::vector<std::size_t> neighbors{8, 16, 32, 64};                    ///< k of XL; empty leaves XL out
+  std::vector<float> lambdas{0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f};  ///< λ of all methods
+  std::vector<ColdPassage> cold{ColdPassage::erm, ColdPassage::paper};  ///< of XS; empty leaves XS out
+  std::vector<std::size_t> max_centroids{};           ///< c of multi-vector XS, at least 1; empty leaves it out
+  std::vector<std::size_t> neighbors{8, 16, 32, 64};  ///< k of XL; empty leaves XL and its variants out
   std::vector<TuneGate> gates{{GateKind::mean},           {GateKind::sum},           {GateKind::softmax, 0.02f},
                               {GateKind::softmax, 0.05f}, {GateKind::softmax, 0.1f}, {GateKind::softmax, 0.2f}};
+  PlainXl plain_xl = PlainXl::included;
+  std::vector<float> condense{};       ///< XL over condensed queries: CondenseParams::min_cosine, above 0, to 1
+  std::vector<float> folds{};          ///< XL over XS: PassageFold::lambda, 0 to below 1
   std::size_t passage_candidates = 0;  ///< of XL, as in PefaXlParams
   ValidationOptions validation{};
   std::size_t randomizations = 10'000;   ///< of the test of the pick against the plain model
@@ -74,45 +88,80 @@ struct TuneOptions {
   Progress progress{};  ///< counts validation queries; stop throws Cancelled
 };
 
-/// One setting and how it did on the validation queries.
+/// The options with every method of the library in the grid: multi-vector XS, XL over condensed queries, XL over XS.
+/// Some four times as many settings; ColdPassage::borrowed, whose cost grows with n_passages², is left to `cold`.
+[[nodiscard]] inline TuneOptions with_all_methods(TuneOptions options = {}) {
+  options.max_centroids = {4, 8};
+  options.condense = {0.8f};
+  options.folds = {0.3f, 0.5f};
+  return options;
+}
+
+/// One setting and how it did on the validation queries. What a method does not have is as it is here.
 struct TuneEntry {
   TuneMethod method = TuneMethod::erm;
-  float lambda = 1.0f;                    ///< 1 for the plain model
-  ColdPassage cold = ColdPassage::erm;  ///< XS only
-  std::size_t neighbors = 0;              ///< XL only; else 0
-  TuneGate gate{};                        ///< XL only
-  double score = 0.0;                     ///< the metric's mean, a fraction
-  double standard_error = 0.0;            ///< of that mean
+  float lambda = 1.0f;                  ///< 1 for the plain model
+  ColdPassage cold = ColdPassage::erm;  ///< XS, multi-vector XS, XL over XS
+  std::size_t max_centroids = 0;        ///< multi-vector XS only
+  std::size_t neighbors = 0;            ///< XL only
+  TuneGate gate{};                      ///< XL only
+  float condense = 0.0f;                ///< XL only: the cosine at which training queries are merged; 0: they are not
+  float fold = 1.0f;                    ///< XL only: λ of the PEFA-XS on its plain side; 1: the passages as they are
+  std::size_t bytes = 0;                ///< of the float vectors it serves when built of all training queries
+  double score = 0.0;                   ///< the metric's mean, a fraction
+  double standard_error = 0.0;          ///< of that mean
 };
 
 struct TuneReport {
   TuneMetric metric = TuneMetric::recall;
   std::size_t at = 0;
-  std::vector<TuneEntry> grid;  ///< the plain model, then XS by cold policy and λ, then XL by k, gate and λ
-  TuneEntry best{};             ///< the highest score; the first in the grid among equals
-  TuneEntry pick{};             ///< the one to use, by the rule at tune()
-  Estimate gain{};              ///< pick − plain model, with its 95 % interval
-  double p_value = 1.0;         ///< of that gain, two-sided
-  std::size_t queries = 0;      ///< how many were scored
+  /// The plain model; XS by cold policy and λ; multi-vector XS by max_centroids and λ; XL by k, gate and λ; XL over
+  /// condensed queries by cosine, XL over XS by fold, each by k, gate and λ.
+  std::vector<TuneEntry> grid;
+  TuneEntry best{};         ///< the highest score; the first in the grid among equals
+  TuneEntry pick{};         ///< the one to use, by the rule at tune()
+  Estimate gain{};          ///< pick − plain model, with its 95 % interval
+  double p_value = 1.0;     ///< of that gain, two-sided
+  std::size_t queries = 0;  ///< how many were scored
   std::size_t folds = 0;
   double seconds = 0.0;
 
   [[nodiscard]] const TuneEntry& erm() const { return grid.front(); }
 };
 
+namespace detail {
+
+/// The gate in words: "softmax(0.05)".
+[[nodiscard]] inline std::string describe(const TuneGate& gate) {
+  return gate.kind == GateKind::softmax ? join_message("softmax(", gate.temperature, ")") : name(gate.kind);
+}
+
+[[nodiscard]] inline const char* describe(ColdPassage cold) noexcept {
+  switch (cold) {
+    case ColdPassage::paper: return ", cold passages as in the paper";
+    case ColdPassage::erm: return "";
+    case ColdPassage::borrowed: return ", cold passages borrow";
+  }
+  return "";
+}
+
+}  // namespace detail
+
 /// A setting in words: "PEFA-XL, softmax(0.05), k = 32, lambda = 0.1".
 [[nodiscard]] inline std::string describe(const TuneEntry& entry) {
+  using detail::join_message;
+  const std::string end = join_message(", lambda = ", entry.lambda);
   switch (entry.method) {
     case TuneMethod::erm: return "ERM";
-    case TuneMethod::xs:
-      return detail::join_message("PEFA-XS, lambda = ", entry.lambda,
-                                  entry.cold == ColdPassage::erm ? ", cold passages as in the ERM" : "");
+    case TuneMethod::xs: return "PEFA-XS" + end + detail::describe(entry.cold);
+    case TuneMethod::xs_multi:
+      return join_message("PEFA-XS multi, at most ", entry.max_centroids, " vectors", end,
+                          detail::describe(entry.cold));
     case TuneMethod::xl: break;
   }
-  const std::string gate = entry.gate.kind == GateKind::softmax
-                               ? detail::join_message("softmax(", entry.gate.temperature, ")")
-                               : std::string(name(entry.gate.kind));
-  return detail::join_message("PEFA-XL, ", gate, ", k = ", entry.neighbors, ", lambda = ", entry.lambda);
+  const std::string over = entry.fold < 1.0f ? join_message(" over PEFA-XS(", entry.fold, ")") : "";
+  const std::string merged = entry.condense > 0.0f ? join_message(", queries merged at ", entry.condense) : "";
+  return join_message("PEFA-XL", over, merged, ", ", detail::describe(entry.gate), ", k = ", entry.neighbors, end);
 }
 
 namespace detail {
@@ -125,13 +174,47 @@ inline void require_tune_options(const TuneOptions& options) {
     fail<ValueError>("tune: ", options.neighbors.size(), " neighbors and ", options.gates.size(),
                      " gates, expected at least 1 of both, or none of either to leave PEFA-XL out");
   }
-  if (options.cold.empty() && options.gates.empty()) {
-    fail<ValueError>("tune: neither PEFA-XS (cold) nor PEFA-XL (neighbors, gates) is in the grid");
+  const std::size_t variants = options.condense.size() + options.folds.size();
+  if (options.gates.empty() && variants > 0) {
+    fail<ValueError>("tune: ", options.condense.size(), " condense and ", options.folds.size(),
+                     " folds, but no neighbors and gates for the PEFA-XL they are variants of");
+  }
+  const bool has_xl = !options.gates.empty() && (options.plain_xl == PlainXl::included || variants > 0);
+  if (options.cold.empty() && options.max_centroids.empty() && !has_xl) {
+    fail<ValueError>("tune: neither PEFA-XS (cold, max_centroids) nor PEFA-XL (neighbors, gates) is in the grid");
+  }
+  for (const std::size_t c : options.max_centroids) {
+    if (c == 0) fail<ValueError>("tune: max_centroids is 0, expected at least 1");
   }
   for (const std::size_t k : options.neighbors) {
     if (k == 0) fail<ValueError>("tune: neighbors is 0, expected at least 1");
   }
   for (const TuneGate& gate : options.gates) (void)gate.policy();
+  for (const float cosine : options.condense) {
+    if (!(cosine > 0.0f && cosine <= 1.0f)) {
+      fail<ValueError>("tune: condense is ", cosine, ", expected above 0 and at most 1");
+    }
+  }
+  for (const float lambda : options.folds) {
+    if (!(lambda >= 0.0f && lambda < 1.0f)) {
+      fail<ValueError>("tune: folds is ", lambda, ", expected 0 or more and below 1, which is no fold");
+    }
+  }
+}
+
+/// Adds PEFA-XL by k, gate and λ. @param variant  what all of them have in common
+inline void add_xl(const TuneOptions& options, TuneEntry variant, std::vector<TuneEntry>& grid) {
+  variant.method = TuneMethod::xl;
+  for (const std::size_t neighbors : options.neighbors) {
+    for (const TuneGate& gate : options.gates) {
+      for (const float lambda : options.lambdas) {
+        variant.neighbors = neighbors;
+        variant.gate = gate;
+        variant.lambda = lambda;
+        grid.push_back(variant);
+      }
+    }
+  }
 }
 
 /// Every setting, in the order of TuneReport::grid.
@@ -142,14 +225,21 @@ inline void require_tune_options(const TuneOptions& options) {
       grid.push_back({.method = TuneMethod::xs, .lambda = lambda, .cold = cold});
     }
   }
-  for (const std::size_t neighbors : options.neighbors) {
-    for (const TuneGate& gate : options.gates) {
-      for (const float lambda : options.lambdas) {
-        grid.push_back({.method = TuneMethod::xl, .lambda = lambda, .neighbors = neighbors, .gate = gate});
-      }
+  for (const std::size_t centroids : options.max_centroids) {
+    for (const float lambda : options.lambdas) {
+      grid.push_back({.method = TuneMethod::xs_multi, .lambda = lambda, .max_centroids = centroids});
     }
   }
+  if (options.plain_xl == PlainXl::included) add_xl(options, {}, grid);
+  for (const float cosine : options.condense) add_xl(options, {.condense = cosine}, grid);
+  for (const float lambda : options.folds) add_xl(options, {.fold = lambda}, grid);
   return grid;
+}
+
+/// What a setting costs, to be compared: how many searches, the bytes they go through, and among equals the method.
+[[nodiscard]] inline auto cost_of(const TuneEntry& entry) {
+  const int searches = entry.method == TuneMethod::xl ? 2 : 1;
+  return std::tuple(searches, entry.bytes, entry.method, entry.fold < 1.0f);
 }
 
 }  // namespace detail

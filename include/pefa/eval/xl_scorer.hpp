@@ -1,0 +1,180 @@
+// pefa: PEFA-XL and its variants (over condensed queries, over PEFA-XS) under every setting of a tuning grid. A part of
+// FoldScorer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/condense.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/top_k.hpp"
+#include "pefa/eval/score_tiles.hpp"
+#include "pefa/eval/tune_grid.hpp"
+#include "pefa/eval/validation_split.hpp"
+#include "pefa/eval/vote_blender.hpp"
+#include "pefa/simd/kernels.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/embedding_view.hpp"
+#include "pefa/store/relevance_matrix.hpp"
+
+namespace pefa::detail {
+
+/// The queries that train, as a retriever built of them alone would get them.
+template <class Scalar>
+[[nodiscard]] CondensedQueries condense_others(const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
+                                               const std::vector<QueryId>& training, float min_cosine,
+                                               const BuildOptions& options) {
+  auto rows = EmbeddingStore<float>::zeros(training.size(), queries.dim());
+  std::vector<RelevancePair> pairs;
+  for (Row i = 0; i < training.size(); ++i) {
+    queries.decode(training[i].row(), rows.mutable_row(i));
+    const RelevanceMatrix::Entries entries = relevance.passages_of(training[i]);
+    for (std::size_t e = 0; e < entries.size(); ++e) {
+      pairs.push_back({QueryId(i), PassageId(static_cast<Row>(entries.columns[e])), entries.weights[e]});
+    }
+  }
+  return condense_queries(rows.view(), RelevanceMatrix::from_pairs(pairs, training.size(), relevance.cols()),
+                          {.min_cosine = min_cosine}, options);
+}
+
+/// Blends what a plain side offers with what the nearest training queries vote for. A plain side is P, or p̃ of PEFA-XS;
+/// the training queries are all that are not held out, or those condensed.
+template <EmbeddingScalar Scalar>
+class XlScorer {
+ public:
+  using Ranked = std::vector<std::vector<Neighbor>>;  // by query, best first
+
+  /// A block of queries and what they found.
+  struct Evidence {
+    Ranked nearest;                 // rows of Q
+    std::vector<Ranked> condensed;  // by cosine; rows of condensed queries
+    std::vector<Ranked> folded;     // by fold; passages
+  };
+
+  /// Everything passed by reference must outlive the scorer, but `training`: Y without the pairs of held-out queries.
+  XlScorer(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scalar>& queries,
+           const RelevanceMatrix& relevance, const RelevanceMatrix& training, const TuneOptions& options,
+           const std::vector<QueryId>& held_out, std::size_t depth)
+      : passages_(passages), queries_(queries), relevance_(relevance), options_(options), depth_(depth) {
+    if (options.neighbors.empty()) return;
+    most_neighbors_ = *std::max_element(options.neighbors.begin(), options.neighbors.end());
+    training_ = other_queries(queries.size(), held_out);
+    const BuildOptions building{options.executor, {}};
+    for (const float cosine : options.condense) {
+      condensed_.push_back(condense_others(queries, relevance, training_, cosine, building));
+    }
+    for (const float lambda : options.folds) {
+      folded_.push_back(fold_passages(passages, queries, training, {.lambda = lambda}, building));
+    }
+  }
+
+  [[nodiscard]] Evidence start(const RowMajorMatrix& queries) const {
+    Evidence evidence;
+    const auto count = static_cast<std::size_t>(queries.rows());
+    evidence.nearest.resize(count);
+    if (has_plain() || !folded_.empty()) {
+      evidence.nearest =
+          nearest_of(queries, queries_, training_.size(), [&](std::size_t i) { return training_[i].row(); });
+      for (auto& nearest : evidence.nearest) {  // training_ ascends: the order of ties stays
+        for (Neighbor& neighbor : nearest) neighbor.row = training_[neighbor.row].row();
+      }
+    }
+    for (const CondensedQueries& condensed : condensed_) {
+      evidence.condensed.push_back(nearest_of(queries, condensed.queries.view(), condensed.queries.size(), identity));
+    }
+    for (const auto& folded : folded_) {
+      std::vector<TopK> best;
+      for (const auto& nearest : evidence.nearest) best.emplace_back(offers(nearest, relevance_));
+      evidence.folded.push_back(best_rows(queries, folded.view(), folded.size(), identity, std::move(best)));
+    }
+    return evidence;
+  }
+
+  /// How many passages of P query q of the block may need.
+  [[nodiscard]] std::size_t offers(const Evidence& evidence, std::size_t q) const {
+    std::size_t most = offers(evidence.nearest[q], relevance_);
+    for (std::size_t c = 0; c < condensed_.size(); ++c) {
+      most = std::max(most, offers(evidence.condensed[c][q], condensed_[c].relevance));
+    }
+    return most;
+  }
+
+  [[nodiscard]] VoteBlender blender() const {
+    return VoteBlender(options_.neighbors.empty() ? 0 : passages_.size(), options_.lambdas, depth_,
+                       options_.passage_candidates);
+  }
+
+  /// Calls on_ranking(hits) for a query's rankings in the order of make_grid().
+  /// @param erm  what P offers query q, offers() or more of them
+  template <class OnRanking>
+  void rank(const Evidence& evidence, std::size_t q, const float* query, const std::vector<Neighbor>& erm,
+            VoteBlender& blender, const OnRanking& on_ranking) const {
+    if (has_plain()) blend(passages_, query, erm, evidence.nearest[q], relevance_, blender, on_ranking);
+    for (std::size_t c = 0; c < condensed_.size(); ++c) {
+      blend(passages_, query, erm, evidence.condensed[c][q], condensed_[c].relevance, blender, on_ranking);
+    }
+    for (std::size_t f = 0; f < folded_.size(); ++f) {
+      blend(folded_[f].view(), query, evidence.folded[f][q], evidence.nearest[q], relevance_, blender, on_ranking);
+    }
+  }
+
+ private:
+  static constexpr auto identity = [](std::size_t i) { return i; };
+
+  [[nodiscard]] bool has_plain() const { return !options_.neighbors.empty() && options_.plain_xl == PlainXl::included; }
+
+  template <class RowScalar, class RowOf>
+  [[nodiscard]] Ranked nearest_of(const RowMajorMatrix& queries, const EmbeddingView<RowScalar>& rows, std::size_t n,
+                                  const RowOf& row_of) const {
+    std::vector<TopK> best(static_cast<std::size_t>(queries.rows()), TopK(std::min(most_neighbors_, n)));
+    return best_rows(queries, rows, n, row_of, std::move(best));
+  }
+
+  /// How many passages of the plain side PefaXl would ask for at most: one more for each vote below 0.
+  [[nodiscard]] std::size_t offers(const std::vector<Neighbor>& nearest, const RelevanceMatrix& relevance) const {
+    std::size_t votes_below_zero = 0;
+    for (const Neighbor& neighbor : nearest) {
+      if (neighbor.score < 0.0f) votes_below_zero += relevance.passages_of(QueryId(neighbor.row)).size();
+    }
+    const std::size_t candidates = options_.neighbors.empty() ? 0 : options_.passage_candidates;
+    return std::min(std::max(depth_ + votes_below_zero, candidates), passages_.size());
+  }
+
+  /// One query under every k, gate and λ. @param plain  the rows of the plain side, which offers `offered`
+  template <class OnRanking>
+  void blend(const EmbeddingView<Scalar>& plain, const float* query, const std::vector<Neighbor>& offered,
+             const std::vector<Neighbor>& nearest, const RelevanceMatrix& relevance, VoteBlender& blender,
+             const OnRanking& on_ranking) const {
+    std::vector<Hit> unblended;
+    for (std::size_t i = 0; i < std::min(depth_, offered.size()); ++i) {
+      unblended.push_back({PassageId(offered[i].row), offered[i].score});
+    }
+    blender.start(offered, nearest, relevance, [&](Row passage) {
+      return simd::dot_kernel<Scalar>()(query, plain.row(passage), plain.dim(), plain.scale(passage));
+    });
+    for (const std::size_t neighbors : options_.neighbors) {
+      for (const TuneGate& gate : options_.gates) {
+        blender.count_votes(neighbors, gate.policy());
+        for (std::size_t l = 0; l < options_.lambdas.size(); ++l) {
+          on_ranking(options_.lambdas[l] == 1.0f ? std::span<const Hit>(unblended) : blender.rank(l));
+        }
+      }
+    }
+  }
+
+  const EmbeddingView<Scalar>& passages_;
+  const EmbeddingView<Scalar>& queries_;
+  const RelevanceMatrix& relevance_;
+  const TuneOptions& options_;
+  std::size_t depth_;
+  std::size_t most_neighbors_ = 0;
+  std::vector<QueryId> training_;
+  std::vector<CondensedQueries> condensed_;     // by cosine
+  std::vector<EmbeddingStore<Scalar>> folded_;  // by fold
+};
+
+}  // namespace pefa::detail
