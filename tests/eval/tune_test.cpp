@@ -162,31 +162,6 @@ TEST_CASE("tune: of methods equally good, picks one search before two, then fewe
   }
 }
 
-TEST_CASE("tune: bytes are those of the vectors that the retriever built of all queries serves") {
-  const TuningProblem problem = bundled();
-  TuneOptions options = with_all_methods({.lambdas = {0.5f, 1.0f}, .neighbors = {8}, .validation = {.folds = 2}});
-  options.condense = {0.5f, 0.8f};
-  const std::size_t row = 12 * sizeof(float);
-  for (const TuneEntry& entry : problem.tune(options).grid) {
-    std::size_t vectors = 40;
-    if (entry.method == TuneMethod::xs_multi) {
-      vectors = PefaXsMulti<float, FlatIndex<>>::build(
-                    problem.passages, problem.queries, problem.relevance,
-                    {.centroids = {.lambda = entry.lambda, .max_centroids = entry.max_centroids}})
-                    .vector_count();
-    } else if (entry.condense > 0.0f) {
-      vectors +=
-          condense_queries(EmbeddingView<float>(problem.queries), problem.relevance, {.min_cosine = entry.condense})
-              .queries.size();
-      REQUIRE(vectors < 40 + 240);
-    } else if (entry.method == TuneMethod::xl) {
-      vectors += 240;
-    }
-    INFO(describe(entry));
-    REQUIRE(entry.bytes == vectors * row);
-  }
-}
-
 TEST_CASE("tune: data on which the training queries tell make it pick an adapter, with a small p") {
   // Passages mean nothing to the model; the queries of a passage lie about a centre of their own.
   const RowMajorMatrix passages = random_matrix(20, 24, 1);
