@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "commands.hpp"
@@ -24,16 +25,24 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// What another command needs to build the setting; null where a method does not have it.
 Json to_json(const TuneEntry& entry) {
   const bool is_xl = entry.method == TuneMethod::xl;
-  const bool is_softmax = is_xl && entry.gate.kind == GateKind::softmax;
+  const bool is_multi = entry.method == TuneMethod::xs_multi;
+  const bool has_fold = is_xl && entry.fold < 1.0f;
+  const bool has_cold = entry.method == TuneMethod::xs || is_multi || has_fold;
+  const auto when = [](bool applies, const auto& value) { return applies ? Json(value) : Json(nullptr); };
   Json json;
   json["method"] = name(entry.method);
   json["lambda"] = entry.lambda;
-  json["cold"] = entry.method == TuneMethod::xs ? Json(entry.cold == ColdPassage::erm ? "erm" : "paper") : Json();
-  json["neighbors"] = is_xl ? Json(entry.neighbors) : Json();
-  json["gate"] = is_xl ? Json(name(entry.gate.kind)) : Json();
-  json["temperature"] = is_softmax ? Json(entry.gate.temperature) : Json();
+  json["cold"] = when(has_cold, name(entry.cold));
+  json["max_centroids"] = when(is_multi, entry.max_centroids);
+  json["neighbors"] = when(is_xl, entry.neighbors);
+  json["gate"] = when(is_xl, name(entry.gate.kind));
+  json["temperature"] = when(is_xl && entry.gate.kind == GateKind::softmax, entry.gate.temperature);
+  json["condense"] = when(is_xl && entry.condense > 0.0f, entry.condense);
+  json["fold"] = when(has_fold, entry.fold);
+  json["bytes"] = entry.bytes;
   json["score"] = entry.score;
   json["standard_error"] = entry.standard_error;
   return json;
@@ -60,22 +69,33 @@ Json to_json(const TuneReport& report) {
 std::string family(const TuneEntry& entry) {
   switch (entry.method) {
     case TuneMethod::erm: return "ERM";
-    case TuneMethod::xs: return entry.cold == ColdPassage::erm ? "PEFA-XS, cold as ERM" : "PEFA-XS";
+    case TuneMethod::xs:
+      if (entry.cold == ColdPassage::erm) return "PEFA-XS";
+      return entry.cold == ColdPassage::paper ? "PEFA-XS, cold as in the paper" : "PEFA-XS, cold borrow";
+    case TuneMethod::xs_multi: return fmt::format("PEFA-XS multi({})", entry.max_centroids);
     case TuneMethod::xl: break;
   }
+  const std::string over = entry.fold < 1.0f ? fmt::format(" over XS({})", entry.fold) : "";
+  const std::string merged = entry.condense > 0.0f ? fmt::format(", merged at {}", entry.condense) : "";
   std::string gate = name(entry.gate.kind);
   if (entry.gate.kind == GateKind::softmax) gate += fmt::format("({})", entry.gate.temperature);
-  return "PEFA-XL " + gate;
+  return "PEFA-XL" + over + " " + gate + merged;
+}
+
+std::string row(const std::string& method, const std::string& lambda, const std::string& k, const std::string& score,
+                const std::string& error, const std::string& megabytes) {
+  return fmt::format("{:<34}{:>8}{:>5}{:>12}{:>8}{:>10}", method, lambda, k, score, error, megabytes);
 }
 
 std::string line(const TuneEntry& entry, const TuneReport& report) {
-  const bool is_xl = entry.method == TuneMethod::xl;
-  return fmt::format("{:<24}{:>8}{:>5}{:>12.2f}{:>8.2f}{}\n", family(entry),
-                     entry.method == TuneMethod::erm ? "-" : fmt::format("{:.2g}", entry.lambda),
-                     is_xl ? std::to_string(entry.neighbors) : "-", 100 * entry.score, 100 * entry.standard_error,
-                     describe(entry) == describe(report.pick)   ? "  <- pick"
-                     : describe(entry) == describe(report.best) ? "  <- best"
-                                                                : "");
+  const std::string mark = describe(entry) == describe(report.pick)   ? "  <- pick"
+                           : describe(entry) == describe(report.best) ? "  <- best"
+                                                                      : "";
+  return row(family(entry), entry.method == TuneMethod::erm ? "-" : fmt::format("{:.2g}", entry.lambda),
+             entry.method == TuneMethod::xl ? std::to_string(entry.neighbors) : "-",
+             fmt::format("{:.2f}", 100 * entry.score), fmt::format("{:.2f}", 100 * entry.standard_error),
+             fmt::format("{:.3g}", static_cast<double>(entry.bytes) / 1e6)) +
+         mark + "\n";
 }
 
 std::string sureness(const TuneReport& report) {
@@ -106,8 +126,8 @@ std::string to_table(const TuneReport& report, bool whole_grid) {
       if (family(*entry) == family(report.pick)) entry = &report.pick;
     }
   }
-  std::string text = fmt::format("{:<24}{:>8}{:>5}{:>12}{:>8}\n", "method", "lambda", "k",
-                                 fmt::format("{}@{}", name(report.metric), report.at), "s.e.");
+  const std::string metric = fmt::format("{}@{}", name(report.metric), report.at);
+  std::string text = row("method", "lambda", "k", metric, "s.e.", "MB") + "\n";
   for (const TuneEntry* entry : shown) text += line(*entry, report);
   text += fmt::format("{} settings on {} held-out training queries in {} folds, {:.1f} s\n\n", report.grid.size(),
                       report.queries, report.folds, report.seconds);
@@ -130,10 +150,36 @@ void parse_metric(const std::string& text, TuneOptions& options) {
   throw CLI::ValidationError("--metric", "'" + text + "' is no metric, expected recall@K, ndcg@K or mrr@K");
 }
 
+constexpr const char* xs = "xs";
+constexpr const char* xs_multi = "xs-multi";
+constexpr const char* xl = "xl";
+constexpr const char* xl_condensed = "xl-condensed";
+constexpr const char* xl_fold = "xl-fold";
+constexpr const char* all_methods = "all";
+
+/// Leaves in the grid what --methods names, beside the plain model.
+void choose_methods(const std::vector<std::string>& methods, TuneOptions& options) {
+  const auto has = [&](const char* method) {
+    return std::any_of(methods.begin(), methods.end(),
+                       [&](const std::string& each) { return each == method || each == all_methods; });
+  };
+  options = with_all_methods(std::move(options));
+  if (!has(xs)) options.cold.clear();
+  if (!has(xs_multi)) options.max_centroids.clear();
+  if (!has(xl)) options.plain_xl = PlainXl::left_out;
+  if (!has(xl_condensed)) options.condense.clear();
+  if (!has(xl_fold)) options.folds.clear();
+  if (!has(xl) && !has(xl_condensed) && !has(xl_fold)) {
+    options.neighbors.clear();
+    options.gates.clear();
+  }
+}
+
 struct TuneCommand {
   DataFiles files;
   TuneOptions options;
   std::string metric = "recall@10";
+  std::vector<std::string> methods{xs, xl};
   std::string duplicates = "together";
   std::size_t threads = 0;
   bool whole_grid = false;
@@ -142,6 +188,7 @@ struct TuneCommand {
   void run() const {
     TuneOptions asked = options;
     parse_metric(metric, asked);
+    choose_methods(methods, asked);
     asked.validation.duplicates = duplicates == "apart" ? DuplicateQueries::apart : DuplicateQueries::together;
     const TrainingData data = files.read_training(Training::used);
     const TuneReport report = [&] {
@@ -165,7 +212,14 @@ void add_tune_command(CLI::App& app) {
   tuned->files.add_training(command, Required::yes);
   tuned->files.add_reading(command);
   command.add_option("--metric", tuned->metric, "what to maximise: recall@K, ndcg@K or mrr@K")->capture_default_str();
-  command.add_option("--lambdas", options.lambdas, "XS and XL: the lambdas to try (default: 0, 0.1, ... 1)")
+  command
+      .add_option("--methods", tuned->methods,
+                  "what to try beside the plain model: xs, xs-multi, xl, xl-condensed (near training queries merged), "
+                  "xl-fold (XL over XS), or all")
+      ->delimiter(',')
+      ->check(CLI::IsMember({xs, xs_multi, xl, xl_condensed, xl_fold, all_methods}))
+      ->capture_default_str();
+  command.add_option("--lambdas", options.lambdas, "all methods: the lambdas to try (default: 0, 0.1, ... 1)")
       ->delimiter(',')
       ->check(CLI::Range(0.0, 1.0));
   command.add_option("--neighbors", options.neighbors, "XL: the k to try (default: 8,16,32,64)")
@@ -191,10 +245,11 @@ void add_tune_command(CLI::App& app) {
   add_threads_option(command, tuned->threads);
   tuned->output.add_options(command);
   command.footer(
-      "Test data are not asked for: measure the pick on them with pefa eval --tuned tune.json.\n"
+      "The pick is the cheapest method whose score is within noise of the best: one search before two, then fewer\n"
+      "bytes of vectors (MB). Test data are not asked for: measure the pick on them with pefa eval --tuned tune.json.\n"
       "Example:\n"
       "  pefa tune --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --metric recall@10 \\\n"
-      "            --json tune.json\n"
+      "            --methods all --json tune.json\n"
       "  pefa build --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --tuned tune.json --out x.pefa");
   command.callback([tuned] { tuned->run(); });
 }

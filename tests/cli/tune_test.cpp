@@ -1,4 +1,5 @@
 // pefa tune and bench: what they print, what their JSON says, and that eval and build take it.
+#include <map>
 #include <string>
 
 #include "cli_support.hpp"
@@ -49,6 +50,53 @@ TEST_CASE("pefa tune: its JSON has the whole grid, and eval, build and export-xs
   run_well("eval --quiet --tuned " + json_file + files.training() + files.testing());
 }
 
+TEST_CASE("pefa tune: --methods says what is in the grid, and each setting what it is made of", "[tune]") {
+  const Files files;
+  const std::string tune = "tune --quiet --json - --folds 2 --lambdas 0.3,1 --neighbors 8" + files.training();
+  const auto methods = [&tune](const std::string& asked) {
+    const Json json = Json::parse(run_well(tune + " --methods " + asked));
+    std::map<std::string, std::size_t> counts;
+    for (const Json& entry : json["grid"]) {
+      const std::string method = entry["method"];
+      ++counts[!entry["condense"].is_null() ? "xl-condensed" : !entry["fold"].is_null() ? "xl-fold" : method];
+    }
+    return counts;
+  };
+  using Counts = std::map<std::string, std::size_t>;
+  REQUIRE(methods("xs") == Counts{{"erm", 1}, {"xs", 4}});
+  REQUIRE(methods("xs,xl") == Counts{{"erm", 1}, {"xs", 4}, {"xl", 12}});
+  REQUIRE(methods("xs-multi") == Counts{{"erm", 1}, {"xs-multi", 4}});
+  REQUIRE(methods("xl-condensed,xs-multi") == Counts{{"erm", 1}, {"xs-multi", 4}, {"xl-condensed", 12}});
+  REQUIRE(methods("xl-fold") == Counts{{"erm", 1}, {"xl-fold", 24}});
+  const Counts every{{"erm", 1}, {"xs", 4}, {"xs-multi", 4}, {"xl", 12}, {"xl-condensed", 12}, {"xl-fold", 24}};
+  REQUIRE(methods("all") == every);
+  REQUIRE(methods("xs,xs-multi,xl,xl-condensed,xl-fold") == every);
+
+  const Json grid = Json::parse(run_well(tune + " --methods all"))["grid"];
+  const std::size_t plain = 30 * 8 * sizeof(float);
+  for (const Json& entry : grid) {
+    INFO(entry.dump());
+    const bool is_xl = entry["method"] == "xl";
+    const bool is_multi = entry["method"] == "xs-multi";
+    const bool has_fold = !entry["fold"].is_null();
+    REQUIRE(entry["max_centroids"].is_null() == !is_multi);
+    REQUIRE(entry["cold"].is_null() == !(entry["method"] == "xs" || is_multi || has_fold));
+    for (const char* key : {"neighbors", "gate"}) REQUIRE(entry[key].is_null() == !is_xl);
+    REQUIRE(entry["temperature"].is_null() == (entry["gate"] != "softmax"));
+    if (!is_xl) REQUIRE((entry["condense"].is_null() && entry["fold"].is_null()));
+    const std::size_t bytes = entry["bytes"];
+    if (is_xl && entry["condense"].is_null()) REQUIRE(bytes == plain + 40 * 8 * sizeof(float));
+    if (entry["method"] == "erm" || entry["method"] == "xs") REQUIRE(bytes == plain);
+    if (is_multi && entry["lambda"] != 1.0) REQUIRE(bytes > plain);
+  }
+  const std::string table = run_well("tune --quiet --methods all" + files.training());
+  for (const char* text : {"MB", "PEFA-XS multi(4)", "PEFA-XS multi(8)", "PEFA-XL softmax(0.05), merged at 0.8",
+                           "PEFA-XL over XS(0.3) softmax(0.05)", "PEFA-XL over XS(0.5) sum"}) {
+    INFO(text);
+    REQUIRE(table.find(text) != std::string::npos);
+  }
+}
+
 TEST_CASE("pefa tune: wrong calls and tune.json files", "[bad input]") {
   const Files files;
   const std::string tune = "tune" + files.training();
@@ -58,6 +106,7 @@ TEST_CASE("pefa tune: wrong calls and tune.json files", "[bad input]") {
   require_refused(tune + " --lambdas 0.5,1.5", 2, "--lambdas");
   require_refused(tune + " --neighbors 0", 2, "--neighbors");
   require_refused(tune + " --folds 0", 2, "--folds");
+  require_refused(tune + " --methods xs,xz", 2, "--methods");
   require_refused(tune + " --quiet --folds 1000", 1, "folds is 1000");
   require_refused("tune --passages " + files.passages, 2, "--train-");
 
