@@ -40,7 +40,7 @@ AnyRetriever open_retriever(const Method& method, const io::ArchiveReader& reade
 
 }  // namespace
 
-AnyRetriever build(const Method& method, const TrainingData& data, const BuildOptions& options) {
+AnyRetriever build(const Method& method, const TrainingView& data, const BuildOptions& options) {
   if (method.index == "flat") return build_over_flat(method, data, options);
   if (method.index == "quantized") return build_over_quantized(method, data, options);
   return build_over_hnsw(method, data, options);

@@ -11,6 +11,7 @@
 #include "data_files.hpp"
 #include "method.hpp"
 #include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/io/archive_reader.hpp"
 #include "pefa/io/external_ids.hpp"
@@ -32,8 +33,7 @@ class RetrieverInterface {
   [[nodiscard]] virtual std::size_t passage_count() const = 0;
   [[nodiscard]] virtual std::size_t dim() const = 0;
   [[nodiscard]] virtual std::size_t memory_bytes() const = 0;
-  virtual void save(const std::filesystem::path& path, const io::ExternalIds* passage_ids,
-                    const Progress& progress) const = 0;
+  virtual void save(const std::filesystem::path& path, const SaveOptions& options) const = 0;
 };
 
 /// A retriever whose type was chosen at run time; satisfies pefa::Retriever. Copies share it.
@@ -57,19 +57,21 @@ class AnyRetriever {
   [[nodiscard]] std::size_t dim() const { return held_->dim(); }
   [[nodiscard]] std::size_t memory_bytes() const { return held_->memory_bytes(); }
 
-  /// Writes the archive, whole or not at all. @param passage_ids  may be null
-  void save(const std::filesystem::path& path, const io::ExternalIds* passage_ids, const Progress& progress) const {
-    held_->save(path, passage_ids, progress);
-  }
+  /// Writes the archive, whole or not at all.
+  void save(const std::filesystem::path& path, const SaveOptions& options) const { held_->save(path, options); }
+
+  /// Keeps what its indexes borrow, where nobody else does.
+  void keep(std::shared_ptr<const void> borrowed) { borrowed_ = std::move(borrowed); }
 
  private:
+  std::shared_ptr<const void> borrowed_;
   std::shared_ptr<const RetrieverInterface> held_;
 };
 
 static_assert(Retriever<AnyRetriever>);
 
 /// Builds what `method` names. Indexes may borrow the passages and queries, which must outlive the result.
-[[nodiscard]] AnyRetriever build(const Method& method, const TrainingData& data, const BuildOptions& options);
+[[nodiscard]] AnyRetriever build(const Method& method, const TrainingView& data, const BuildOptions& options);
 
 /// An archive that is open.
 struct OpenArchive {

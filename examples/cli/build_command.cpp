@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "measure.hpp"
 #include "output.hpp"
+#include "pefa/io/archive_metadata.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -27,7 +28,11 @@ struct BuildCommand {
     const Built built = build_with_progress(built_method, training, threads, output.verbosity());
     {
       ProgressBar bar("saving", output.verbosity(), Unit::bytes);
-      built.retriever.save(out, training.passage_ids ? &*training.passage_ids : nullptr, bar.callback());
+      io::ArchiveMetadata notes;
+      if (built_method.condense) notes.add("condense", *built_method.condense);
+      built.retriever.save(out, {.passage_ids = training.passage_ids ? &*training.passage_ids : nullptr,
+                                 .notes = &notes,
+                                 .progress = bar.callback()});
     }
     const auto bytes = std::filesystem::file_size(out);
     nlohmann::ordered_json json = to_json(built_method);
@@ -62,6 +67,8 @@ void add_build_command(CLI::App& app) {
       "Examples:\n"
       "  pefa build --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --method xl --lambda 0.1 \\\n"
       "             --gate softmax --index quantized --out x.pefa\n"
+      "  pefa build --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --method xl --lambda 0.3 \\\n"
+      "             --gate softmax --fold 0.3 --condense 0.85 --out x.pefa\n"
       "  pefa build --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --tuned tune.json --out x.pefa");
   command.callback([build] { build->run(); });
 }

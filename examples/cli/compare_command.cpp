@@ -31,7 +31,7 @@ class Texts {
 
 struct CompareCommand {
   DataFiles files;
-  Method method;  // the parameters that all methods share
+  Method method;  // the parameters that all methods share, and those of XL
   float xs_lambda = 0.5f;
   float xl_lambda = 0.1f;
   Measurement measurement;
@@ -40,7 +40,10 @@ struct CompareCommand {
   std::string query_texts;
 
   [[nodiscard]] std::vector<Method> methods() const {
-    std::vector<Method> all(5, method);
+    Method plain = method;
+    plain.fold.reset();
+    plain.condense.reset();
+    std::vector<Method> all{plain, plain, method, method, method};
     all[1].name = "xs";
     all[1].lambda = xs_lambda;
     const char* gates[] = {"mean", "sum", "softmax"};

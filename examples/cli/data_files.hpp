@@ -25,6 +25,13 @@ struct TrainingData {
   std::optional<io::ExternalIds> passage_ids;
 };
 
+/// P, Q and Y to build from, which somebody else keeps.
+struct TrainingView {
+  EmbeddingView<float> passages;
+  EmbeddingView<float> queries;
+  const RelevanceMatrix& relevance;
+};
+
 /// Held-out queries and what is relevant to them.
 struct TestData {
   EmbeddingStore<float> queries;

@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "interrupt.hpp"
+#include "pefa/adapter/condense.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -20,10 +22,19 @@ void add_threads_option(CLI::App& command, std::size_t& threads) {
 }
 
 Built build_with_progress(const Method& method, const TrainingData& data, std::size_t threads, Verbosity verbosity) {
-  ProgressBar bar("building " + method.label(), verbosity);
   const InterruptibleExecutor executor(threads);
   const auto start = std::chrono::steady_clock::now();
-  AnyRetriever retriever = build(method, data, {executor, bar.callback()});
+  std::shared_ptr<const CondensedQueries> condensed;
+  if (method.condense) {
+    ProgressBar bar("condensing queries", verbosity);
+    condensed = std::make_shared<CondensedQueries>(condense_queries(
+        data.queries.view(), data.relevance, {.min_cosine = *method.condense}, {executor, bar.callback()}));
+  }
+  const TrainingView training{data.passages.view(), condensed ? condensed->queries.view() : data.queries.view(),
+                              condensed ? condensed->relevance : data.relevance};
+  ProgressBar bar("building " + method.label(), verbosity);
+  AnyRetriever retriever = build(method, training, {executor, bar.callback()});
+  retriever.keep(std::move(condensed));
   return {std::move(retriever), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
 }
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <type_traits>
 
 #include "pefa/core/error.hpp"
@@ -21,7 +22,18 @@ void take(const Json& json, const char* key, T& value) {
   if (std::is_unsigned_v<T> && !json[key].is_number_unsigned()) {  // get() would wrap -1
     throw Json::type_error::create(302, "expected a whole number", &json);
   }
+  if (std::is_floating_point_v<T> && !json[key].is_number()) {  // get() would take true for 1
+    throw Json::type_error::create(302, "expected a number", &json);
+  }
   value = json[key].get<T>();
+}
+
+template <class T>
+void take(const Json& json, const char* key, std::optional<T>& value) {
+  T held{};
+  if (!json.contains(key) || json[key].is_null()) return;
+  take(json, key, held);
+  value = held;
 }
 
 void require_one_of(const std::string& value, std::initializer_list<const char*> known, const std::string& where) {
@@ -36,7 +48,7 @@ void require_one_of(const std::string& value, std::initializer_list<const char*>
 }  // namespace
 
 std::string Method::label() const {
-  if (name == "xl") return "PEFA-XL " + gate;
+  if (name == "xl") return "PEFA-XL " + gate + (is_folded() ? " over XS" : "");
   if (name == "xs-multi") return "PEFA-XS multi";
   return name == "xs" ? "PEFA-XS" : "ERM";
 }
@@ -55,8 +67,10 @@ Json to_json(const Method& method) {
   json["temperature"] = when(is_xl && method.gate == "softmax", method.temperature);
   json["similarity"] = when(is_xl, method.similarity);
   json["knn_scale"] = when(is_xl, method.knn_scale);
-  json["cold"] = when(is_xs, method.cold);
-  json["norm"] = when(is_xs, method.norm);
+  json["fold"] = when(method.is_folded(), method.fold.value_or(1.0f));
+  json["condense"] = when(is_xl && method.condense, method.condense.value_or(0.0f));
+  json["cold"] = when(is_xs || method.is_folded(), method.cold);
+  json["norm"] = when(is_xs || method.is_folded(), method.norm);
   json["max_centroids"] = when(is_multi, method.max_centroids);
   json["index"] = method.index;
   json["m"] = when(is_graph, method.m);
@@ -85,10 +99,16 @@ void add_adapter_options(CLI::App& command, Method& method) {
                   "XL: plain score of passages that only training queries found: exact or zero")
       ->check(CLI::IsMember({"exact", "zero"}))
       ->capture_default_str();
-  command.add_option("--cold", method.cold, "XS: passages without training queries: paper, erm or borrowed")
+  command.add_option("--fold", method.fold, "XL: index PEFA-XS vectors of this lambda in place of the passages")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      .add_option("--condense", method.condense,
+                  "XL: first merge training queries of the same passages whose cosine is at least this")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--cold", method.cold, "XS and --fold: passages without training queries: paper, erm or borrowed")
       ->check(CLI::IsMember({"paper", "erm", "borrowed"}))
       ->capture_default_str();
-  command.add_option("--norm", method.norm, "XS: length of the training side: unit, or that of the passage")
+  command.add_option("--norm", method.norm, "XS and --fold: length of the training side: unit, or that of the passage")
       ->check(CLI::IsMember({"unit", "passage"}))
       ->capture_default_str();
 }
@@ -121,10 +141,13 @@ void MethodOptions::add_options(CLI::App& command) {
       ->capture_default_str()
       ->excludes(tuned);
   add_adapter_options(command, method_);
-  for (const char* name : {"--neighbors", "--temperature", "--cold"}) command.get_option(name)->excludes(tuned);
+  for (const char* name : {"--neighbors", "--temperature", "--fold", "--condense", "--cold"}) {
+    command.get_option(name)->excludes(tuned);
+  }
   command.add_option("--max-centroids", method_.max_centroids, "XS multi: vectors a passage at most")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->excludes(tuned);
   command
       .add_option("--queries-per-centroid", method_.queries_per_centroid,
                   "XS multi: training queries that are evidence for one vector")
@@ -138,7 +161,13 @@ void MethodOptions::add_options(CLI::App& command) {
 
 Method MethodOptions::method() const {
   if (!method_given_ && tuned_.empty()) throw CLI::RequiredError("--method (or --tuned)");
-  return tuned_.empty() ? method_ : read_tuned(tuned_, method_);
+  if (!tuned_.empty()) return read_tuned(tuned_, method_);
+  for (const auto& [option, value] : {std::pair("--fold", method_.fold), std::pair("--condense", method_.condense)}) {
+    if (value && method_.name != "xl") {
+      throw CLI::ValidationError(option, "is for --method xl, not " + method_.name);
+    }
+  }
+  return method_;
 }
 
 Method read_tuned(const std::filesystem::path& path, Method base) {
@@ -156,12 +185,18 @@ Method read_tuned(const std::filesystem::path& path, Method base) {
     take(pick, "gate", base.gate);
     take(pick, "temperature", base.temperature);
     take(pick, "cold", base.cold);
+    take(pick, "max_centroids", base.max_centroids);
+    take(pick, "fold", base.fold);
+    take(pick, "condense", base.condense);
   } catch (const Json::exception&) {
     throw FormatError(path.string() + ": its pick has a value of the wrong type: " + pick.dump());
   }
-  require_one_of(base.name, {"erm", "xs", "xl"}, path.string() + ": the method of its pick");
+  require_one_of(base.name, {"erm", "xs", "xs-multi", "xl"}, path.string() + ": the method of its pick");
   require_one_of(base.gate, {"mean", "sum", "softmax"}, path.string() + ": the gate of its pick");
   require_one_of(base.cold, {"paper", "erm", "borrowed"}, path.string() + ": the cold policy of its pick");
+  if (base.name != "xl" && (base.fold || base.condense)) {
+    throw FormatError(path.string() + ": its pick is " + base.name + ", which has no fold and no condense");
+  }
   return base;
 }
 
@@ -186,8 +221,15 @@ Method method_of(const io::ArchiveMetadata& metadata) {
   real("temperature", method.temperature);
   text("similarity", method.similarity);
   real("knn_scale", method.knn_scale);
-  text("cold", method.cold);
-  text("norm", method.norm);
+  const auto optional_real = [&metadata](const char* key) {
+    const auto found = metadata.find_real(key);
+    return found ? std::optional(static_cast<float>(*found)) : std::nullopt;
+  };
+  method.fold = optional_real("fold_lambda");
+  if (!method.is_folded()) method.fold.reset();
+  method.condense = optional_real("condense");
+  text(method.fold ? "fold_cold" : "cold", method.cold);
+  text(method.fold ? "fold_norm" : "norm", method.norm);
   count("max_centroids", method.max_centroids);
   count("queries_per_centroid", method.queries_per_centroid);
   real("shrinkage", method.shrinkage);

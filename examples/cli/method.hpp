@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "data_files.hpp"
@@ -31,7 +32,9 @@ struct Method {
   float knn_scale = 1.0f;
   std::size_t passage_candidates = 0;
   std::string missing_erm_score = "exact";  ///< exact or zero
-  std::string cold = "erm";                 ///< paper, erm or borrowed
+  std::optional<float> fold;                ///< XL: λ of the PEFA-XS vectors on its plain side; none: P itself
+  std::optional<float> condense;            ///< XL: the cosine from which training queries are merged; none: all stay
+  std::string cold = "erm";                 ///< of XS, and of XL's fold: paper, erm or borrowed
   std::string norm = "unit";                ///< of pseudo-embeddings: unit or passage
   std::size_t max_centroids = 8;
   std::size_t queries_per_centroid = 4;
@@ -41,6 +44,8 @@ struct Method {
   std::size_t ef_construction = 500;
   std::size_t ef_search = 300;
 
+  /// Whether XL's plain side is PEFA-XS; at λ = 1 that is the plain model.
+  [[nodiscard]] bool is_folded() const { return name == "xl" && fold && *fold < 1.0f; }
   /// "PEFA-XL softmax": as a table names it.
   [[nodiscard]] std::string label() const;
   [[nodiscard]] Training training() const { return name == "erm" ? Training::unused : Training::used; }
@@ -55,7 +60,7 @@ struct Method {
 /// The parameters that matter to this method; null for the others.
 [[nodiscard]] nlohmann::ordered_json to_json(const Method& method);
 
-/// Adds --neighbors, --temperature, --cold and the rarer parameters of the adapters.
+/// Adds --neighbors, --temperature, --fold, --condense, --cold and the rarer parameters of the adapters.
 void add_adapter_options(CLI::App& command, Method& method);
 /// Adds --index, --m, --ef-construction and --ef-search.
 void add_index_options(CLI::App& command, Method& method);
@@ -67,6 +72,7 @@ class MethodOptions {
   void add_options(CLI::App& command);
 
   /// @throws CLI::RequiredError  neither --method nor --tuned
+  /// @throws CLI::ValidationError  --fold or --condense with a method other than xl
   /// @throws pefa::Error  the tune.json cannot be read
   [[nodiscard]] Method method() const;
 

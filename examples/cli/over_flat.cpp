@@ -4,7 +4,7 @@
 
 namespace pefa::cli {
 
-AnyRetriever build_over_flat(const Method& method, const TrainingData& data, const BuildOptions& options) {
+AnyRetriever build_over_flat(const Method& method, const TrainingView& data, const BuildOptions& options) {
   return build_over<FlatIndex<>>(method, data, {.rows = Rows::borrow}, options);
 }
 

@@ -4,7 +4,7 @@
 
 namespace pefa::cli {
 
-AnyRetriever build_over_hnsw(const Method& method, const TrainingData& data, const BuildOptions& options) {
+AnyRetriever build_over_hnsw(const Method& method, const TrainingView& data, const BuildOptions& options) {
   return build_over<HnswIndex>(
       method, data, {.m = method.m, .ef_construction = method.ef_construction, .ef_search = method.ef_search}, options);
 }

@@ -4,7 +4,7 @@
 
 namespace pefa::cli {
 
-AnyRetriever build_over_quantized(const Method& method, const TrainingData& data, const BuildOptions& options) {
+AnyRetriever build_over_quantized(const Method& method, const TrainingView& data, const BuildOptions& options) {
   const HnswParams graph{.m = method.m, .ef_construction = method.ef_construction, .ef_search = method.ef_search};
   return build_over<QuantizedHnswIndex<>>(method, data, {.graph = graph, .rows = Rows::borrow}, options);
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -36,7 +37,9 @@ Json intervals(const std::map<std::size_t, Estimate>& estimates) {
 }  // namespace
 
 std::string to_table(const std::vector<Measured>& measured) {
-  std::string heads = fmt::format("{:<16}", "method");
+  std::size_t width = 16;
+  for (const Measured& one : measured) width = std::max(width, one.method.label().size() + 1);
+  std::string heads = fmt::format("{:<{}}", "method", width);
   for (const auto& [name, member] : metrics()) {
     for (const auto& entry : measured.front().report.*member) {
       heads += fmt::format("{:>18}", fmt::format("{}@{}", name, entry.first));
@@ -46,7 +49,7 @@ std::string to_table(const std::vector<Measured>& measured) {
 
   std::string rows;
   for (const Measured& one : measured) {
-    rows += fmt::format("{:<16}", one.method.label());
+    rows += fmt::format("{:<{}}", one.method.label(), width);
     for (const auto& [name, member] : metrics()) {
       for (const auto& entry : one.report.*member) {
         const Estimate& estimate = entry.second;

@@ -34,9 +34,8 @@ class RetrieverModel final : public RetrieverInterface {
   std::size_t passage_count() const override { return retriever_.passage_count(); }
   std::size_t dim() const override { return retriever_.dim(); }
   std::size_t memory_bytes() const override { return retriever_.memory_bytes(); }
-  void save(const std::filesystem::path& path, const io::ExternalIds* passage_ids,
-            const Progress& progress) const override {
-    retriever_.save(path, {.passage_ids = passage_ids, .progress = progress});
+  void save(const std::filesystem::path& path, const SaveOptions& options) const override {
+    retriever_.save(path, options);
   }
 
  private:
@@ -73,7 +72,7 @@ void set_metric(Params& params, Metric metric) {
 }
 
 template <class Index>
-[[nodiscard]] AnyRetriever build_over(const Method& method, const TrainingData& data,
+[[nodiscard]] AnyRetriever build_over(const Method& method, const TrainingView& data,
                                       const typename Index::Params& index, const BuildOptions& options) {
   const ColdPassage cold = cold_policy(method.cold);
   const auto norm = method.norm == "passage" ? PseudoNorm::passage : PseudoNorm::unit;
@@ -105,6 +104,7 @@ template <class Index>
                                  .knn_scale = method.knn_scale,
                                  .passage_candidates = method.passage_candidates,
                                  .missing_erm_score = zero ? MissingErmScore::zero : MissingErmScore::exact,
+                                 .fold = {.lambda = method.fold.value_or(1.0f), .cold = cold, .norm = norm},
                                  .passage_index = index,
                                  .query_index = query_index},
                                 options));

@@ -7,9 +7,9 @@
 
 namespace pefa::cli {
 
-[[nodiscard]] AnyRetriever build_over_flat(const Method&, const TrainingData&, const BuildOptions&);
-[[nodiscard]] AnyRetriever build_over_hnsw(const Method&, const TrainingData&, const BuildOptions&);
-[[nodiscard]] AnyRetriever build_over_quantized(const Method&, const TrainingData&, const BuildOptions&);
+[[nodiscard]] AnyRetriever build_over_flat(const Method&, const TrainingView&, const BuildOptions&);
+[[nodiscard]] AnyRetriever build_over_hnsw(const Method&, const TrainingView&, const BuildOptions&);
+[[nodiscard]] AnyRetriever build_over_quantized(const Method&, const TrainingView&, const BuildOptions&);
 
 [[nodiscard]] AnyRetriever open_over_flat(const std::string& name, const io::ArchiveReader&);
 [[nodiscard]] AnyRetriever open_over_hnsw(const std::string& name, const io::ArchiveReader&);

@@ -93,6 +93,54 @@ TEST_CASE("pefa build: every retriever over every index comes back from its arch
   }
 }
 
+TEST_CASE("pefa build: XL over XS with condensed queries comes back, and info says so", "[archive]") {
+  const Files files;
+  for (const std::string index : {"flat", "hnsw", "quantized"}) {
+    const std::string how = "--lambda 0.3 --fold 0.25 --cold borrowed --condense 0.5 --threads 1 --index " + index;
+    const std::string archive = files.build("xl", how, index + ".pefa");
+    const Json metadata = Json::parse(run_well("info --json - " + archive))["metadata"];
+    REQUIRE(metadata["fold_lambda"] == 0.25);
+    REQUIRE(metadata["fold_cold"] == "borrowed");
+    REQUIRE(metadata["condense"] == 0.5);
+    REQUIRE(run_well("info " + archive).find("fold_lambda                 0.25\n") != std::string::npos);
+    run_well("verify " + archive);
+    const Json built = Json::parse(run_well(files.arguments("xl", how + " --json -")));
+    const Json opened = Json::parse(run_well("eval --quiet --json - " + archive + files.testing()));
+    for (const char* key : {"fold", "condense", "cold", "norm", "recall", "ndcg", "mrr"}) {
+      INFO(key);
+      REQUIRE(!opened[key].is_null());
+      REQUIRE(opened[key] == built[key]);
+    }
+  }
+  const Json plain = Json::parse(run_well("eval --quiet --json - " + files.build("xl") + files.testing()));
+  REQUIRE(plain["fold"].is_null());
+  REQUIRE(plain["condense"].is_null());
+  require_refused("eval " + files.build("xl") + " --fold 0.3" + files.testing(), 2, "--fold");
+}
+
+TEST_CASE("pefa build: a tune.json may pick XS multi, XL over XS and condensed queries", "[archive]") {
+  const Files files;
+  const auto eval = [&files](const std::string& pick) {
+    const std::string tuned = files.directory.write("t.json", "{\"pick\": " + pick + "}").string();
+    return "eval --quiet --json -" + files.training() + files.testing() + " --tuned " + tuned;
+  };
+  const Json multi = Json::parse(
+      run_well(eval(R"({"method": "xs-multi", "lambda": 0.5, "max_centroids": 3, "fold": null, "condense": null})")));
+  REQUIRE(multi["method"] == "xs-multi");
+  REQUIRE(multi["max_centroids"] == 3);
+  const Json xl = Json::parse(run_well(eval(R"({"method": "xl", "lambda": 0.5, "cold": "paper", "max_centroids": null,
+                                                "fold": 0.5, "condense": 0.75})")));
+  REQUIRE(xl["fold"] == 0.5);
+  REQUIRE(xl["condense"] == 0.75);
+  REQUIRE(xl["cold"] == "paper");
+  require_refused(eval(R"({"method": "xs", "fold": 0.5})"), 1, "its pick is xs, which has no fold and no condense");
+  require_refused(eval(R"({"method": "xl", "fold": true})"), 1, "wrong type");
+  require_refused(eval(R"({"method": "xl", "condense": "0.5"})"), 1, "wrong type");
+  require_refused(eval(R"({"method": "xl", "max_centroids": -1})"), 1, "wrong type");
+  require_refused(eval(R"({"method": "xl", "condense": 2})"), 1, "min_cosine is 2, expected 0 to 1");
+  require_refused(eval(R"({"method": "xl"})") + " --fold 0.5", 2, "--fold");
+}
+
 TEST_CASE("pefa build: what it says, and that nothing else is left beside the archive", "[archive]") {
   const Files files;
   const std::size_t before = files.directory.file_count();

@@ -5,6 +5,10 @@
 #include <vector>
 
 #include "cli_support.hpp"
+#include "pefa/adapter/condense.hpp"
+#include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/eval/evaluate.hpp"
+#include "pefa/index/flat_index.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
@@ -141,6 +145,35 @@ TEST_CASE("pefa eval: relevance of external ids is read by tables of them", "[ev
   require_refused(files.arguments("xs", few), 1, "few.txt: has 2 ids for 30 passages, expected one each");
 }
 
+TEST_CASE("pefa eval: XL over XS and condensed XL are those of the library", "[eval]") {
+  const Files files;
+  const Json plain = Json::parse(run_well(files.arguments("xl", "--index flat --json -")));
+  for (const char* key : {"fold", "condense", "cold", "norm"}) REQUIRE(plain.at(key).is_null());
+  const auto passages = io::read_npy<float>(files.passages);
+  const auto queries = io::read_npy<float>(files.queries);
+  const auto relevance = io::read_pairs(files.relevance, queries.size(), passages.size());
+  const auto tests = io::read_npy<float>(files.tests);
+  const auto truth = io::read_pairs(files.truth, tests.size(), passages.size());
+  const auto condensed = condense_queries(queries.view(), relevance, {.min_cosine = 0.5f});
+  using Xl = PefaXl<float, FlatIndex<>>;
+  const Xl xl = Xl::build(passages, condensed.queries, condensed.relevance,
+                          {.lambda = 0.4f, .fold = {.lambda = 0.2f, .cold = ColdPassage::paper}});
+  const auto expected = evaluate(xl, tests.view(), truth, {.recall_at = {1, 5, 10}, .top_k = 30});
+  for (const std::string index : {"flat", "hnsw", "quantized"}) {
+    const Json json =
+        Json::parse(run_well(files.arguments("xl",
+                                             "--lambda 0.4 --fold 0.2 --cold paper --condense 0.5 --top-k 30 "
+                                             "--recall-at 1,5,10 --json - --index " +
+                                                 index)));
+    REQUIRE(json["fold"].get<float>() == 0.2f);
+    REQUIRE(json["condense"].get<float>() == 0.5f);
+    REQUIRE(json["cold"] == "paper");
+    for (const std::size_t k : {1U, 5U, 10U}) {
+      REQUIRE(json["recall"][std::to_string(k)].get<double>() == Approx(expected.recall.at(k).mean));
+    }
+  }
+}
+
 TEST_CASE("pefa: one thread gives the same result twice", "[eval]") {
   const Files files;
   const auto metrics = [&] {
@@ -166,6 +199,16 @@ TEST_CASE("pefa compare: prints every method, and what changes for a query with 
     REQUIRE(outcome.out.find(text) != std::string::npos);
   }
   REQUIRE(Json::parse(read_bytes(files.directory / "all.json")).size() == 5);
+
+  const Outcome folded = run(arguments + " --fold 0.3 --condense 0.9");
+  INFO(folded.err);
+  REQUIRE(folded.exit_code == 0);
+  REQUIRE(folded.out.find("PEFA-XL softmax over XS ") != std::string::npos);
+  const Json all = Json::parse(read_bytes(files.directory / "all.json"));
+  for (const Json& row : all) {
+    REQUIRE(row["fold"].is_null() == (row["method"] != "xl"));
+    REQUIRE(row["condense"].is_null() == (row["method"] != "xl"));
+  }
 }
 
 TEST_CASE("pefa: help and version succeed and go to stdout", "[eval]") {
@@ -225,6 +268,12 @@ TEST_CASE("pefa: a wrong command line gets one line and exit code 2", "[bad inpu
   require_refused(files.arguments("xl", "--recall-at 1,0"), 2, "--recall-at");
   require_refused(files.arguments("xl", "--frobnicate"), 2, "--frobnicate");
   require_refused(files.arguments("xl", "--similarity angle"), 2, "angle");
+  require_refused(files.arguments("xl", "--fold 1.5"), 2, "--fold");
+  require_refused(files.arguments("xl", "--condense -1"), 2, "--condense");
+  for (const std::string method : {"erm", "xs", "xs-multi"}) {
+    require_refused(files.arguments(method, "--fold 0.3"), 2, "--fold: is for --method xl, not " + method);
+    require_refused(files.arguments(method, "--condense 0.9"), 2, "--condense: is for --method xl, not " + method);
+  }
   require_refused("eval --method erm" + files.testing(), 2, "--passages is required");
   require_refused("eval --method xs --passages " + files.passages + files.testing(), 2, "--train-queries is required");
   require_refused("eval" + files.training() + files.testing(), 2, "--method");

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "pefa/adapter/aggregation.hpp"
 #include "pefa/adapter/gate.hpp"
@@ -19,6 +20,7 @@
 #include "pefa/core/progress.hpp"
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive_ids.hpp"
+#include "pefa/io/archive_metadata.hpp"
 #include "pefa/io/archive_reader.hpp"
 #include "pefa/io/archive_writer.hpp"
 #include "pefa/io/external_ids.hpp"
@@ -29,6 +31,7 @@ namespace pefa {
 /// What goes into an archive beside the retriever, and who hears how far it is.
 struct SaveOptions {
   const io::ExternalIds* passage_ids = nullptr;  ///< one a passage, for io::read_passage_ids(); borrowed for the call
+  const io::ArchiveMetadata* notes = nullptr;    ///< metadata of the host's own; borrowed for the call
   Progress progress{};                           ///< in bytes
 };
 
@@ -49,6 +52,11 @@ template <class R>
   io::ArchiveWriter writer;
   writer.metadata().add("retriever", kind);
   writer.metadata().add("passages", retriever.passage_count());
+  if (options.notes != nullptr) {
+    for (const auto& [key, value] : options.notes->values()) {
+      std::visit([&](const auto& held) { writer.metadata().add(key, held); }, value);
+    }
+  }
   if (options.passage_ids == nullptr) return writer;
   if (options.passage_ids->size() != retriever.passage_count()) {
     fail<ShapeError>("save: ", options.passage_ids->size(), " passage ids for ", retriever.passage_count(),
