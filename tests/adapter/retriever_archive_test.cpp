@@ -101,6 +101,25 @@ TEMPLATE_TEST_CASE("retrievers open as they were saved, over every index", "", F
                      problem.tests);
 }
 
+TEMPLATE_TEST_CASE("PefaXl: over PEFA-XS vectors it opens as it was saved, fold and all", "", FlatIndex<>, HnswIndex,
+                   QuantizedHnswIndex<>) {
+  const Problem problem;
+  using Xl = PefaXl<float, TestType>;
+  const auto build = [&](const PassageFold& fold) {
+    return Xl::build(problem.passages, problem.queries, problem.relevance, {.lambda = 0.4f, .fold = fold},
+                     {AnyExecutor::serial()});
+  };
+  const Xl folded = build({.lambda = 0.25f, .cold = ColdPassage::borrowed, .norm = PseudoNorm::passage});
+  REQUIRE(results(folded, problem.tests) != results(build({}), problem.tests));
+  require_round_trip(folded, problem.tests);
+  const Bytes bytes = saved(folded);
+  const PassageFold fold = Xl::open(open_bytes(bytes)).params().fold;
+  REQUIRE(fold.lambda == 0.25f);
+  REQUIRE(fold.cold == ColdPassage::borrowed);
+  REQUIRE(fold.norm == PseudoNorm::passage);
+  REQUIRE(open_bytes(bytes).metadata().real("fold_lambda") == 0.25);
+}
+
 TEMPLATE_TEST_CASE("PefaXl: opens as it was saved, for other element types", "", Eigen::half, std::int8_t) {
   const Problem problem;
   const auto passages = EmbeddingStore<TestType>::from(problem.passages);
@@ -182,6 +201,22 @@ TEST_CASE("save: external ids are kept beside any retriever, one a passage") {
   REQUIRE_FALSE(io::read_passage_ids(open_bytes(saved(erm))).has_value());
   ids.insert("one more");
   REQUIRE_ERROR(ShapeError, "save: 91 passage ids for 90 passages", saved(erm, {.passage_ids = &ids}));
+}
+
+TEST_CASE("save: a host's notes stand beside what the retriever says, and cannot replace it") {
+  const Problem problem;
+  const auto erm = ErmRetriever<float, FlatIndex<>>::build(problem.passages);
+  io::ArchiveMetadata notes;
+  notes.add("encoder", "of mine");
+  notes.add("condense", 0.5f);
+  const Bytes bytes = saved(erm, {.notes = &notes});
+  const io::ArchiveReader reader = open_bytes(bytes);
+  REQUIRE(reader.metadata().text("encoder") == "of mine");
+  REQUIRE(reader.metadata().real("condense") == 0.5);
+  REQUIRE((results(ErmRetriever<float, FlatIndex<>>::open(reader), problem.tests)) == results(erm, problem.tests));
+  io::ArchiveMetadata forged;
+  forged.add("retriever", "xs");
+  REQUIRE_ERROR(ValueError, "metadata 'retriever' is there already", saved(erm, {.notes = &forged}));
 }
 
 TEST_CASE("save: reports bytes; stopped, it leaves the old archive") {
