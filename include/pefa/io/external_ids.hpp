@@ -23,8 +23,8 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
-#include "pefa/io/numbered_lines.hpp"
 #include "pefa/io/output_file.hpp"
+#include "pefa/io/text_lines.hpp"
 
 namespace pefa::io {
 
@@ -155,7 +155,7 @@ class RowIds {
 namespace detail {
 
 /// Appends the id on a line of a file in which line i + 1 is row i.
-inline void insert_line_id(ExternalIds& table, std::string_view id, const NumberedLines& lines) {
+inline void insert_line_id(ExternalIds& table, std::string_view id, const LineReader& lines) {
   if (id.empty()) lines.refuse("has an empty id");
   const auto [row, inserted] = table.insert(id);
   if (!inserted) lines.refuse("id '", id, "' is on line ", row + 1, " already, expected each id once");
@@ -181,7 +181,7 @@ inline void require_an_id_each(const RowIds& queries, std::size_t n_queries, con
 /// @throws IoError  the file cannot be read
 /// @throws FormatError  a blank line before the last id, an id for the second time, or no id; names the lines
 [[nodiscard]] inline ExternalIds read_ids(const std::filesystem::path& path) {
-  detail::NumberedLines lines(path);
+  detail::LineReader lines(path);
   ExternalIds table;
   while (lines.next_row()) detail::insert_line_id(table, lines.line(), lines);
   if (table.empty()) pefa::detail::fail<FormatError>(lines.name(), ": has no ids, expected at least one");

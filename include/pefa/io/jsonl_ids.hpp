@@ -14,7 +14,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/external_ids.hpp"
-#include "pefa/io/numbered_lines.hpp"
+#include "pefa/io/text_lines.hpp"
 
 namespace pefa::io {
 
@@ -103,7 +103,7 @@ class JsonIdHandler : public nlohmann::json_sax<nlohmann::json> {
 /// @throws FormatError  a line that is not a JSON object with one id, a blank line before the last, an id for the
 /// second time, or no line at all; names the line
 [[nodiscard]] inline ExternalIds read_jsonl_ids(const std::filesystem::path& path) {
-  detail::NumberedLines lines(path);
+  detail::LineReader lines(path);
   ExternalIds table;
   while (lines.next_row()) {
     detail::JsonIdHandler handler;

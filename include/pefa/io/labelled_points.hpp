@@ -21,7 +21,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
-#include "pefa/io/numbered_lines.hpp"
+#include "pefa/io/text_lines.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa::io {
@@ -57,7 +57,7 @@ class PointCollector {
     PointFeatures features = PointFeatures::skip;
   };
 
-  PointCollector(const NumberedLines& lines, const Layout& layout) : lines_(lines), layout_(layout) {
+  PointCollector(const LineReader& lines, const Layout& layout) : lines_(lines), layout_(layout) {
     if (layout.n_labels > most_points || layout.n_features > most_points) {
       pefa::detail::fail<ShapeError>(lines.name(), ": asked to read ", layout.n_labels, " labels and ",
                                      layout.n_features, " features, expected at most ", most_points, " of each");
@@ -165,7 +165,7 @@ class PointCollector {
     ends_.push_back(static_cast<std::int32_t>(features_.size()));
   }
 
-  const NumberedLines& lines_;
+  const LineReader& lines_;
   Layout layout_;
   std::size_t n_points_ = 0;
   std::size_t n_labels_seen_ = 0;

@@ -10,8 +10,8 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/labelled_points.hpp"
-#include "pefa/io/numbered_lines.hpp"
 #include "pefa/io/output_file.hpp"
+#include "pefa/io/text_lines.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa::io {
@@ -34,13 +34,13 @@ struct LibsvmLayout {
 /// @throws FormatError  a line that is not a point, an index out of range, a feature that a point has twice, a value
 /// that is not finite, or a file without lines; names the line
 [[nodiscard]] inline LabelledPoints read_libsvm(const std::filesystem::path& path, const LibsvmLayout& layout = {}) {
-  detail::NumberedLines lines(path);
+  detail::LineReader lines(path);
   detail::PointCollector points(lines, {.label_base = layout.label_base,
                                         .feature_base = layout.feature_base,
                                         .n_labels = layout.n_labels.value_or(detail::most_points),
                                         .n_features = layout.n_features.value_or(detail::most_points),
                                         .features = layout.features});
-  while (lines.next()) points.add();
+  while (lines.next_line()) points.add();
   if (points.n_points() == 0) pefa::detail::fail<FormatError>(lines.name(), ": has no points, expected one a line");
   return points.finish(layout.n_labels.value_or(points.n_labels_seen()),
                        layout.n_features.value_or(points.n_features_seen()));

@@ -6,9 +6,10 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
-#include <limits>
+#include <ios>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "pefa/core/error.hpp"
@@ -20,23 +21,43 @@ namespace pefa::io::detail {
 class LineReader {
  public:
   /// @throws IoError  the file cannot be opened, or is not a regular file
-  explicit LineReader(const std::filesystem::path& path) : name_(path.string()), in_(path) {
+  explicit LineReader(const std::filesystem::path& path) : name_(path.string()), in_(path, std::ios::binary) {
     if (!in_) pefa::detail::fail<IoError>(name_, ": cannot be opened; does it exist?");
     if (std::filesystem::is_directory(path)) pefa::detail::fail<IoError>(name_, ": is a directory, expected a file");
   }
 
-  /// Moves to the next line that is not blank; a final "\r" is dropped.
-  [[nodiscard]] bool next() {
-    while (std::getline(in_, line_)) {
-      ++number_;
-      if (!line_.empty() && line_.back() == '\r') line_.pop_back();
-      if (line_.find_first_not_of(" \t") != std::string::npos) return true;
+  /// Moves to the next line, blank or not; a final "\r" is dropped.
+  [[nodiscard]] bool next_line() {
+    if (!std::getline(in_, line_)) {
+      if (in_.bad()) pefa::detail::fail<IoError>(name_, ": cannot be read past line ", number_);
+      return false;
     }
-    if (in_.bad()) pefa::detail::fail<IoError>(name_, ": cannot be read past line ", number_);
+    ++number_;
+    if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+    return true;
+  }
+
+  /// Moves to the next line that is not blank.
+  [[nodiscard]] bool next() {
+    while (next_line()) {
+      if (!blank()) return true;
+    }
     return false;
   }
 
+  /// Moves to the next line of a file whose line i + 1 is row i: blank lines may only come last.
+  [[nodiscard]] bool next_row() {
+    if (!next_line()) return false;
+    if (!blank()) return true;
+    const std::size_t first_blank = number_;
+    if (!next()) return false;
+    pefa::detail::fail<FormatError>(name_, ":", first_blank, ": is blank, expected what row ", first_blank - 1,
+                                    " is; lines follow it");
+  }
+
+  [[nodiscard]] bool blank() const noexcept { return line_.find_first_not_of(" \t") == std::string::npos; }
   [[nodiscard]] std::string_view line() const noexcept { return line_; }
+  [[nodiscard]] std::size_t number() const noexcept { return number_; }  ///< of this line, from 1
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
   template <class... Parts>
@@ -53,6 +74,17 @@ class LineReader {
     }
     if (row >= limit) refuse(what, " ", row, " is out of range, expected below ", limit, " (rows count from 0)");
     return row;
+  }
+
+  /// A whole number of at most `most`.
+  [[nodiscard]] std::size_t parse_count(std::string_view field, const char* what, std::size_t most) const {
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), count);
+    if (error == std::errc::invalid_argument || end != field.data() + field.size()) {
+      refuse("expected ", what, ", got '", field, "'");
+    }
+    if (error != std::errc{} || count > most) refuse(what, " is ", field, ", expected at most ", most);
+    return count;
   }
 
   /// A finite number >= 0.

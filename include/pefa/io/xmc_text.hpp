@@ -10,7 +10,6 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/labelled_points.hpp"
-#include "pefa/io/numbered_lines.hpp"
 #include "pefa/io/output_file.hpp"
 #include "pefa/io/text_lines.hpp"
 #include "pefa/store/relevance_matrix.hpp"
@@ -39,8 +38,9 @@ inline void write_xmc_file(const std::filesystem::path& path, const RelevanceMat
 /// twice, a value that is not finite, or another number of points than the header's; names the line
 [[nodiscard]] inline LabelledPoints read_xmc(const std::filesystem::path& path,
                                              PointFeatures features = PointFeatures::skip) {
-  detail::NumberedLines lines(path);
-  if (!lines.next()) pefa::detail::fail<FormatError>(lines.name(), ": is empty, expected points, features and labels");
+  detail::LineReader lines(path);
+  if (!lines.next_line())
+    pefa::detail::fail<FormatError>(lines.name(), ": is empty, expected points, features and labels");
   const std::vector<std::string_view> header = detail::split_blank(lines.line());
   if (header.size() != 3) {
     lines.refuse("has ", header.size(), " fields, expected a header of 3: points, features, labels");
@@ -50,7 +50,7 @@ inline void write_xmc_file(const std::filesystem::path& path, const RelevanceMat
   const std::size_t n_labels = lines.parse_count(header[2], "number of labels", detail::most_points);
 
   detail::PointCollector points(lines, {.n_labels = n_labels, .n_features = n_features, .features = features});
-  while (lines.next()) {
+  while (lines.next_line()) {
     if (points.n_points() < n_points) {
       points.add();
     } else if (!lines.blank()) {
