@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "interrupt.hpp"
 #include "pefa/io/archive_ids.hpp"
 #include "retriever_over.hpp"
 
@@ -48,6 +49,7 @@ AnyRetriever build(const Method& method, const TrainingView& data, const BuildOp
 
 OpenArchive open_archive(const std::filesystem::path& path) {
   require_file(path);
+  const EndAtOnce opening;
   io::ArchiveReader reader = io::ArchiveReader::open(path);
   require_known(reader);
   Method method = method_of(reader.metadata());

@@ -95,7 +95,7 @@ struct ConvertCommand {
       return io::read_vectors<float>(in, normalize ? Normalize::unit : Normalize::none,
                                      io::parse_vector_format(from_name));
     }();
-    io::write_vectors(out, rows, io::parse_vector_format(to_name));
+    io::write_vectors(out, rows, io::parse_vector_format(to_name), interrupted);
     json["rows"] = rows.size();
     json["dim"] = rows.dim();
     return fmt::format("{} vectors of dim {}", rows.size(), rows.dim());
@@ -110,15 +110,16 @@ struct ConvertCommand {
     if (!passage_ids.empty()) passages = read_ids_file(passage_ids);
     const RelevanceMatrix matrix = read(io::parse_relevance_format(from_name), queries, passages);
     if (queries || passages) {
+      const EndAtOnce numbering;
       if (!queries) queries = row_number_ids(matrix.rows());
       if (!passages) passages = row_number_ids(matrix.cols());
     }
     if (queries && format == io::RelevanceFormat::qrels) {
-      io::write_qrels(out, matrix, *queries, *passages);
+      io::write_qrels(out, matrix, *queries, *passages, interrupted);
     } else if (queries && format == io::RelevanceFormat::beir) {
-      io::write_beir_qrels(out, matrix, *queries, *passages);
+      io::write_beir_qrels(out, matrix, *queries, *passages, interrupted);
     } else {
-      io::write_relevance(out, matrix, format);
+      io::write_relevance(out, matrix, format, interrupted);
     }
     json["queries"] = matrix.rows();
     json["passages"] = matrix.cols();
@@ -148,14 +149,17 @@ struct ConvertCommand {
 
   [[nodiscard]] std::string ground_truth(const std::string& from_name, const std::string& to_name,
                                          nlohmann::ordered_json& json) const {
-    io::GroundTruth truth = from_name == "ivecs" ? io::read_ivecs(in) : io::read_ibin(in);
+    const io::GroundTruth truth = [&] {
+      const EndAtOnce reading;
+      return from_name == "ivecs" ? io::read_ivecs(in) : io::read_ibin(in);
+    }();
     if (to_name == "ivecs") {
       if (!truth.distances.empty()) {
         throw ValueError(out.string() + ": ivecs hold ids without the distances that " + in.string() + " has");
       }
-      io::write_ivecs(out, truth);
+      io::write_ivecs(out, truth, interrupted);
     } else {
-      io::write_ibin(out, truth);
+      io::write_ibin(out, truth, interrupted);
     }
     json["queries"] = truth.query_count;
     json["k"] = truth.k;

@@ -45,7 +45,7 @@ struct ExportCommand {
     if (lines) {
       write_lines(folded, data.passage_ids);
     } else {
-      io::write_vectors(out, folded, vectors);
+      io::write_vectors(out, folded, vectors, interrupted);
     }
     output.summary(
         fmt::format("{}: {} vectors of dim {}, lambda {}\n", out.string(), folded.size(), folded.dim(), method.lambda),
@@ -70,7 +70,7 @@ struct ExportCommand {
     ProgressBar bar("writing", output.verbosity());
     const Progress progress = bar.callback();
     ProgressMeter meter(progress, rows.size(), "export-xs");
-    io::OutputFile file(out);
+    io::OutputFile file(out, interrupted);
     std::string line;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const nlohmann::json id = ids ? std::string((*ids)[i]) : std::to_string(i);

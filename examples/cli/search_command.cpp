@@ -95,9 +95,9 @@ struct SearchCommand {
 
   void write(const Results& results, const std::string& to, const io::RowIds& queries_by,
              const io::RowIds& passages_by) const {
-    if (to == "trec") return io::write_trec_run(out, results, queries_by, passages_by, tag);
-    if (to == "jsonl") return io::write_hits_jsonl(out, results, queries_by, passages_by);
-    io::write_hits_npy(out, results, top_k, passages_by);
+    if (to == "trec") return io::write_trec_run(out, results, queries_by, passages_by, tag, interrupted);
+    if (to == "jsonl") return io::write_hits_jsonl(out, results, queries_by, passages_by, interrupted);
+    io::write_hits_npy(out, results, top_k, passages_by, interrupted);
   }
 };
 

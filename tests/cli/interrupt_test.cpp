@@ -1,4 +1,4 @@
-// Ctrl-C: a build ends soon, with its own exit code, and leaves nothing half-written.
+// Ctrl-C: what is built or written ends soon, with its own exit code, and leaves nothing half-written.
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli_support.hpp"
+#include "pefa/io/sparse_csr.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
@@ -36,10 +37,17 @@ class Process {
 
   void send(int signal) const { kill(id_, signal); }
 
-  [[nodiscard]] int wait() const {
+  /// Sends the signal, after which the program must end soon, with exit code 130.
+  void require_interrupted_by(int signal) const {
+    send(signal);
+    const auto start = std::chrono::steady_clock::now();
     int status = 0;
     waitpid(id_, &status, 0);
-    return status;
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) == 130);
+    // A second on a machine that does nothing else.
+    REQUIRE(taken.count() < 20.0);
   }
 
   /// Waits until the program has come to where it catches signals, by what the system says of it.
@@ -54,6 +62,14 @@ class Process {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     FAIL("it catches no signals");
+  }
+
+  /// Waits until it writes a file in a folder that had `files` of them.
+  void wait_until_it_writes(const TemporaryDirectory& directory, std::size_t files) const {
+    for (int i = 0; i < 60'000 && directory.file_count() == files; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    REQUIRE(directory.file_count() > files);
   }
 
  private:
@@ -74,16 +90,46 @@ TEST_CASE("pefa build: a signal ends it with exit code 130, and an older archive
                              "--ef-construction", "2000", "--out", archive.string()});
       process.wait_until_it_catches(signal);
       std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-      process.send(signal);
-      const auto start = std::chrono::steady_clock::now();
-      const int status = process.wait();
-      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-      REQUIRE(WIFEXITED(status));
-      REQUIRE(WEXITSTATUS(status) == 130);
-      // A second on a machine that does nothing else; the build itself takes minutes.
-      REQUIRE(taken.count() < 20.0);
+      process.require_interrupted_by(signal);  // the build itself takes minutes
       REQUIRE(read_bytes(archive) == "the old one");
       REQUIRE(directory.file_count() == files);
     }
+  }
+}
+
+TEST_CASE("pefa convert: a signal while it writes leaves the older file, and nothing beside it", "[interrupt]") {
+  const TemporaryDirectory directory;
+  // 5 million pairs: seconds of text, or of deflate.
+  io::write_sparse_csr(directory / "Y.csr", random_relevance(50'000, 1'000'000, 100, 1));
+  const bool has_npz = run("convert --help").out.find("npz") != std::string::npos;
+  for (const std::string format : {"tsv", "qrels", "npz"}) {
+    if (format == "npz" && !has_npz) continue;
+    INFO(format);
+    const auto out = directory.write("Y." + format, "the old one");
+    const std::size_t files = directory.file_count();
+    const Process process({"convert", (directory / "Y.csr").string(), out.string(), "--quiet"});
+    process.wait_until_it_writes(directory, files);
+    process.require_interrupted_by(SIGINT);
+    REQUIRE(read_bytes(out) == "the old one");
+    REQUIRE(directory.file_count() == files);
+  }
+}
+
+TEST_CASE("pefa search: a signal while it writes leaves the older results, and nothing beside them", "[interrupt]") {
+  const TemporaryDirectory directory;
+  const auto path = [&directory](const std::string& name) { return (directory / name).string(); };
+  io::write_npy(directory / "P.npy", EmbeddingView<float>(random_matrix(200, 4, 1)));
+  io::write_npy(directory / "T.npy", EmbeddingView<float>(random_matrix(40'000, 4, 2)));  // 8 million hits
+  run_well("build --quiet --method erm --index flat --passages " + path("P.npy") + " --out " + path("x.pefa"));
+  for (const std::string name : {"run.trec", "run.jsonl"}) {
+    INFO(name);
+    const auto out = directory.write(name, "the old one");
+    const std::size_t files = directory.file_count();
+    const Process process(
+        {"search", path("x.pefa"), "--queries", path("T.npy"), "--top-k", "200", "--quiet", "--out", out.string()});
+    process.wait_until_it_writes(directory, files);
+    process.require_interrupted_by(SIGTERM);
+    REQUIRE(read_bytes(out) == "the old one");
+    REQUIRE(directory.file_count() == files);
   }
 }

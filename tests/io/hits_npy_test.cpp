@@ -123,3 +123,27 @@ TEST_CASE("read_hits_npy: a file cut off at any byte is refused, a missing one i
   const test::TemporaryDirectory directory;
   REQUIRE_ERROR(IoError, "run.ids.npy: cannot be opened", io::read_hits_npy(directory / "run.npy", 10));
 }
+
+TEST_CASE("write_hits_npy: stopped anywhere, it leaves the older pair") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory / "run.npy";
+  const std::vector<std::vector<Hit>> older{{{PassageId(1), 0.5f}}};
+  const std::vector<std::vector<Hit>> newer(50'000, {{PassageId(2), 0.25f}});
+  io::write_hits_npy(path, older, 4);
+  std::size_t pieces = 0;
+  const auto write = [&](std::size_t stop_at) {
+    std::size_t asked = 0;
+    io::write_hits_npy(path, newer, 4, io::RowIds(), [&] { return ++pieces, asked++ == stop_at; });
+  };
+  for (std::size_t stop_at = 0; stop_at < 1000; ++stop_at) {
+    try {
+      write(stop_at);
+      break;
+    } catch (const Cancelled&) {
+      REQUIRE(io::read_hits_npy(path, 3) == older);
+      REQUIRE(directory.file_count() == 2);
+    }
+  }
+  REQUIRE(pieces > 10);
+  REQUIRE(io::read_hits_npy(path, 3) == newer);
+}

@@ -112,3 +112,15 @@ TEST_CASE("read_relevance, write_relevance: .npz is refused by name where there 
                 io::write_relevance("y.npz", test::random_relevance(1, 1, 1, 1)));
 }
 #endif
+
+TEST_CASE("write_relevance: stopped, it leaves the older file in every format") {
+  const test::TemporaryDirectory directory;
+  const RelevanceMatrix relevance = test::random_relevance(6, 9, 2, 1).binary();
+  for (const RelevanceFormat format : formats()) {
+    INFO(name(format));
+    const auto path = directory.write("x", "old");
+    REQUIRE_ERROR(Cancelled, "x: stopped", (io::write_relevance(path, relevance, format, [] { return true; }), 0));
+    REQUIRE(test::read_bytes(path) == "old");
+    REQUIRE(directory.file_count() == 1);
+  }
+}

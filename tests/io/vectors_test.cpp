@@ -115,3 +115,15 @@ TEST_CASE("read_vectors: a format that is not the file's is refused") {
     REQUIRE_ERROR(FormatError, "x.fbin: ", io::read_vectors(directory / "x.fbin", Normalize::none, format));
   }
 }
+
+TEST_CASE("write_vectors: stopped, it leaves the older file in every format") {
+  const TemporaryDirectory directory;
+  for (const VectorFormat format : io::vector_formats) {
+    INFO(name(format));
+    const auto path = directory.write("x", "old");
+    REQUIRE_ERROR(Cancelled, "x: stopped",
+                  (io::write_vectors(path, EmbeddingView<float>(small_integers()), format, [] { return true; }), 0));
+    REQUIRE(test::read_bytes(path) == "old");
+    REQUIRE(directory.file_count() == 1);
+  }
+}

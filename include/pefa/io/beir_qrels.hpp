@@ -50,9 +50,10 @@ namespace pefa::io {
 ///
 /// @throws ShapeError  a table with fewer ids than Y has rows or columns
 /// @throws ValueError  a weight that is not a whole number (BEIR's scores are), an id with a tab or a line break
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 inline void write_beir_qrels(const std::filesystem::path& path, const RelevanceMatrix& relevance,
-                             const RowIds& queries = RowIds(), const RowIds& passages = RowIds()) {
+                             const RowIds& queries = RowIds(), const RowIds& passages = RowIds(),
+                             const StopCheck& stop = {}) {
   const auto text = [&path](const RowIds& ids, Row row) {
     std::string id = ids.text(row);
     if (id.find_first_of("\t\n\r") != std::string::npos) {
@@ -60,7 +61,7 @@ inline void write_beir_qrels(const std::filesystem::path& path, const RelevanceM
     }
     return id;
   };
-  OutputFile file(path);
+  OutputFile file(path, stop);
   file.stream() << "query-id\tcorpus-id\tscore\n";
   detail::for_each_entry(relevance, [&](Row query, Row passage, float weight) {
     file.stream() << text(queries, query) << '\t' << text(passages, passage) << '\t'

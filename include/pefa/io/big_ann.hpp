@@ -182,12 +182,13 @@ class MappedBigAnn {
 
 /// Writes a matrix as `type`; rows of other types go through float32, and int8 codes are written times their scales.
 ///
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 /// @throws ShapeError  no rows
 /// @throws ValueError  a value that `type` cannot hold: not finite, past float16, not an integer of 8 bits; names it
 template <EmbeddingScalar Scalar>
-void write_big_ann(const std::filesystem::path& path, const EmbeddingView<Scalar>& rows, BigAnnType type) {
-  OutputFile file(path);
+void write_big_ann(const std::filesystem::path& path, const EmbeddingView<Scalar>& rows, BigAnnType type,
+                   const StopCheck& stop = {}) {
+  OutputFile file(path, stop);
   detail::write_big_ann_header(file.stream(), rows.size(), rows.dim(), path.string());
   const auto write = [&]<class Element>(Element) {
     detail::write_rows<Element>(file.stream(), rows, {}, path.string());
@@ -219,10 +220,11 @@ void write_big_ann(const std::filesystem::path& path, const EmbeddingStore<Scala
 }
 
 /// Writes a ground truth, with its distances where it has them.
-/// @throws IoError  the file cannot be written  @throws ShapeError  no ids, or not query_count x k of them
-inline void write_ibin(const std::filesystem::path& path, const GroundTruth& truth) {
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so  @throws ShapeError  no ids, or not
+/// query_count x k of them
+inline void write_ibin(const std::filesystem::path& path, const GroundTruth& truth, const StopCheck& stop = {}) {
   detail::require_whole(truth, path.string());
-  OutputFile file(path);
+  OutputFile file(path, stop);
   std::ostream& out = file.stream();
   detail::write_big_ann_header(out, truth.query_count, truth.k, path.string());
   out.write(reinterpret_cast<const char*>(truth.ids.data()),

@@ -80,12 +80,13 @@ inline void append_json_string(std::string& out, std::string_view text, std::str
 /// @param passages  of row numbers, or a table with an id for every hit
 /// @throws ShapeError  another number of query ids, or too few passage ids
 /// @throws ValueError  a score that is not finite, which JSON has no number for, or an id that is not UTF-8
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 inline void write_hits_jsonl(const std::filesystem::path& path, const std::vector<std::vector<Hit>>& results,
-                             const RowIds& queries = RowIds(), const RowIds& passages = RowIds()) {
+                             const RowIds& queries = RowIds(), const RowIds& passages = RowIds(),
+                             const StopCheck& stop = {}) {
   const std::string where = path.string() + ": ";
   detail::require_an_id_each(queries, results.size(), path);
-  OutputFile file(path);
+  OutputFile file(path, stop);
   std::string line;
   for (std::size_t query = 0; query < results.size(); ++query) {
     line = "{\"query\": ";

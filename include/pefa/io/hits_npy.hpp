@@ -95,12 +95,12 @@ class HitMatrix {
 /// @param passages  of row numbers, or a table of ids that are numbers
 /// @throws ValueError  k is 0, a query with more than k hits, or an id that is no number  @throws ShapeError  too few
 /// ids
-/// @throws IoError  a file cannot be written
+/// @throws IoError  a file cannot be written  @throws Cancelled  `stop` said so
 inline void write_hits_npy(const std::filesystem::path& path, const std::vector<std::vector<Hit>>& results,
-                           std::size_t k, const RowIds& passages = RowIds()) {
+                           std::size_t k, const RowIds& passages = RowIds(), const StopCheck& stop = {}) {
   if (k == 0) pefa::detail::fail<ValueError>(path.string(), ": asked to write 0 columns, expected at least 1");
-  OutputFile ids(hit_ids_path(path));
-  OutputFile scores(hit_scores_path(path));
+  OutputFile ids(hit_ids_path(path), stop);
+  OutputFile scores(hit_scores_path(path), stop);
   ids.stream() << npy_array_header("<i8", {results.size(), k});
   scores.stream() << npy_array_header("<f4", {results.size(), k});
   for (std::size_t query = 0; query < results.size(); ++query) {
@@ -118,9 +118,7 @@ inline void write_hits_npy(const std::filesystem::path& path, const std::vector<
       scores.stream().write(reinterpret_cast<const char*>(&score), sizeof score);
     }
   }
-  if (!scores.stream().flush()) {  // before either takes its place, so that a full disk leaves an older pair as it was
-    pefa::detail::fail<IoError>(hit_scores_path(path).string(), ": could not be written whole; is the disk full?");
-  }
+  scores.stream().flush();  // whatever stops it is met before either takes its place: an older pair stays a pair
   ids.commit();
   scores.commit();
 }

@@ -159,10 +159,11 @@ void for_each_entry(const RelevanceMatrix& relevance, const Write& write) {
 ///
 /// @throws ShapeError  a table with fewer ids than Y has rows or columns
 /// @throws ValueError  a weight that is not a whole number (trec_eval would cut it off), an id with white space
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 inline void write_qrels(const std::filesystem::path& path, const RelevanceMatrix& relevance,
-                        const RowIds& queries = RowIds(), const RowIds& passages = RowIds()) {
-  OutputFile file(path);
+                        const RowIds& queries = RowIds(), const RowIds& passages = RowIds(),
+                        const StopCheck& stop = {}) {
+  OutputFile file(path, stop);
   detail::for_each_entry(relevance, [&](Row query, Row passage, float weight) {
     file.stream() << detail::qrels_id(queries, query, path) << " 0 " << detail::qrels_id(passages, passage, path) << ' '
                   << detail::whole_grade(weight, path, query, passage) << '\n';

@@ -52,15 +52,16 @@ struct LibsvmLayout {
 /// over. @param layout  only its bases are used
 /// @throws ValueError  a weight other than 1, or a feature that is not finite  @throws ShapeError  features with
 /// another number of rows  @throws IoError  the file cannot be written
+/// @throws Cancelled  `stop` said so
 inline void write_libsvm(const std::filesystem::path& path, const RelevanceMatrix& labels,
-                         const LibsvmLayout& layout = {}) {
-  OutputFile file(path);
+                         const LibsvmLayout& layout = {}, const StopCheck& stop = {}) {
+  OutputFile file(path, stop);
   detail::write_points(file.stream(), path, labels, nullptr, layout.label_base, layout.feature_base);
   file.commit();
 }
 inline void write_libsvm(const std::filesystem::path& path, const RelevanceMatrix& labels,
-                         const FeatureMatrix& features, const LibsvmLayout& layout = {}) {
-  OutputFile file(path);
+                         const FeatureMatrix& features, const LibsvmLayout& layout = {}, const StopCheck& stop = {}) {
+  OutputFile file(path, stop);
   detail::write_points(file.stream(), path, labels, &features, layout.label_base, layout.feature_base);
   file.commit();
 }

@@ -17,6 +17,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/mapped_file.hpp"
+#include "pefa/io/npy_array.hpp"
 #include "pefa/io/npy_header.hpp"
 #include "pefa/io/output_file.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -38,6 +39,13 @@ template <EmbeddingScalar Scalar>
   if constexpr (std::same_as<Scalar, double>) return NpyType::float64;
   if constexpr (std::same_as<Scalar, std::int8_t>) return NpyType::int8;
   return std::nullopt;  // NumPy has no bfloat16
+}
+
+/// As NumPy writes it.
+template <EmbeddingScalar Scalar>
+[[nodiscard]] constexpr const char* npy_descr() noexcept {
+  constexpr const char* names[] = {"<f2", "<f4", "<f8", "|i1"};
+  return names[static_cast<std::size_t>(*npy_type<Scalar>())];
 }
 
 /// An open .npy file whose header has been checked.
@@ -146,58 +154,31 @@ class MappedNpy {
   std::optional<detail::NpyFile> scales_;
 };
 
-namespace detail {
-
-/// Writes what a version 1.0 file holds; the caller commits it. `write_elements(out)` puts what the header declares.
-template <class WriteElements>
-void write_npy_file(OutputFile& file, NpyType type, const std::string& shape, const WriteElements& write_elements) {
-  const char* descr = type == NpyType::float16   ? "<f2"
-                      : type == NpyType::float32 ? "<f4"
-                      : type == NpyType::float64 ? "<f8"
-                                                 : "|i1";
-  std::string header = std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': " + shape + ", }";
-  constexpr std::size_t prefix = 10;
-  const std::size_t padded = (prefix + header.size() + 1 + 63) / 64 * 64;  // elements start on a cache line
-  header.resize(padded - prefix - 1, ' ');
-  header.push_back('\n');
-
-  std::ostream& out = file.stream();
-  out.write("\x93NUMPY\x01\x00", 8);
-  out.put(static_cast<char>(header.size() & 0xFF));
-  out.put(static_cast<char>(header.size() >> 8));
-  out.write(header.data(), static_cast<std::streamsize>(header.size()));
-  write_elements(out);
-}
-
-}  // namespace detail
-
 /// Writes a matrix as .npy, version 1.0; int8 rows also write their scales to scales_path(path).
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 template <EmbeddingScalar Scalar>
-void write_npy(const std::filesystem::path& path, const EmbeddingView<Scalar>& rows) {
+void write_npy(const std::filesystem::path& path, const EmbeddingView<Scalar>& rows, const StopCheck& stop = {}) {
   static_assert(detail::npy_type<Scalar>().has_value(), "NumPy has no bfloat16: convert to half or float first");
-  const std::string shape = "(" + std::to_string(rows.size()) + ", " + std::to_string(rows.dim()) + ")";
-  OutputFile file(path);
-  detail::write_npy_file(file, *detail::npy_type<Scalar>(), shape, [&](std::ostream& out) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      out.write(reinterpret_cast<const char*>(rows.row(i)), static_cast<std::streamsize>(rows.dim() * sizeof(Scalar)));
-    }
-  });
+  OutputFile file(path, stop);
+  file.stream() << npy_array_header(detail::npy_descr<Scalar>(), {rows.size(), rows.dim()});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    file.stream().write(reinterpret_cast<const char*>(rows.row(i)),
+                        static_cast<std::streamsize>(rows.dim() * sizeof(Scalar)));
+  }
   if constexpr (has_row_scales<Scalar>) {
-    const std::string scales_shape = "(" + std::to_string(rows.size()) + ",)";
-    OutputFile scales(scales_path(path));
-    detail::write_npy_file(scales, NpyType::float32, scales_shape, [&](std::ostream& out) {
-      out.write(reinterpret_cast<const char*>(rows.scales()),
-                static_cast<std::streamsize>(rows.size() * sizeof(float)));
-    });
-    scales.commit();  // both are written by now: a full disk leaves the older pair as it was
+    file.stream().flush();  // whatever stops it is met before the scales take their place
+    OutputFile scales(scales_path(path), stop);
+    scales.stream() << npy_array_header(detail::npy_descr<float>(), {rows.size()});
+    scales.stream().write(reinterpret_cast<const char*>(rows.scales()),
+                          static_cast<std::streamsize>(rows.size() * sizeof(float)));
+    scales.commit();
   }
   file.commit();
 }
 
 template <EmbeddingScalar Scalar>
-void write_npy(const std::filesystem::path& path, const EmbeddingStore<Scalar>& rows) {
-  write_npy(path, rows.view());
+void write_npy(const std::filesystem::path& path, const EmbeddingStore<Scalar>& rows, const StopCheck& stop = {}) {
+  write_npy(path, rows.view(), stop);
 }
 
 }  // namespace pefa::io

@@ -1,25 +1,84 @@
 // pefa: a file that appears whole or not at all: written under a temporary name beside its own, renamed at the end.
+// Writing one may be stopped.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <ios>
 #include <locale>
 #include <ostream>
 #include <random>
+#include <streambuf>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "pefa/core/error.hpp"
 
 namespace pefa::io {
 
+/// Asked between two pieces of a file that is being written, from the thread that writes; true ends it: the writer
+/// throws Cancelled, and an older file stays as it was. It must not throw.
+using StopCheck = std::function<bool()>;
+
+namespace detail {
+
+/// Passes bytes on to a file, a piece at a time, and throws where a stream would only be told that it is bad.
+class OutputBuffer final : public std::streambuf {
+ public:
+  OutputBuffer(std::string name, StopCheck stop)
+      : name_(std::move(name)), stop_(std::move(stop)), piece_(std::size_t{1} << 18) {
+    setp(piece_.data(), piece_.data() + piece_.size());
+  }
+
+  [[nodiscard]] bool open(const std::filesystem::path& path) {
+    return file_.open(path, std::ios::out | std::ios::binary | std::ios::trunc) != nullptr;
+  }
+  [[nodiscard]] bool close() { return file_.close() != nullptr; }
+
+  [[noreturn]] void refuse() const {
+    pefa::detail::fail<IoError>(name_, ": could not be written whole; is the disk full?");
+  }
+
+ protected:
+  int_type overflow(int_type next) override {
+    pass_on();
+    if (!traits_type::eq_int_type(next, traits_type::eof())) sputc(traits_type::to_char_type(next));
+    return traits_type::not_eof(next);
+  }
+  int sync() override {
+    pass_on();
+    if (file_.pubsync() != 0) refuse();
+    return 0;
+  }
+
+ private:
+  void pass_on() {
+    if (pptr() == pbase()) return;  // flushed before: what comes then is commit(), of perhaps one of two files
+    if (stop_ && stop_()) pefa::detail::fail<Cancelled>(name_, ": stopped before it was whole");
+    const std::streamsize size = pptr() - pbase();
+    if (file_.sputn(pbase(), size) != size) refuse();
+    setp(piece_.data(), piece_.data() + piece_.size());
+  }
+
+  std::string name_;
+  StopCheck stop_;
+  std::vector<char> piece_;
+  std::filebuf file_;
+};
+
+}  // namespace detail
+
 /// Writes `path` through a file of a name of its own beside it; until commit() an older file of that name stays as it
-/// was.
+/// was. Its stream throws IoError where the disk is full, and Cancelled where `stop` says so.
 class OutputFile {
  public:
   /// @throws IoError  the file cannot be opened for writing
-  explicit OutputFile(std::filesystem::path path) : path_(std::move(path)), part_(path_) {
+  explicit OutputFile(std::filesystem::path path, StopCheck stop = {})
+      : path_(std::move(path)), part_(path_), buffer_(path_.string(), std::move(stop)) {
     part_ += '.';
     part_ += std::to_string(std::random_device{}());  // two writers of one path do not meet
     part_ += ".part";
@@ -28,24 +87,24 @@ class OutputFile {
       pefa::detail::fail<IoError>(path_.string(), ": is a directory, expected a file");
     }
     out_.imbue(std::locale::classic());  // no host's thousands separators in a file
-    out_.open(part_, std::ios::binary | std::ios::trunc);
-    if (!out_) pefa::detail::fail<IoError>(path_.string(), ": cannot be opened for writing");
+    out_.exceptions(std::ios::badbit);   // lets through what the buffer throws
+    if (!buffer_.open(part_)) pefa::detail::fail<IoError>(path_.string(), ": cannot be opened for writing");
   }
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
   ~OutputFile() {
     if (committed_) return;
-    out_.close();
+    (void)buffer_.close();
     std::error_code ignored;
     std::filesystem::remove(part_, ignored);
   }
 
   [[nodiscard]] std::ostream& stream() noexcept { return out_; }
 
-  /// Puts the file in its place. @throws IoError  the bytes could not all be written
+  /// Puts the file in its place. @throws IoError  the bytes could not all be written  @throws Cancelled
   void commit() {
-    out_.close();
-    if (!out_) pefa::detail::fail<IoError>(path_.string(), ": could not be written whole; is the disk full?");
+    out_.flush();
+    if (!out_ || !buffer_.close()) buffer_.refuse();
     std::error_code error;
     std::filesystem::rename(part_, path_, error);
     if (error) pefa::detail::fail<IoError>(path_.string(), ": ", error.message());
@@ -55,7 +114,8 @@ class OutputFile {
  private:
   std::filesystem::path path_;
   std::filesystem::path part_;
-  std::ofstream out_;
+  detail::OutputBuffer buffer_;
+  std::ostream out_{&buffer_};
   bool committed_ = false;
 };
 

@@ -40,9 +40,10 @@ namespace pefa::io {
 }
 
 /// Writes Y as "query<TAB>passage<TAB>weight" lines that read_pairs() brings back exactly.
-/// @throws IoError  the file cannot be written
-inline void write_pairs(const std::filesystem::path& path, const RelevanceMatrix& relevance) {
-  OutputFile file(path);
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
+inline void write_pairs(const std::filesystem::path& path, const RelevanceMatrix& relevance,
+                        const StopCheck& stop = {}) {
+  OutputFile file(path, stop);
   std::ostream& out = file.stream();
   out.precision(9);  // a float32 survives nine significant digits
   for (Row query = 0; query < relevance.rows(); ++query) {

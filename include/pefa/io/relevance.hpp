@@ -16,6 +16,7 @@
 #include "pefa/io/external_ids.hpp"
 #include "pefa/io/judgements.hpp"
 #include "pefa/io/libsvm.hpp"
+#include "pefa/io/output_file.hpp"
 #include "pefa/io/pairs.hpp"
 #include "pefa/io/qrels.hpp"
 #include "pefa/io/sparse_csr.hpp"
@@ -170,20 +171,20 @@ inline void require_relevance_shape(const std::filesystem::path& path, const Rel
 ///
 /// @throws ValueError  an unknown extension, or a weight that the format cannot hold: qrels and beir hold whole
 /// numbers, xmc and libsvm (whose labels are written from 0) ones
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 inline void write_relevance(const std::filesystem::path& path, const RelevanceMatrix& relevance,
-                            std::optional<RelevanceFormat> format = std::nullopt) {
+                            std::optional<RelevanceFormat> format = std::nullopt, const StopCheck& stop = {}) {
   switch (format ? *format : relevance_format_of(path)) {
-    case RelevanceFormat::tsv: return write_pairs(path, relevance);
-    case RelevanceFormat::qrels: return write_qrels(path, relevance);
-    case RelevanceFormat::beir: return write_beir_qrels(path, relevance);
-    case RelevanceFormat::csr: return write_sparse_csr(path, relevance);
-    case RelevanceFormat::xmc: return write_xmc(path, relevance);
-    case RelevanceFormat::libsvm: return write_libsvm(path, relevance);
+    case RelevanceFormat::tsv: return write_pairs(path, relevance, stop);
+    case RelevanceFormat::qrels: return write_qrels(path, relevance, {}, {}, stop);
+    case RelevanceFormat::beir: return write_beir_qrels(path, relevance, {}, {}, stop);
+    case RelevanceFormat::csr: return write_sparse_csr(path, relevance, stop);
+    case RelevanceFormat::xmc: return write_xmc(path, relevance, stop);
+    case RelevanceFormat::libsvm: return write_libsvm(path, relevance, {}, stop);
     case RelevanceFormat::npz: break;
   }
 #if defined(PEFA_HAS_LIBZIP) && PEFA_HAS_LIBZIP
-  write_scipy_npz(path, relevance);
+  write_scipy_npz(path, relevance, NpzCompression::deflated, stop);
 #else
   pefa::detail::fail<ValueError>(path.string(), ": .npz files need libzip, which this program is built without");
 #endif

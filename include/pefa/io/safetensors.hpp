@@ -179,12 +179,12 @@ class MappedSafetensors {
 
 /// Writes a file with one matrix, its first element on a multiple of 64 bytes; int8 rows also with their scales.
 ///
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 /// @throws ShapeError  no rows
 /// @throws ValueError  a name that is empty, "__metadata__" or not UTF-8
 template <EmbeddingScalar Scalar>
-void write_safetensors(const std::filesystem::path& path, const std::string& tensor,
-                       const EmbeddingView<Scalar>& rows) {
+void write_safetensors(const std::filesystem::path& path, const std::string& tensor, const EmbeddingView<Scalar>& rows,
+                       const StopCheck& stop = {}) {
   if (rows.empty()) pefa::detail::fail<ShapeError>(path.string(), ": a matrix without rows cannot be written");
   if (tensor.empty() || tensor == "__metadata__") {
     pefa::detail::fail<ValueError>(path.string(), ": a tensor cannot have the name ", detail::quote_name(tensor));
@@ -209,7 +209,7 @@ void write_safetensors(const std::filesystem::path& path, const std::string& ten
   header.resize((prefix + header.size() + 63) / 64 * 64 - prefix, ' ');
   const std::uint64_t length = header.size();
 
-  OutputFile file(path);
+  OutputFile file(path, stop);
   std::ostream& out = file.stream();
   out.write(reinterpret_cast<const char*>(&length), sizeof(length));
   out.write(header.data(), static_cast<std::streamsize>(header.size()));
@@ -223,9 +223,9 @@ void write_safetensors(const std::filesystem::path& path, const std::string& ten
 }
 
 template <EmbeddingScalar Scalar>
-void write_safetensors(const std::filesystem::path& path, const std::string& tensor,
-                       const EmbeddingStore<Scalar>& rows) {
-  write_safetensors(path, tensor, rows.view());
+void write_safetensors(const std::filesystem::path& path, const std::string& tensor, const EmbeddingStore<Scalar>& rows,
+                       const StopCheck& stop = {}) {
+  write_safetensors(path, tensor, rows.view(), stop);
 }
 
 }  // namespace pefa::io

@@ -299,9 +299,9 @@ class NpzMatrixReader {
 }
 
 /// Writes Y as a CSR matrix of float32 that scipy.sparse.load_npz reads. The same Y gives the same bytes.
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 inline void write_scipy_npz(const std::filesystem::path& path, const RelevanceMatrix& relevance,
-                            NpzCompression compression = NpzCompression::deflated) {
+                            NpzCompression compression = NpzCompression::deflated, const StopCheck& stop = {}) {
   const auto bytes_of = [](const auto* values, std::size_t count) {
     return std::string_view(reinterpret_cast<const char*>(values), count * sizeof *values);
   };
@@ -310,7 +310,7 @@ inline void write_scipy_npz(const std::filesystem::path& path, const RelevanceMa
   const std::string headers[] = {npy_array_header("<i4", {entries}), npy_array_header("<i4", {relevance.rows() + 1}),
                                  npy_array_header("|S3", {}), npy_array_header("<i8", {2}),
                                  npy_array_header("<f4", {entries})};
-  detail::ZipWriter archive(path);
+  detail::ZipWriter archive(path, stop);
   const bool deflate = compression == NpzCompression::deflated;
   archive.add("indices.npy", headers[0], bytes_of(relevance.sparse().innerIndexPtr(), entries), deflate);
   archive.add("indptr.npy", headers[1], bytes_of(relevance.sparse().outerIndexPtr(), relevance.rows() + 1), deflate);

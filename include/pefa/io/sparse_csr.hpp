@@ -147,9 +147,10 @@ class CsrParts {
 }
 
 /// Writes Y, which read_sparse_csr() brings back exactly.
-/// @throws IoError  the file cannot be written
-inline void write_sparse_csr(const std::filesystem::path& path, const RelevanceMatrix& relevance) {
-  OutputFile file(path);
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
+inline void write_sparse_csr(const std::filesystem::path& path, const RelevanceMatrix& relevance,
+                             const StopCheck& stop = {}) {
+  OutputFile file(path, stop);
   const auto put = [&out = file.stream()](const auto* values, std::size_t count) {
     out.write(reinterpret_cast<const char*>(values), static_cast<std::streamsize>(count * sizeof *values));
   };

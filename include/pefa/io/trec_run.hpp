@@ -125,14 +125,14 @@ inline void rank_as_trec_eval(std::vector<std::vector<Hit>>& results, const RowI
 /// @throws ShapeError  another number of query ids, or too few passage ids
 /// @throws ValueError  an id or a tag that is empty or has white space, a score that is not finite, hits that are not
 /// best first
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 inline void write_trec_run(const std::filesystem::path& path, const std::vector<std::vector<Hit>>& results,
                            const RowIds& queries = RowIds(), const RowIds& passages = RowIds(),
-                           const std::string& tag = "pefa") {
+                           const std::string& tag = "pefa", const StopCheck& stop = {}) {
   const std::string name = path.string() + ": ";
   const std::string last_field = detail::run_field(tag, name, "tag");
   detail::require_an_id_each(queries, results.size(), path);
-  OutputFile file(path);
+  OutputFile file(path, stop);
   for (std::size_t query = 0; query < results.size(); ++query) {
     if (results[query].empty()) continue;
     const std::string query_id = detail::run_field(queries.text(static_cast<Row>(query)), name, "query id");

@@ -85,9 +85,9 @@ template <EmbeddingScalar Scalar, FileElement Element>
 }
 
 template <FileElement Element>
-void write_vecs(const std::filesystem::path& path, const EmbeddingView<float>& rows) {
+void write_vecs(const std::filesystem::path& path, const EmbeddingView<float>& rows, const StopCheck& stop) {
   const std::string dim = vecs_dim(rows.size(), rows.dim(), path.string());
-  OutputFile file(path);
+  OutputFile file(path, stop);
   write_rows<Element>(file.stream(), rows, dim, path.string());
   file.commit();
 }
@@ -137,22 +137,26 @@ class MappedFvecs {
 };
 
 /// Writes .fvecs.
-/// @throws IoError  the file cannot be written  @throws ShapeError  no rows  @throws ValueError  a value not finite
-inline void write_fvecs(const std::filesystem::path& path, const EmbeddingView<float>& rows) {
-  detail::write_vecs<float>(path, rows);
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so  @throws ShapeError  no rows  @throws
+/// ValueError  a value not finite
+inline void write_fvecs(const std::filesystem::path& path, const EmbeddingView<float>& rows,
+                        const StopCheck& stop = {}) {
+  detail::write_vecs<float>(path, rows, stop);
 }
 
 /// Writes .bvecs. @throws as write_fvecs, and ValueError for a value that is not an integer from 0 to 255
-inline void write_bvecs(const std::filesystem::path& path, const EmbeddingView<float>& rows) {
-  detail::write_vecs<std::uint8_t>(path, rows);
+inline void write_bvecs(const std::filesystem::path& path, const EmbeddingView<float>& rows,
+                        const StopCheck& stop = {}) {
+  detail::write_vecs<std::uint8_t>(path, rows, stop);
 }
 
 /// Writes .ivecs; distances have no place there and are left out.
-/// @throws IoError  the file cannot be written  @throws ShapeError  no ids, or not query_count x k of them
-inline void write_ivecs(const std::filesystem::path& path, const GroundTruth& truth) {
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so  @throws ShapeError  no ids, or not
+/// query_count x k of them
+inline void write_ivecs(const std::filesystem::path& path, const GroundTruth& truth, const StopCheck& stop = {}) {
   detail::require_whole(truth, path.string());
   const std::string dim = detail::vecs_dim(truth.query_count, truth.k, path.string());
-  OutputFile file(path);
+  OutputFile file(path, stop);
   for (std::size_t query = 0; query < truth.query_count; ++query) {
     file.stream() << dim;
     file.stream().write(reinterpret_cast<const char*>(truth.ids_of(query).data()),

@@ -13,6 +13,7 @@
 #include "pefa/core/error.hpp"
 #include "pefa/io/big_ann.hpp"
 #include "pefa/io/npy.hpp"
+#include "pefa/io/output_file.hpp"
 #include "pefa/io/safetensors.hpp"
 #include "pefa/io/vecs.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -109,22 +110,22 @@ template <EmbeddingScalar Scalar = float>
 /// float16 in .f16bin, and in .bvecs, .u8bin and .i8bin only integers in the range of their bytes.
 ///
 /// @param format  where the extension does not tell it
-/// @throws IoError  the file cannot be written
+/// @throws IoError  the file cannot be written  @throws Cancelled  `stop` said so
 /// @throws ShapeError  no rows
 /// @throws ValueError  a value that the format cannot hold; names its row; and as vector_format_of
 inline void write_vectors(const std::filesystem::path& path, const EmbeddingView<float>& rows,
-                          std::optional<VectorFormat> format = std::nullopt) {
+                          std::optional<VectorFormat> format = std::nullopt, const StopCheck& stop = {}) {
   const VectorFormat to = format ? *format : vector_format_of(path);
   if (rows.empty()) pefa::detail::fail<ShapeError>(path.string(), ": a matrix without rows cannot be written");
   switch (to) {
-    case VectorFormat::npy: return write_npy(path, rows);
-    case VectorFormat::fvecs: return write_fvecs(path, rows);
-    case VectorFormat::bvecs: return write_bvecs(path, rows);
-    case VectorFormat::fbin: return write_big_ann(path, rows, BigAnnType::float32);
-    case VectorFormat::u8bin: return write_big_ann(path, rows, BigAnnType::uint8);
-    case VectorFormat::i8bin: return write_big_ann(path, rows, BigAnnType::int8);
-    case VectorFormat::f16bin: return write_big_ann(path, rows, BigAnnType::float16);
-    case VectorFormat::safetensors: return write_safetensors(path, "embeddings", rows);
+    case VectorFormat::npy: return write_npy(path, rows, stop);
+    case VectorFormat::fvecs: return write_fvecs(path, rows, stop);
+    case VectorFormat::bvecs: return write_bvecs(path, rows, stop);
+    case VectorFormat::fbin: return write_big_ann(path, rows, BigAnnType::float32, stop);
+    case VectorFormat::u8bin: return write_big_ann(path, rows, BigAnnType::uint8, stop);
+    case VectorFormat::i8bin: return write_big_ann(path, rows, BigAnnType::int8, stop);
+    case VectorFormat::f16bin: return write_big_ann(path, rows, BigAnnType::float16, stop);
+    case VectorFormat::safetensors: return write_safetensors(path, "embeddings", rows, stop);
   }
 }
 

@@ -19,8 +19,8 @@ namespace pefa::io {
 namespace detail {
 
 inline void write_xmc_file(const std::filesystem::path& path, const RelevanceMatrix& labels,
-                           const FeatureMatrix* features) {
-  OutputFile file(path);
+                           const FeatureMatrix* features, const StopCheck& stop) {
+  OutputFile file(path, stop);
   file.stream() << labels.rows() << ' ' << (features != nullptr ? features->cols() : 0) << ' ' << labels.cols() << '\n';
   write_points(file.stream(), path, labels, features, IndexBase::zero, IndexBase::zero);
   file.commit();
@@ -68,11 +68,13 @@ inline void write_xmc_file(const std::filesystem::path& path, const RelevanceMat
 ///
 /// @throws ValueError  a weight other than 1, or a feature that is not finite  @throws ShapeError  features with
 /// another number of rows  @throws IoError  the file cannot be written
-inline void write_xmc(const std::filesystem::path& path, const RelevanceMatrix& labels) {
-  detail::write_xmc_file(path, labels, nullptr);
+/// @throws Cancelled  `stop` said so
+inline void write_xmc(const std::filesystem::path& path, const RelevanceMatrix& labels, const StopCheck& stop = {}) {
+  detail::write_xmc_file(path, labels, nullptr, stop);
 }
-inline void write_xmc(const std::filesystem::path& path, const RelevanceMatrix& labels, const FeatureMatrix& features) {
-  detail::write_xmc_file(path, labels, &features);
+inline void write_xmc(const std::filesystem::path& path, const RelevanceMatrix& labels, const FeatureMatrix& features,
+                      const StopCheck& stop = {}) {
+  detail::write_xmc_file(path, labels, &features, stop);
 }
 
 }  // namespace pefa::io

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/io/output_file.hpp"
 
 namespace pefa::io::detail {
 
@@ -150,7 +151,8 @@ class ZipReader {
 class ZipWriter {
  public:
   /// @throws IoError  the file cannot be opened for writing
-  explicit ZipWriter(const std::filesystem::path& path) : name_(path.string()) {
+  explicit ZipWriter(const std::filesystem::path& path, StopCheck stop = {})
+      : name_(path.string()), stop_(std::move(stop)) {
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
       pefa::detail::fail<IoError>(name_, ": is a directory, expected a file");
@@ -179,9 +181,14 @@ class ZipWriter {
     }
   }
 
-  /// Writes it all under a temporary name and renames it. @throws IoError  that failed
+  /// Writes it all under a temporary name and renames it. @throws IoError  that failed  @throws Cancelled
   void commit() {
-    if (zip_close(archive_.get()) != 0) fail_to_write();
+    const auto asked = [](zip_t*, void* stop) { return (*static_cast<StopCheck*>(stop))() ? 1 : 0; };
+    if (stop_) zip_register_cancel_callback_with_state(archive_.get(), asked, nullptr, &stop_);
+    if (zip_close(archive_.get()) != 0) {
+      if (zip_error_code_zip(zip_get_error(archive_.get())) != ZIP_ER_CANCELLED) fail_to_write();
+      pefa::detail::fail<Cancelled>(name_, ": stopped before it was whole");
+    }
     (void)archive_.release();
   }
 
@@ -196,6 +203,7 @@ class ZipWriter {
   }
 
   std::string name_;
+  StopCheck stop_;
   ZipHandle archive_;
 };
 
