@@ -194,7 +194,7 @@ TEST_CASE("read_scipy_npz: arrays that disagree or have the wrong type are refus
                   "data.npy: has 2 dimensions, expected 1");
   require_refused(with(csr(), "data.npy", "1111"), "data.npy: is 4 bytes long, expected a .npy file");
   require_refused(with(csr(), "data.npy", f4({1, 1, 1, 1}).substr(0, 143)),
-                  "data.npy: has 15 bytes of elements, expected 16");
+                  "data.npy: is truncated: expected 16 bytes of elements, 15 are left");
   require_refused(with(csr(), "data.npy", std::string("\x93NUMPY\x02\x00\xFF\xFF\xFF\xFF    ", 16)),
                   "data.npy: has a .npy header of 4294967307 bytes, expected 12 to 16");
 }
