@@ -1,6 +1,5 @@
 #include "pefa/adapter/retriever_archive.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -23,12 +22,6 @@ using namespace pefa;
 using namespace pefa::test;
 
 namespace {
-
-Bytes as_bytes(const std::string& text) {
-  Bytes bytes(text.size());
-  std::copy_n(reinterpret_cast<const std::byte*>(text.data()), text.size(), bytes.begin());
-  return bytes;
-}
 
 template <class R>
 Bytes saved(const R& retriever, const SaveOptions& options = {}) {

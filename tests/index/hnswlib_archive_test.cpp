@@ -1,9 +1,7 @@
 #include "pefa/index/hnswlib_archive.hpp"
 
-#include <algorithm>
-#include <sstream>
-
 #include "catch.hpp"
+#include "index/saved_index.hpp"
 #include "io/archive_tools.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "support.hpp"
@@ -17,17 +15,6 @@ constexpr std::size_t n = 200;
 constexpr std::size_t dim = 6;
 constexpr std::size_t m = 3;
 constexpr std::size_t node_words = 1 + 2 * m + dim + 2;
-
-Bytes archive(const HnswIndex& index) {
-  io::ArchiveWriter writer;
-  index.save(writer, "rows.");
-  std::ostringstream out;
-  writer.write(out);
-  const std::string text = out.str();
-  Bytes bytes(text.size());
-  std::copy_n(reinterpret_cast<const std::byte*>(text.data()), text.size(), bytes.begin());
-  return bytes;
-}
 
 HnswIndex build() {
   return HnswIndex::build(EmbeddingView<float>(random_matrix(n, dim, 1)), {.m = m, .ef_construction = 30},
@@ -57,7 +44,7 @@ void open_patched(Bytes bytes, const std::string& key, std::size_t i, T value) {
 
 TEST_CASE("save_graph: hnswlib's own memory is served from the archive, not from a copy") {
   const HnswIndex index = build();
-  const Bytes bytes = archive(index);
+  const Bytes bytes = saved(index);
   const HnswIndex opened = HnswIndex::open(open_bytes(bytes), "rows.");
   const auto& graph = opened.graph();
   REQUIRE(static_cast<const void*>(graph.data_level0_memory_) == section(bytes, "rows.graph").data());
@@ -71,7 +58,7 @@ TEST_CASE("save_graph: hnswlib's own memory is served from the archive, not from
 
 TEST_CASE("GraphOpener: counts, links, levels, labels and the entry are checked") {
   const HnswIndex index = build();
-  const Bytes whole = archive(index);
+  const Bytes whole = saved(index);
   const auto& levels = index.graph().element_levels_;
   const auto flat_node = static_cast<std::uint32_t>(std::ranges::find(levels, 0) - levels.begin());
   const auto upper_node =

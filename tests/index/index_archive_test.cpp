@@ -1,11 +1,10 @@
 #include "pefa/index/index_archive.hpp"
 
-#include <algorithm>
 #include <limits>
 #include <optional>
-#include <sstream>
 
 #include "catch.hpp"
+#include "index/saved_index.hpp"
 #include "io/archive_tools.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
@@ -16,18 +15,6 @@ using namespace pefa;
 using namespace pefa::test;
 
 namespace {
-
-template <class Index>
-Bytes saved(const Index& index) {
-  io::ArchiveWriter writer;
-  index.save(writer, "rows.");
-  std::ostringstream out;
-  writer.write(out);
-  const std::string text = out.str();
-  Bytes bytes(text.size());
-  std::copy_n(reinterpret_cast<const std::byte*>(text.data()), text.size(), bytes.begin());
-  return bytes;
-}
 
 /// Requires the same results to the bit, alone and in a batch.
 template <class Index>

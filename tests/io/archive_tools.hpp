@@ -1,12 +1,14 @@
 // What the archive tests and the fuzz target share: changing an archive's bytes, and all that a reader hands out.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "pefa/core/aligned_vector.hpp"
 #include "pefa/io/archive_reader.hpp"
@@ -14,6 +16,12 @@
 namespace pefa::test {
 
 using Bytes = pefa::detail::AlignedVector<std::byte>;
+
+[[nodiscard]] inline Bytes as_bytes(std::string_view text) {
+  Bytes bytes(text.size());
+  std::copy_n(reinterpret_cast<const std::byte*>(text.data()), text.size(), bytes.begin());
+  return bytes;
+}
 
 template <class T>
 void patch(Bytes& bytes, std::size_t offset, const T& value) {
