@@ -1,13 +1,12 @@
 // libFuzzer target: any bytes as a .pefa archive. They are taken as they come, and with their checksums made right, so
 // that what the checksums guard is reached too.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <sstream>
 #include <string>
 
-#include "io/archive_tools.hpp"
+#include "archive_input.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/io/archive_reader.hpp"
 
@@ -42,10 +41,6 @@ void take(const test::Bytes& bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  test::Bytes bytes(size);
-  std::copy_n(reinterpret_cast<const std::byte*>(data), size, bytes.begin());
-  take(bytes);
-  test::sign(bytes);
-  take(bytes);
+  fuzz::take_archive(data, size, take);
   return 0;
 }

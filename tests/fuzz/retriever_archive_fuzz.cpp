@@ -1,11 +1,10 @@
 // libFuzzer target: any bytes as the archive of a retriever, opened as each kind over each index and searched. They are
 // taken as they come, and with their checksums made right, so that what opening checks is reached.
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "io/archive_tools.hpp"
+#include "archive_input.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
@@ -51,10 +50,6 @@ void take(const test::Bytes& bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  test::Bytes bytes(size);
-  std::copy_n(reinterpret_cast<const std::byte*>(data), size, bytes.begin());
-  take(bytes);
-  test::sign(bytes);
-  take(bytes);
+  fuzz::take_archive(data, size, take);
   return 0;
 }
