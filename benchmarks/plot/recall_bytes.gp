@@ -12,7 +12,7 @@ set logscale x 2
 set xlabel "index (MiB)"
 set ylabel "Recall@".at." (%)" offset 0.5, 0
 set offsets graph 0.05, graph 0.1, graph 0.1, graph 0.08
-set key at screen 0.54, 0.07 center horizontal reverse Left samplen 2.5 spacing 1.3 width -3 maxrows 2
+set key at screen 0.54, 0.07 center horizontal reverse Left samplen 2.5 spacing 1.3 width -1 maxrows 2
 
 marker[1] = 6
 plot for [s = 1:STATS_blocks] data index s - 1 using 1:2 with linespoints lw 2 pt marker[style_of(s)] ps 1 \

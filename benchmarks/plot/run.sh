@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Remakes the pictures of this folder from the data that the repository ships: installs what is missing (Debian 12, root
-# or sudo), builds the pefa command, evaluates λ and k by exact search, times the indexes, and draws. draw.sh --help says
-# how to draw your own. recall_bytes.svg is drawn where recall_bytes.tsv is there.
+# or sudo), builds the pefa command and bench_methods, evaluates λ, k and every method by exact search, times the
+# indexes, and draws. draw.sh --help says how to draw your own.
 #
 # usage: benchmarks/plot/run.sh [BUILD]     BUILD: a folder (default: build/release); measurements stay in BUILD/plot
 set -euo pipefail
@@ -19,8 +19,8 @@ cd "$here/../.."
 cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
   gnuplot-nox jq
 
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_BUILD_TESTS=OFF -DPEFA_BUILD_BENCHMARKS=OFF >/dev/null
-cmake --build "$build" --target pefa_cli
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_BUILD_TESTS=OFF -DPEFA_BUILD_BENCHMARKS=ON >/dev/null
+cmake --build "$build" --target pefa_cli bench_methods
 
 pefa=$build/bin/pefa
 data=$PWD/examples/data
@@ -48,6 +48,9 @@ settings | xargs -L 1 -P "$(nproc)" "$pefa" eval --passages "$data/passages.npy"
   --test-queries "$data/test_queries.npy" --test-relevance "$data/test_relevance.tsv" \
   --index flat --threads 1 --recall-at 10,100 --quiet >/dev/null
 
+echo "evaluating the methods"
+"$build/bin/bench_methods" --data "$data" --tsv recall_bytes.tsv >methods.txt 2>methods.log
+
 # Times, on the other hand, need the machine for themselves.
 for index in flat hnsw quantized; do
   echo "timing $index"
@@ -60,7 +63,5 @@ slice="on the shipped slice of WordNet"
   {erm,xs-*,xl-mean-{16,32,64}-*}.json
 "$here/draw.sh" heat_map --title "PEFA-XL over λ and k $slice" "$here/heat_map.svg" xl-*.json
 "$here/draw.sh" recall_latency --title "Recall against latency $slice" "$here/recall_latency.svg" bench-*.json
-if [ -e "$here/recall_bytes.tsv" ]; then
-  "$here/draw.sh" recall_bytes "$here/recall_bytes.svg" "$here/recall_bytes.tsv"
-fi
+"$here/draw.sh" recall_bytes --title "Recall against memory $slice" "$here/recall_bytes.svg" recall_bytes.tsv
 ls -l "$here"/*.svg
