@@ -191,7 +191,7 @@ Method read_tuned(const std::filesystem::path& path, Method base) {
   } catch (const Json::exception&) {
     throw FormatError(path.string() + ": its pick has a value of the wrong type: " + pick.dump());
   }
-  require_one_of(base.name, {"erm", "xs", "xs-multi", "xl"}, path.string() + ": the method of its pick");
+  require_one_of(base.name, {"erm", "xs", "xl", "xs-multi"}, path.string() + ": the method of its pick");
   require_one_of(base.gate, {"mean", "sum", "softmax"}, path.string() + ": the gate of its pick");
   require_one_of(base.cold, {"paper", "erm", "borrowed"}, path.string() + ": the cold policy of its pick");
   if (base.name != "xl" && (base.fold || base.condense)) {

@@ -32,8 +32,8 @@ struct Method {
   float knn_scale = 1.0f;
   std::size_t passage_candidates = 0;
   std::string missing_erm_score = "exact";  ///< exact or zero
-  std::optional<float> fold;                ///< XL: λ of the PEFA-XS vectors on its plain side; none: P itself
-  std::optional<float> condense;            ///< XL: the cosine from which training queries are merged; none: all stay
+  std::optional<float> fold{};              ///< XL: λ of the PEFA-XS vectors on its plain side; none: P itself
+  std::optional<float> condense{};          ///< XL: the cosine from which training queries are merged; none: all stay
   std::string cold = "erm";                 ///< of XS, and of XL's fold: paper, erm or borrowed
   std::string norm = "unit";                ///< of pseudo-embeddings: unit or passage
   std::size_t max_centroids = 8;
