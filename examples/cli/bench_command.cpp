@@ -43,6 +43,7 @@ struct Subject {
   std::size_t index_bytes = 0;
   std::string name;       ///< for people
   SearchOptions options;  ///< of every search
+  std::size_t judgements_skipped = 0;
 };
 
 double share_found(const std::vector<Hit>& found, const std::vector<Hit>& exact) {
@@ -78,7 +79,8 @@ struct BenchCommand {
     const EmbeddingStore<float> queries = files.read_test_queries(files.passage_side(training));
     Built built = build_with_progress(method, training, threads, output.verbosity());
     const std::size_t bytes = built.retriever.memory_bytes();
-    measure({method, std::move(built.retriever), built.seconds, bytes, method.label(), {}}, queries);
+    measure({method, std::move(built.retriever), built.seconds, bytes, method.label(), {}, training.judgements_skipped},
+            queries);
   }
 
   void measure(const Subject& subject, const EmbeddingStore<float>& all) const {
@@ -167,6 +169,7 @@ struct BenchCommand {
     json["top_k"] = top_k;
     json["queries"] = n;
     json["runs"] = runs;
+    json["judgements_skipped"] = subject.judgements_skipped;
     json["build_seconds"] = subject.build_seconds ? Json(*subject.build_seconds) : Json(nullptr);
     json["index_bytes"] = subject.index_bytes;
     json["curve"] = Json::array();

@@ -39,6 +39,7 @@ struct BuildCommand {
     json["out"] = out.string();
     json["passages"] = built.retriever.passage_count();
     json["dim"] = built.retriever.dim();
+    json["judgements_skipped"] = training.judgements_skipped;
     json["build_seconds"] = built.seconds;
     json["bytes"] = bytes;
     json["pefa_version"] = version();

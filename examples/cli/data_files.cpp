@@ -1,6 +1,8 @@
 #include "data_files.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <utility>
 
 #include "interrupt.hpp"
 #include "pefa/io/jsonl_ids.hpp"
@@ -85,21 +87,27 @@ EmbeddingStore<float> Reading::queries(const std::filesystem::path& path, const 
   return queries;
 }
 
-RelevanceMatrix Reading::relevance(const std::filesystem::path& path, std::size_t n_queries, std::size_t n_passages,
-                                   const io::ExternalIds* query_ids, const io::ExternalIds* passage_ids) const {
+ReadRelevance Reading::relevance(const std::filesystem::path& path, std::size_t n_queries, std::size_t n_passages,
+                                 const io::ExternalIds* query_ids, const io::ExternalIds* passage_ids) const {
   std::optional<io::RelevanceFormat> format;
   if (!relevance_format_.empty()) format = io::parse_relevance_format(relevance_format_);
   require_file(path);
   const EndAtOnce reading;
   if (query_ids == nullptr && passage_ids == nullptr) {
-    return io::read_relevance(path, n_queries, n_passages, format);
+    return {io::read_relevance(path, n_queries, n_passages, format)};
   }
   io::ExternalIds query_rows;
   io::ExternalIds passage_rows;
   if (query_ids == nullptr) query_ids = &(query_rows = row_number_ids(n_queries));
   if (passage_ids == nullptr) passage_ids = &(passage_rows = row_number_ids(n_passages));
   const auto unknown = unknown_ids_ == "skip" ? io::UnknownId::skip : io::UnknownId::refuse;
-  return io::read_relevance(path, *query_ids, *passage_ids, format, unknown).relevance;
+  io::Judgements read = io::read_relevance(path, *query_ids, *passage_ids, format, unknown);
+  const std::size_t skipped = read.unknown_queries + read.unknown_passages;
+  if (skipped > 0) {
+    std::fprintf(stderr, "pefa: %s: judgements skipped: %zu of unknown queries, %zu of unknown passages\n",
+                 path.c_str(), read.unknown_queries, read.unknown_passages);
+  }
+  return {std::move(read.relevance), skipped};
 }
 
 void DataFiles::add_passages(CLI::App& command, Required required) {
@@ -147,20 +155,21 @@ TrainingData DataFiles::read_training(Training training) const {
   if (train_queries_.empty() || train_relevance_.empty()) {
     EmbeddingStore<float> no_queries(passages.dim());
     auto no_pairs = RelevanceMatrix::from_pairs({}, 0, passages.size());
-    return {std::move(passages), std::move(no_queries), std::move(no_pairs), std::move(passage_ids)};
+    return {std::move(passages), std::move(no_queries), std::move(no_pairs), std::move(passage_ids), 0};
   }
   auto queries = reading_.queries(train_queries_, {passages_.string(), passages.size(), passages.dim()});
   const auto query_ids = read_ids_for(train_query_ids_, queries.size(), "queries");
-  auto relevance = reading_.relevance(train_relevance_, queries.size(), passages.size(), pointer_to(query_ids),
-                                      pointer_to(passage_ids));
-  return {std::move(passages), std::move(queries), std::move(relevance), std::move(passage_ids)};
+  auto [relevance, skipped] = reading_.relevance(train_relevance_, queries.size(), passages.size(),
+                                                 pointer_to(query_ids), pointer_to(passage_ids));
+  return {std::move(passages), std::move(queries), std::move(relevance), std::move(passage_ids), skipped};
 }
 
 TestData DataFiles::read_test(const PassageSide& passages) const {
   auto queries = read_test_queries(passages);
   const auto query_ids = read_ids_for(test_query_ids_, queries.size(), "queries");
-  auto truth = reading_.relevance(test_relevance_, queries.size(), passages.size, pointer_to(query_ids), passages.ids);
-  return {std::move(queries), std::move(truth)};
+  auto [truth, skipped] =
+      reading_.relevance(test_relevance_, queries.size(), passages.size, pointer_to(query_ids), passages.ids);
+  return {std::move(queries), std::move(truth), skipped};
 }
 
 EmbeddingStore<float> DataFiles::read_test_queries(const PassageSide& passages) const {

@@ -23,6 +23,7 @@ struct TrainingData {
   EmbeddingStore<float> queries;
   RelevanceMatrix relevance;
   std::optional<io::ExternalIds> passage_ids;
+  std::size_t judgements_skipped = 0;  ///< by --unknown-ids skip
 };
 
 /// P, Q and Y to build from, which somebody else keeps.
@@ -36,6 +37,7 @@ struct TrainingView {
 struct TestData {
   EmbeddingStore<float> queries;
   RelevanceMatrix truth;
+  std::size_t judgements_skipped = 0;  ///< by --unknown-ids skip
 };
 
 /// What test files must fit.
@@ -68,6 +70,12 @@ void require_file(const std::filesystem::path& path);
 /// "0", "1", ...: the ids of a side that has no table, where the other has.
 [[nodiscard]] io::ExternalIds row_number_ids(std::size_t n_rows);
 
+/// Y, and how many judgements of its file were skipped for their ids.
+struct ReadRelevance {
+  RelevanceMatrix relevance;
+  std::size_t skipped = 0;
+};
+
 /// How vectors and relevance are read, whatever the file.
 class Reading {
  public:
@@ -82,10 +90,10 @@ class Reading {
   /// Query vectors for passages of a known dim.
   [[nodiscard]] EmbeddingStore<float> queries(const std::filesystem::path& path, const PassageSide& passages) const;
 
-  /// Y; through tables of ids where there is one on either side.
-  [[nodiscard]] RelevanceMatrix relevance(const std::filesystem::path& path, std::size_t n_queries,
-                                          std::size_t n_passages, const io::ExternalIds* query_ids,
-                                          const io::ExternalIds* passage_ids) const;
+  /// Y; through tables of ids where there is one on either side. Says on stderr how many judgements were skipped.
+  [[nodiscard]] ReadRelevance relevance(const std::filesystem::path& path, std::size_t n_queries,
+                                        std::size_t n_passages, const io::ExternalIds* query_ids,
+                                        const io::ExternalIds* passage_ids) const;
 
  private:
   bool unit_ = false;

@@ -55,7 +55,8 @@ struct ExportCommand {
          {"dim", folded.dim()},
          {"lambda", method.lambda},
          {"cold", method.cold},
-         {"norm", norm}});
+         {"norm", norm},
+         {"judgements_skipped", data.judgements_skipped}});
   }
 
   [[nodiscard]] EmbeddingStore<float> fold(const Method& method, const TrainingData& data) const {

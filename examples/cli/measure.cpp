@@ -81,7 +81,7 @@ Outcome Measurement::run(const Method& method, const TrainingData& training, con
   (void)recall_cutoffs();  // refused before anything is built
   Built built = build_with_progress(method, training, threads_, output_.verbosity());
   Measured measured{method, evaluate(built.retriever, method, search, test), built.seconds,
-                    built.retriever.memory_bytes()};
+                    built.retriever.memory_bytes(), training.judgements_skipped + test.judgements_skipped};
   return {std::move(measured), std::move(built.retriever)};
 }
 
@@ -90,7 +90,8 @@ Measured Measurement::run(const OpenArchive& archive, const SearchOptions& searc
   if (search.lambda) method.lambda = *search.lambda;
   if (search.neighbors != 0) method.neighbors = search.neighbors;
   if (search.ef != 0) method.ef_search = search.ef;
-  return {method, evaluate(archive.retriever, method, search, test), std::nullopt, archive.index_bytes()};
+  return {method, evaluate(archive.retriever, method, search, test), std::nullopt, archive.index_bytes(),
+          test.judgements_skipped};
 }
 
 }  // namespace pefa::cli

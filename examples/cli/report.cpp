@@ -79,6 +79,7 @@ Json to_json(const Measured& measured) {
   json["mrr_interval"] = intervals(report.mrr);
   json["queries_evaluated"] = report.queries_evaluated;
   json["queries_without_truth"] = report.queries_without_truth;
+  json["judgements_skipped"] = measured.judgements_skipped;
   json["build_seconds"] = measured.build_seconds ? Json(*measured.build_seconds) : Json(nullptr);
   json["index_bytes"] = measured.index_bytes;
   if (report.latency) {

@@ -18,6 +18,7 @@ struct Measured {
   EvaluationReport report;
   std::optional<double> build_seconds;  ///< none where an archive was opened
   std::size_t index_bytes = 0;
+  std::size_t judgements_skipped = 0;  ///< of the training and the test files
 };
 
 /// A row a method, with 95 % intervals beside the metrics.

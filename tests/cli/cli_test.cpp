@@ -140,7 +140,22 @@ TEST_CASE("pefa eval: relevance of external ids is read by tables of them", "[ev
 
   files.truth = files.directory.write("Z.qrels", "q1 0 doc-3 1\nq2 0 doc-99 1\n").string();
   require_refused(files.arguments("xs", ids), 1, "Z.qrels:2: passage 'doc-99' is none of the 30 known ones");
-  REQUIRE(run(files.arguments("xs", "--unknown-ids skip" + ids)).exit_code == 0);
+  const Outcome skipping = run(files.arguments("xs", "--json - --unknown-ids skip" + ids));
+  REQUIRE(skipping.exit_code == 0);
+  REQUIRE(skipping.err ==
+          "pefa: " + files.truth + ": judgements skipped: 0 of unknown queries, 1 of unknown passages\n");
+  REQUIRE(Json::parse(skipping.out)["judgements_skipped"] == 1);
+  files.truth = files.directory.write("Z.qrels", "q1 0 doc-3 1\n").string();
+  const Outcome whole = run(files.arguments("xs", "--json - --unknown-ids skip" + ids));
+  REQUIRE(whole.err.empty());
+  REQUIRE(Json::parse(whole.out)["judgements_skipped"] == 0);
+  run_well("build --quiet --method xs" + files.training() + ids.substr(0, ids.find(" --test-query-ids")) + " --out " +
+           files.path("x.pefa"));
+  files.truth = files.directory.write("Z.qrels", "q1 0 doc-3 1\nq2 0 doc-99 1\nq99 0 doc-1 1\n").string();
+  const Outcome archive = run("eval --quiet --json - " + files.path("x.pefa") + files.testing() +
+                              " --unknown-ids skip" + ids.substr(ids.find(" --test-query-ids")));
+  REQUIRE(archive.err.find("judgements skipped: 1 of unknown queries, 1 of unknown passages") != std::string::npos);
+  REQUIRE(Json::parse(archive.out)["judgements_skipped"] == 2);
   const std::string few = " --passage-ids " + files.directory.write("few.txt", "a\nb\n").string();
   require_refused(files.arguments("xs", few), 1, "few.txt: has 2 ids for 30 passages, expected one each");
 }
