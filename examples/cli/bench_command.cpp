@@ -71,7 +71,7 @@ struct BenchCommand {
     if (source.is_archive()) {
       const OpenArchive archive = source.open();
       return measure({archive.method, archive.retriever, std::nullopt, archive.index_bytes(), archive.reader.name(),
-                      source.with_overrides({}, archive)},
+                      source.with_overrides({}, archive), 0},
                      files.read_test_queries(archive.passage_side()));
     }
     const Method method = source.method();
@@ -157,7 +157,7 @@ struct BenchCommand {
                           each.ef ? std::to_string(*each.ef) : "-", each.recall, each.ms, each.p50, each.p99, each.qps);
     }
     return text + fmt::format(
-                      "{} over {}: {} queries one at a time on one thread, best of {} runs; recall against "
+                      "{}, {} index: {} queries one at a time on one thread, best of {} runs; recall against "
                       "exact search\n",
                       subject.name, subject.method.index, n, runs);
   }

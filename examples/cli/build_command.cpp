@@ -43,7 +43,7 @@ struct BuildCommand {
     json["build_seconds"] = built.seconds;
     json["bytes"] = bytes;
     json["pefa_version"] = version();
-    output.summary(fmt::format("{}: {} over {}, {} passages of dim {}, {:.1f} MiB, built in {:.1f} s\n", out.string(),
+    output.summary(fmt::format("{}: {}, {} index, {} passages of dim {}, {:.1f} MiB, built in {:.1f} s\n", out.string(),
                                built_method.label(), built_method.index, built.retriever.passage_count(),
                                built.retriever.dim(), static_cast<double>(bytes) / (1024.0 * 1024.0), built.seconds),
                    json);

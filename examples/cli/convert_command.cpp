@@ -172,8 +172,8 @@ struct ConvertCommand {
 void add_convert_command(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("convert", "Convert vectors, relevance or ground truths to another format");
   const auto convert = std::make_shared<ConvertCommand>();
-  command.add_option("in", convert->in, "the file to read")->required();
-  command.add_option("out", convert->out, "the file to write")->required();
+  command.add_option("IN", convert->in, "the file to read")->required();
+  command.add_option("OUT", convert->out, "the file to write")->required();
   const std::string formats = std::string(vector_formats_help) + "; " + relevance_formats_help + "; ivecs, ibin";
   command.add_option("--from", convert->from, "its format, where its extension does not tell: " + formats);
   command.add_option("--to", convert->to, "so too of the other");

@@ -53,7 +53,7 @@ struct ExportCommand {
          {"format", lines ? "jsonl" : io::name(vectors)},
          {"rows", folded.size()},
          {"dim", folded.dim()},
-         {"lambda", method.lambda},
+         {"lambda", to_json(method)["lambda"]},
          {"cold", method.cold},
          {"norm", norm},
          {"judgements_skipped", data.judgements_skipped}});

@@ -23,7 +23,10 @@ void Source::add_options(CLI::App& command) {
 
 OpenArchive Source::open() const {
   for (const CLI::Option* option : build_options_) {
-    if (option->count() > 0) throw CLI::ExcludesError(option->get_name(), "an archive");
+    if (option->count() > 0) {
+      throw CLI::ValidationError(option->get_name(),
+                                 "says how to build, but " + archive_.string() + " is built already");
+    }
   }
   return open_archive(archive_);
 }

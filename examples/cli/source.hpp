@@ -18,7 +18,7 @@ class Source {
 
   [[nodiscard]] bool is_archive() const noexcept { return !archive_.empty(); }
 
-  /// @throws CLI::ExcludesError  options that say how to build, too
+  /// @throws CLI::ValidationError  options that say how to build, too
   [[nodiscard]] OpenArchive open() const;
   /// --lambda and --neighbors, which an archive takes as arguments of each search.
   /// @throws ValueError  given, and it does not hold xl

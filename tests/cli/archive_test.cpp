@@ -115,7 +115,7 @@ TEST_CASE("pefa build: XL over XS with condensed queries comes back, and info sa
   const Json plain = Json::parse(run_well("eval --quiet --json - " + files.build("xl") + files.testing()));
   REQUIRE(plain["fold"].is_null());
   REQUIRE(plain["condense"].is_null());
-  require_refused("eval " + files.build("xl") + " --fold 0.3" + files.testing(), 2, "--fold");
+  require_refused("eval " + files.build("xl") + " --fold 0.3" + files.testing(), 2, "--fold: says how to build, but");
 }
 
 TEST_CASE("pefa build: a tune.json may pick XS multi, XL over XS and condensed queries", "[archive]") {
@@ -128,8 +128,9 @@ TEST_CASE("pefa build: a tune.json may pick XS multi, XL over XS and condensed q
       run_well(eval(R"({"method": "xs-multi", "lambda": 0.5, "max_centroids": 3, "fold": null, "condense": null})")));
   REQUIRE(multi["method"] == "xs-multi");
   REQUIRE(multi["max_centroids"] == 3);
-  const Json xl = Json::parse(run_well(eval(R"({"method": "xl", "lambda": 0.5, "cold": "paper", "max_centroids": null,
+  const Json xl = Json::parse(run_well(eval(R"({"method": "xl", "lambda": 0.1, "cold": "paper", "max_centroids": null,
                                                 "fold": 0.5, "condense": 0.75})")));
+  REQUIRE(xl["lambda"] == 0.1);
   REQUIRE(xl["fold"] == 0.5);
   REQUIRE(xl["condense"] == 0.75);
   REQUIRE(xl["cold"] == "paper");

@@ -108,8 +108,8 @@ TEST_CASE("pefa convert: ground truths", "[convert]") {
 
 TEST_CASE("pefa convert: what cannot be converted is refused", "[bad input]") {
   const Files files;
-  require_refused("convert", 2, "in");
-  require_refused("convert " + files.passages, 2, "out");
+  require_refused("convert", 2, "IN is required");
+  require_refused("convert " + files.passages, 2, "OUT is required");
   require_refused("convert " + files.passages + " x.tsv", 1, "x.tsv: tsv holds relevance, but");
   require_refused("convert " + files.relevance + " x.npy", 1, "x.npy: npy holds vectors, but");
   require_refused("convert " + files.passages + " x.csv", 1, "'csv' is no format, expected by extension or --to");
@@ -119,7 +119,8 @@ TEST_CASE("pefa convert: what cannot be converted is refused", "[bad input]") {
   require_refused("convert " + files.relevance + " " + files.path("x.csr") + " --n-queries 2 --n-passages 30", 1,
                   "out of range");
   require_refused("convert " + files.passages + " " + files.path("x.fbin") + " --from fbin", 1, "P.npy");
-  require_refused("convert " + files.passages + " /nowhere/at/all.fbin", 1, "/nowhere/at/all.fbin");
+  require_refused("convert " + files.passages + " /nowhere/at/all.fbin", 1,
+                  "/nowhere/at/all.fbin: cannot be opened for writing: No such file or directory");
 }
 
 TEST_CASE("pefa export-xs: the vectors are those of the library, in every format", "[convert]") {

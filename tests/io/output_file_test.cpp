@@ -172,7 +172,8 @@ TEST_CASE("OutputFile: a directory, a folder that is not there and a name too lo
   const test::TemporaryDirectory directory;
   std::filesystem::create_directory(directory / "folder");
   REQUIRE_ERROR(IoError, "folder: is a directory, expected a file", OutputFile(directory / "folder"));
-  REQUIRE_ERROR(IoError, "out: cannot be opened for writing", OutputFile(directory / "nowhere/out"));
+  REQUIRE_ERROR(IoError, "out: cannot be opened for writing: No such file or directory",
+                OutputFile(directory / "nowhere/out"));
   REQUIRE_ERROR(IoError, "cannot be opened for writing", OutputFile(directory / std::string(300, 'x')));
 }
 

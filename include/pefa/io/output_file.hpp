@@ -2,6 +2,7 @@
 // Writing one may be stopped.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -88,7 +89,12 @@ class OutputFile {
     }
     out_.imbue(std::locale::classic());  // no host's thousands separators in a file
     out_.exceptions(std::ios::badbit);   // lets through what the buffer throws
-    if (!buffer_.open(part_)) pefa::detail::fail<IoError>(path_.string(), ": cannot be opened for writing");
+    errno = 0;
+    if (!buffer_.open(part_)) {
+      const int reason = errno;  // of the system call beneath, where that sets it
+      pefa::detail::fail<IoError>(path_.string(), ": cannot be opened for writing", reason != 0 ? ": " : "",
+                                  reason != 0 ? std::generic_category().message(reason) : "");
+    }
   }
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
