@@ -37,8 +37,8 @@ struct Method {
   std::string cold = "erm";                 ///< of XS, and of XL's fold: paper, erm or borrowed
   std::string norm = "unit";                ///< of pseudo-embeddings: unit or passage
   std::size_t max_centroids = 8;
-  std::size_t queries_per_centroid = 4;
-  float shrinkage = 0.2f;
+  std::size_t queries_per_centroid = 1;  // this and the next as CentroidParams has them, which tune() scores
+  float shrinkage = 0.25f;
   std::string index = "hnsw";  ///< flat, hnsw or quantized
   std::size_t m = 32;
   std::size_t ef_construction = 500;
