@@ -13,53 +13,22 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/vector_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
 using io::BigAnnType;
+using test::bytes_of;
+using test::random_integers;
+using test::reads;
+using test::same_bits;
 using test::TemporaryDirectory;
 
 namespace {
 
-template <class Value>
-std::string bytes_of(const std::vector<Value>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Value)};
-}
-
 template <class Element>
 std::string file_of(std::uint32_t rows, std::uint32_t dim, const std::vector<Element>& elements) {
   return bytes_of<std::uint32_t>({rows, dim}) + bytes_of(elements);
-}
-
-template <class Scalar>
-bool same_bits(const EmbeddingView<Scalar>& a, const EmbeddingView<Scalar>& b) {
-  if (a.size() != b.size() || a.dim() != b.dim()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(a.row(i), b.row(i), a.dim() * sizeof(Scalar)) != 0) return false;
-  }
-  return true;
-}
-
-/// Integers from `least` to `least` + 255, no row all zero.
-RowMajorMatrix random_integers(Eigen::Index rows, Eigen::Index dim, int least, unsigned seed) {
-  std::mt19937 random(seed);
-  RowMajorMatrix matrix(rows, dim);
-  for (Eigen::Index i = 0; i < matrix.size(); ++i) {
-    matrix.data()[i] = static_cast<float>(least + static_cast<int>(random() % 256));
-  }
-  matrix.col(0).setConstant(static_cast<float>(least + 255));
-  return matrix;
-}
-
-/// True where the call makes something, false for a pefa::Error; anything else escapes.
-template <class Read>
-bool reads(const Read& read) {
-  try {
-    (void)read();
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
 }
 
 const std::vector<float> six = {1.0f, -2.0f, 0.5f, 3.0f, 0.0f, -0.25f};

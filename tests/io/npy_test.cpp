@@ -14,9 +14,12 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/vector_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
+using test::bytes_of;
+using test::same_bits;
 using test::TemporaryDirectory;
 
 namespace {
@@ -36,21 +39,6 @@ std::string npy(const std::string& descr, const std::string& shape, const std::s
     bytes.push_back(static_cast<char>(header.size() >> (8 * i) & 0xFF));
   }
   return bytes + header + data;
-}
-
-template <class Scalar>
-std::string bytes_of(const std::vector<Scalar>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Scalar)};
-}
-
-template <class Scalar>
-bool same_bits(const EmbeddingView<Scalar>& a, const EmbeddingView<Scalar>& b) {
-  if (a.size() != b.size() || a.dim() != b.dim()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(a.row(i), b.row(i), a.dim() * sizeof(Scalar)) != 0) return false;
-    if (a.scale(i) != b.scale(i)) return false;
-  }
-  return true;
 }
 
 std::vector<float> decoded(const EmbeddingView<float>& view) {

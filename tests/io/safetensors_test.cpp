@@ -14,27 +14,15 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/vector_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
+using test::bytes_of;
+using test::same_bits;
 using test::TemporaryDirectory;
 
 namespace {
-
-template <class Scalar>
-bool same_bits(const EmbeddingView<Scalar>& a, const EmbeddingView<Scalar>& b) {
-  if (a.size() != b.size() || a.dim() != b.dim()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(a.row(i), b.row(i), a.dim() * sizeof(Scalar)) != 0) return false;
-    if (a.scale(i) != b.scale(i)) return false;
-  }
-  return true;
-}
-
-template <class Value>
-std::string bytes_of(const std::vector<Value>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Value)};
-}
 
 /// A file by hand; `padding` blanks follow the JSON.
 std::string file_of(std::string header, const std::string& data, std::size_t padding = 0) {

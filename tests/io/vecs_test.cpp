@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <random>
@@ -13,50 +12,22 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/vector_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
+using test::bytes_of;
+using test::random_integers;
+using test::reads;
+using test::same_bits;
 using test::TemporaryDirectory;
 
 namespace {
-
-template <class Value>
-std::string bytes_of(const std::vector<Value>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Value)};
-}
 
 /// A row as the format has it.
 template <class Element>
 std::string row(std::int32_t dim, const std::vector<Element>& elements) {
   return bytes_of<std::int32_t>({dim}) + bytes_of(elements);
-}
-
-bool same_bits(const EmbeddingView<float>& a, const EmbeddingView<float>& b) {
-  if (a.size() != b.size() || a.dim() != b.dim()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(a.row(i), b.row(i), a.dim() * sizeof(float)) != 0) return false;
-  }
-  return true;
-}
-
-/// Integers from 0 to 255, no row all zero.
-RowMajorMatrix random_bytes(Eigen::Index rows, Eigen::Index dim, unsigned seed) {
-  std::mt19937 random(seed);
-  RowMajorMatrix matrix(rows, dim);
-  for (Eigen::Index i = 0; i < matrix.size(); ++i) matrix.data()[i] = static_cast<float>(random() % 256);
-  matrix.col(0).setConstant(255.0f);
-  return matrix;
-}
-
-/// True where the call makes something, false for a pefa::Error; anything else escapes.
-template <class Read>
-bool reads(const Read& read) {
-  try {
-    (void)read();
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
 }
 
 }  // namespace
@@ -66,18 +37,18 @@ TEST_CASE("write_fvecs: read_fvecs and MappedFvecs bring back every bit") {
   for (const auto& [rows, dim] : {std::pair(1U, 1U), std::pair(7U, 13U), std::pair(100U, 64U)}) {
     const RowMajorMatrix matrix = test::random_matrix(rows, dim, 1, Normalize::none);
     io::write_fvecs(directory / "x.fvecs", matrix);
-    REQUIRE(same_bits(io::read_fvecs(directory / "x.fvecs"), EmbeddingView<float>(matrix)));
-    REQUIRE(same_bits(io::MappedFvecs(directory / "x.fvecs").view(), EmbeddingView<float>(matrix)));
+    REQUIRE(same_bits<float>(io::read_fvecs(directory / "x.fvecs"), EmbeddingView<float>(matrix)));
+    REQUIRE(same_bits<float>(io::MappedFvecs(directory / "x.fvecs").view(), EmbeddingView<float>(matrix)));
   }
 }
 
 TEST_CASE("write_bvecs: read_bvecs brings back every number") {
   const TemporaryDirectory directory;
   for (const auto& [rows, dim] : {std::pair(1, 1), std::pair(7, 13), std::pair(100, 64)}) {
-    const RowMajorMatrix matrix = random_bytes(rows, dim, 2);
+    const RowMajorMatrix matrix = random_integers(rows, dim, 0, 2);
     io::write_bvecs(directory / "x.bvecs", matrix);
     REQUIRE(std::filesystem::file_size(directory / "x.bvecs") == static_cast<std::size_t>(rows * (4 + dim)));
-    REQUIRE(same_bits(io::read_bvecs(directory / "x.bvecs"), EmbeddingView<float>(matrix)));
+    REQUIRE(same_bits<float>(io::read_bvecs(directory / "x.bvecs"), EmbeddingView<float>(matrix)));
   }
 }
 
@@ -146,7 +117,7 @@ TEST_CASE("read_fvecs: a dim that the file cannot hold is refused before memory 
 
 TEST_CASE("vecs: a file cut inside a row is refused by row and byte, one cut between rows is shorter") {
   const TemporaryDirectory directory;
-  const RowMajorMatrix matrix = random_bytes(4, 3, 3);
+  const RowMajorMatrix matrix = random_integers(4, 3, 0, 3);
   io::write_fvecs(directory / "x.fvecs", matrix);
   io::write_bvecs(directory / "x.bvecs", matrix);
   io::write_ivecs(directory / "x.ivecs", {4, 3, std::vector<std::int32_t>(12, 5), {}});
@@ -222,13 +193,13 @@ TEST_CASE("MappedFvecs: serves the file's own bytes, and stays valid when it is 
 #endif
   const io::MappedFvecs second(std::move(first));
   REQUIRE(second.view().data() == view.data());
-  REQUIRE(same_bits(view, EmbeddingView<float>(matrix)));
+  REQUIRE(same_bits<float>(view, EmbeddingView<float>(matrix)));
 }
 
 TEST_CASE("write_bvecs: a value that is no byte is refused by row, and leaves the older file as it was") {
   const TemporaryDirectory directory;
   (void)directory.write("x.bvecs", "older");
-  RowMajorMatrix matrix = random_bytes(3, 2, 8);
+  RowMajorMatrix matrix = random_integers(3, 2, 0, 8);
   matrix(2, 1) = 0.5f;
   REQUIRE_ERROR(ValueError, "x.bvecs: row 2, element 1 is 0.5, expected an integer from 0 to 255",
                 io::write_bvecs(directory / "x.bvecs", matrix));
