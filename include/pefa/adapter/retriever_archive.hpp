@@ -53,8 +53,8 @@ template <class R>
   writer.metadata().add("retriever", kind);
   writer.metadata().add("passages", retriever.passage_count());
   if (options.notes != nullptr) {
-    for (const auto& [key, value] : options.notes->values()) {
-      std::visit([&](const auto& held) { writer.metadata().add(key, held); }, value);
+    for (const auto& note : options.notes->values()) {
+      std::visit([&](const auto& value) { writer.metadata().add(note.first, value); }, note.second);
     }
   }
   if (options.passage_ids == nullptr) return writer;
