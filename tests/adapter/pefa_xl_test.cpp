@@ -126,6 +126,14 @@ TEST_CASE("PefaXl: an index that cannot score its rows gives the same results, a
   REQUIRE(zero.memory_bytes() == scoring.memory_bytes());
 }
 
+TEST_CASE("PefaXl::search: the largest k there is gives every passage, votes below 0 or not") {
+  const Problem problem;
+  const auto xl = FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance, {.neighbors = 140});
+  for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+    REQUIRE(xl.search(problem.test(t), std::numeric_limits<std::size_t>::max()).size() == 90);
+  }
+}
+
 TEST_CASE("PefaXl: an index that scores one row at a time gives the same results") {
   const Problem problem;
   const auto single = PefaXl<float, RowScoringIndex>::build(problem.passages, problem.queries, problem.relevance,

@@ -22,10 +22,12 @@ BoundedCodes encoded(const RowMajorMatrix& rows) {
 
 TEST_CASE("ScoreBounds: hold the exact score of every row between them, at any length") {
   const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
-  const float length = GENERATE(1e-6f, 1.0f, 3e4f);
+  const float length = GENERATE(1e-43f, 1e-38f, 1e-6f, 1.0f, 3e4f, 3e35f);
   for (const Eigen::Index dim : {1, 7, 64, 300}) {
     const RowMajorMatrix rows = length * random_matrix(300, static_cast<std::size_t>(dim), 1, Normalize::none);
-    const RowMajorMatrix queries = random_matrix(20, static_cast<std::size_t>(dim), 2, Normalize::none);
+    RowMajorMatrix queries = random_matrix(20, static_cast<std::size_t>(dim), 2, Normalize::none);
+    queries.row(3) *= 1e-30f;
+    queries.row(4) *= 1e4f;
     const BoundedCodes row_codes = encoded(rows);
     const BoundedCodes query_codes = encoded(queries);
     const auto dot = simd::dot_kernel<float>();
@@ -40,11 +42,22 @@ TEST_CASE("ScoreBounds: hold the exact score of every row between them, at any l
         const float* row = rows.row(static_cast<Eigen::Index>(i + 10)).data();
         const auto n = static_cast<std::size_t>(dim);
         const float exact = metric == Metric::inner_product ? dot(query, row, n, 1.0f) : -squared(query, row, n, 1.0f);
+        if (exact != exact) continue;  // no number: in no order with anything
         REQUIRE(lower[i] <= exact);
         REQUIRE(exact <= upper[i]);
       }
     }
   }
+}
+
+TEST_CASE("ScoreBounds: are open where a kernel's sum may pass the range of float on its way") {
+  const RowMajorMatrix row = RowMajorMatrix::Constant(1, 64, 1e19f);
+  ScoreBounds bounds(Metric::inner_product);
+  float lower = 0.0f;
+  float upper = 0.0f;
+  bounds.compute(encoded(row), 0, encoded(row), 0, 1, &lower, &upper);
+  REQUIRE(lower == -std::numeric_limits<float>::infinity());
+  REQUIRE(upper == std::numeric_limits<float>::infinity());
 }
 
 TEST_CASE("CandidateRows: keeps every row that may be among the best k, and drops what cannot") {

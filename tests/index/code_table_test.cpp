@@ -88,6 +88,12 @@ TEST_CASE("CodeTable: splits by itself only where rows are many and a short head
   REQUIRE_FALSE(is_split(uneven_rows(1000, 40, 7)));     // short anyway
 }
 
+TEST_CASE("CodeTable: rows whose squares are past the range of float have no axes and stay whole") {
+  const RowMajorMatrix rows = 1e30f * uneven_rows(500, 100, 9);
+  const CodeTable table(EmbeddingView<float>(rows), Metric::inner_product, CodeSplit::always, AnyExecutor{});
+  REQUIRE_FALSE(table.is_split());
+}
+
 TEST_CASE("CodeTable: the terms of two rows complete the product of their codes") {
   const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
   const RowMajorMatrix rows = uneven_rows(50, 100, 8);

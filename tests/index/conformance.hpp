@@ -108,6 +108,44 @@ void check_index_conforms(const typename Index::Params& params, double least_rec
     REQUIRE(found.size() == 1);
     REQUIRE(found[0].row == 0);
   }
+  SECTION("rows of one element are an index too") {
+    RowMajorMatrix narrow(40, 1);
+    for (Eigen::Index i = 0; i < 40; ++i) narrow(i, 0) = static_cast<float>(i);
+    const Index small = Index::build(EmbeddingView<float>(narrow), params, {AnyExecutor::serial()});
+    const std::vector<Neighbor> found = small.search(std::vector<float>{50.0f}, 3, {});
+    REQUIRE(found.size() == 3);
+    for (Row i = 0; i < 3; ++i) REQUIRE(found[i].row == 39 - i);  // the nearest and the longest alike
+  }
+  SECTION("rows and queries of any length give sorted scores, each the row's own, and no NaN") {
+    for (const float length : {1e-38f, 1e-30f, 1e18f, 1e19f, 1e30f, 1e38f}) {
+      for (const float query_length : {1.0f, length}) {
+        const RowMajorMatrix scaled = length * rows.topRows(200);
+        const RowMajorMatrix asking = query_length * queries.topRows(5);
+        const Index extreme = Index::build(EmbeddingView<float>(scaled), params, {AnyExecutor::serial()});
+        const auto batch = search_batch(extreme, EmbeddingView<float>(asking), 10);
+        for (std::size_t q = 0; q < batch.size(); ++q) {
+          const QueryView one(asking.row(static_cast<Eigen::Index>(q)).data(), dim);
+          const std::vector<Neighbor> found = extreme.search(one, 10, {});
+          REQUIRE(batch[q] == found);
+          REQUIRE(found.size() <= 10);
+          for (std::size_t i = 0; i < found.size(); ++i) {
+            REQUIRE(found[i].score == extreme.score(one, found[i].row));
+            if (i > 0) REQUIRE(ranks_before(found[i - 1], found[i]));
+          }
+        }
+      }
+    }
+  }
+  SECTION("thousands of equal rows are all found alike") {
+    RowMajorMatrix same(2000, static_cast<Eigen::Index>(dim));
+    same.rowwise() = rows.row(0);
+    const Index tied = Index::build(EmbeddingView<float>(same), params, {AnyExecutor::serial()});
+    for (const std::size_t k : {std::size_t{10}, std::size_t{500}}) {
+      const std::vector<Neighbor> found = tied.search(query(0), k, {});
+      REQUIRE(found.size() == k);
+      for (std::size_t i = 1; i < k; ++i) REQUIRE(ranks_before(found[i - 1], found[i]));
+    }
+  }
   SECTION("equal scores order by ascending row") {
     RowMajorMatrix same(5, static_cast<Eigen::Index>(dim));
     same.rowwise() = rows.row(0);

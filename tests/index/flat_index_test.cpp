@@ -83,6 +83,34 @@ TEST_CASE("FlatIndex: rows further apart than their dim are searched as the dens
   REQUIRE(strided.search_batch(queries, 10)[2] == dense.search_batch(queries, 10)[2]);
 }
 
+TEST_CASE("FlatIndex::search_batch: gives what single searches give, to the bit, for rows and queries of any length") {
+  const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
+  for (const float length : {1e-38f, 1e-30f, 1e-20f, 1e18f, 1e19f, 1e30f, 1e38f}) {
+    for (const float query_length : {1.0f, length}) {
+      for (const std::size_t dim : {std::size_t{1}, std::size_t{24}, std::size_t{96}}) {
+        const RowMajorMatrix rows = length * random_matrix(500, dim, 6);
+        const RowMajorMatrix queries = query_length * random_matrix(20, dim, 7);
+        const auto index = FlatIndex<>::build(EmbeddingView<float>(rows), {.metric = metric, .rows = Rows::borrow});
+        const auto batch = index.search_batch(queries, 10);
+        for (std::size_t q = 0; q < batch.size(); ++q) {
+          REQUIRE(batch[q] == index.search({queries.row(static_cast<Eigen::Index>(q)).data(), dim}, 10));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("FlatIndex::search_batch: rows of more elements than products of codes add up are searched as well") {
+  constexpr std::size_t dim = 140'000;  // 127 · 127 · dim is past int32
+  RowMajorMatrix rows = RowMajorMatrix::Constant(6, dim, 1.0f);
+  for (Eigen::Index i = 0; i < 6; ++i) rows(i, i) = static_cast<float>(-i);
+  const auto index = FlatIndex<>::build(EmbeddingView<float>(rows), {.rows = Rows::borrow});
+  const auto batch = index.search_batch(rows.topRows(2).eval(), 3);
+  for (std::size_t q = 0; q < 2; ++q) {
+    REQUIRE(batch[q] == index.search({rows.row(static_cast<Eigen::Index>(q)).data(), dim}, 3));
+  }
+}
+
 TEST_CASE("FlatIndex::search_batch: no queries give no results") {
   const auto index = FlatIndex<>::build(EmbeddingView<float>(random_matrix(5, 4, 1)));
   REQUIRE(index.search_batch(EmbeddingView<float>(nullptr, 0, 4), 3).empty());

@@ -39,6 +39,12 @@ TEST_CASE("HnswIndex::build: parameters out of range are refused with the range"
   REQUIRE(build({.m = 1024, .ef_construction = 100000}).search({rows.data(), 8}, 20).size() == 20);
 }
 
+TEST_CASE("HnswIndex::build: more rows than hnswlib can number are refused before one is read") {
+  const float element = 1.0f;
+  REQUIRE_ERROR(ShapeError, "HnswIndex::build: 2147483648 rows, expected at most 2147483647",
+                HnswIndex::build(EmbeddingView<float>(&element, std::size_t{1} << 31, 1)));
+}
+
 TEST_CASE("HnswIndex::build: one thread gives the same graph on every run") {
   const RowMajorMatrix rows = random_matrix(800, 16, 2);
   const auto bytes = [&] {

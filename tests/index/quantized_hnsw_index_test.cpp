@@ -140,6 +140,23 @@ TEST_CASE("QuantizedHnswIndex::build: parameters out of range are refused with t
                 QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = {.ef_search = 0}}));
 }
 
+TEST_CASE("QuantizedHnswIndex::build: rows that its beam or its codes cannot hold are refused before one is read") {
+  const float element = 1.0f;
+  REQUIRE_ERROR(ShapeError, "QuantizedHnswIndex::build: 2147483648 rows, expected below 2147483648",
+                QuantizedHnswIndex<>::build(EmbeddingView<float>(&element, std::size_t{1} << 31, 1)));
+  REQUIRE_ERROR(ShapeError, "QuantizedHnswIndex::build: rows have dim 100001, expected at most 100000",
+                QuantizedHnswIndex<>::build(EmbeddingView<float>(&element, 1, 100'001)));
+}
+
+TEST_CASE("QuantizedHnswIndex::search: a k of any size gives what there is") {
+  const RowMajorMatrix rows = random_matrix(50, 8, 13);
+  const auto index = QuantizedHnswIndex<>::build(EmbeddingView<float>(rows));
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t k : {std::size_t{50}, std::size_t{51}, most, most / 3 * 2 + 1, most - 31}) {
+    REQUIRE(index.search({rows.data(), 8}, k).size() == 50);  // k + k/2 would wrap
+  }
+}
+
 #ifdef PEFA_HAS_HEAP_BYTES
 TEST_CASE("QuantizedHnswIndex::memory_bytes: is within 5 % of what malloc handed out") {
   const RowMajorMatrix rows = random_matrix(60000, 64, 12);

@@ -303,8 +303,9 @@ class PefaXl {
 
   [[nodiscard]] std::size_t candidates(std::size_t k, const std::vector<Vote>& votes) const {
     const bool is_zero = params_.missing_erm_score == MissingErmScore::zero;
-    const auto needed = k + static_cast<std::size_t>(std::count_if(votes.begin(), votes.end(),
-                                                                   [](const Vote& v) { return v.score < 0.0f; }));
+    const auto needed =
+        std::min(k, passage_count()) + static_cast<std::size_t>(std::count_if(
+                                           votes.begin(), votes.end(), [](const Vote& v) { return v.score < 0.0f; }));
     return std::max(needed, params_.passage_candidates == 0 && is_zero ? 500 : params_.passage_candidates);
   }
 

@@ -35,8 +35,9 @@ struct IndexSearchOptions {
 /// An index: built once over rows, then read-only.
 ///
 /// `search` returns at most k neighbours, best first, ties by ascending row; fewer where fewer exist. It is const and
-/// safe from any number of threads, and throws ShapeError for a query of another dim and ValueError for k = 0.
-/// `memory_bytes` is what the index holds on the heap.
+/// safe from any number of threads, and throws ShapeError for a query of another dim, ValueError for k = 0 and for a
+/// query with a NaN or infinite element. A score past the range of float is infinite; one that comes to NaN is
+/// −infinity. `memory_bytes` is what the index holds on the heap.
 template <class I, class Scalar = float>
 concept AnnIndex = requires(const EmbeddingView<Scalar>& rows, const typename I::Params& params,
                             const BuildOptions& build, const I& index, QueryView query, std::size_t k,

@@ -28,6 +28,7 @@ struct BoundedCodes {
   BoundedCodes(std::size_t size, std::size_t row_dim)
       : dim(row_dim),
         bytes(simd::padded_code_dim(row_dim)),
+        rounding(6e-8f * (static_cast<float>(row_dim) / 8.0f + 10.0f)),
         codes(size * bytes),
         scales(size),
         lengths(size),
@@ -46,16 +47,25 @@ struct BoundedCodes {
       error += rest * rest;
     }
     // A little more than they are, so that the bounds hold for scores summed in floats as well.
-    lengths[i] = static_cast<float>((1.0 + 1e-6) * std::sqrt(squares));
-    errors[i] = static_cast<float>((1.0 + 1e-6) * std::sqrt(error) + 2e-6 * std::sqrt(squares));
+    const double length = std::sqrt(squares);
+    lengths[i] = rounded_up((1.0 + 1e-6) * length);
+    errors[i] = rounded_up((1.0 + 1e-6) * std::sqrt(error) + static_cast<double>(rounding) * length);
   }
 
   std::size_t dim;
   std::size_t bytes;
+  /// What a sum in floats may be off by, relative to the lengths: the scalar kernel, the worst, adds up dim / 8 terms.
+  float rounding;
   AlignedVector<std::int8_t> codes;
   std::vector<float> scales;
   std::vector<float> lengths;  ///< ‖x‖, not below it
   std::vector<float> errors;   ///< ‖x − its code‖, not below it
+
+ private:
+  /// A float that is not below the value, which as a subnormal one it might be by much.
+  [[nodiscard]] static float rounded_up(double value) noexcept {
+    return std::nextafter(static_cast<float>(value), std::numeric_limits<float>::infinity());
+  }
 };
 
 /// The rows of one query that may still be among its best k.
@@ -99,7 +109,8 @@ class CandidateRows {
   std::vector<Neighbor> candidates_;
 };
 
-/// Bounds of the scores of one query against coded rows: ⟨q, x⟩, or −‖q − x‖² under L2.
+/// Bounds of the scores of one query against coded rows, as a kernel sums them in floats: ⟨q, x⟩, or −‖q − x‖² under
+/// L2.
 class ScoreBounds {
  public:
   explicit ScoreBounds(Metric metric) : is_l2_(metric == Metric::l2), dot_rows_(simd::code_kernels().dot_rows) {}
@@ -124,17 +135,25 @@ class ScoreBounds {
       float score = static_cast<float>(dots_[i]) * (scale * row_scales[i]);
       // ⟨q, x⟩ − ⟨q̂, x̂⟩ = ⟨q, x − x̂⟩ + ⟨q − q̂, x̂⟩, with ‖x̂‖ ≤ ‖x‖ + ‖x − x̂‖
       float slack = length * row_errors[i] + error * (row_lengths[i] + row_errors[i]);
+      float largest = length * row_lengths[i];  // no sum on the way to the exact score is larger
       if (is_l2_) {
         const float squares = row_lengths[i] * row_lengths[i] + length * length;
         score = 2.0f * score - squares;
-        slack = 2.0f * slack + 4e-5f * squares;
+        slack = 2.0f * slack + (2e-5f + 4.0f * rows.rounding) * squares;
+        largest = 2.0f * squares;
       }
-      lower[i] = score - slack;
-      upper[i] = score + slack;
+      slack += least_slack;
+      const bool holds = largest < overflow;  // beyond, the exact score may be infinite, or no number
+      lower[i] = holds ? score - slack : -infinity;
+      upper[i] = holds ? score + slack : infinity;
     }
   }
 
  private:
+  static constexpr float infinity = std::numeric_limits<float>::infinity();
+  static constexpr float overflow = 1e38f;
+  static constexpr float least_slack = 1e-35f;  // more than what is lost below float's normal range
+
   bool is_l2_;
   simd::CodeDotRows dot_rows_;
   std::vector<Row> all_;

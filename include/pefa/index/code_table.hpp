@@ -36,7 +36,7 @@ namespace pefa {
 enum class CodeSplit {
   automatic,  ///< where there are rows enough to learn the axes from, and the first of them hold most of the variance
   never,
-  always  ///< where the dim allows
+  always  ///< where the dim is above 64 and the rows have axes at all
 };
 
 namespace detail {
@@ -102,6 +102,10 @@ class CodeTable {
     table.dim_ = shape.dim;
     table.is_l2_ = shape.metric == Metric::l2;
     table.kernels_ = simd::code_kernels();
+    if (shape.dim > simd::code_dim_limit) {
+      fail<FormatError>(reader.name(), ": '", prefix, "' has codes of dim ", shape.dim, ", expected at most ",
+                        simd::code_dim_limit);
+    }
     table.head_dim_ = read_count(reader, prefix + "head_dim", 1, static_cast<std::int64_t>(shape.dim));
     table.measure_blocks();
     const auto codes = [&](const char* key, std::size_t rows, std::size_t bytes) {
@@ -198,6 +202,7 @@ class CodeTable {
   /// Chooses the head and keeps the rotation, or leaves rows as they are where no short head holds enough.
   void split_at_axes(PrincipalAxes axes, CodeSplit split) {
     const double total = std::accumulate(axes.variances.begin(), axes.variances.end(), 0.0);
+    if (!std::isfinite(total)) return;  // rows so long that their squares are past float's range have no axes
     std::size_t head = 0;
     double held = 0.0;
     for (std::size_t end = block - sizeof(Terms); end < dim_; end += block) {

@@ -50,11 +50,12 @@ class CodeWalk {
     do {
       absorb(state);
     } while (expand(state));
-    state.seen.clear();
   }
 
-  /// Encodes the query and descends to level 0; the row found there is the first for absorb().
+  /// Encodes the query and descends to level 0; the row found there is the first for absorb(). Whatever the state was
+  /// left in, by an exception perhaps, does not matter.
   void start(QueryView query, std::size_t ef, WalkState& state) const {
+    state.seen.clear();
     table_.encode(query, state.query);
     state.beam.reset(ef);
     const Row entry = descend(state.query);

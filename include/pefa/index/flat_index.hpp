@@ -22,6 +22,7 @@
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive_reader.hpp"
 #include "pefa/io/archive_writer.hpp"
+#include "pefa/simd/code_kernels.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -120,6 +121,10 @@ class FlatIndex {
       detail::require_query({queries.row(i), queries.dim()}, k, dim(), "FlatIndex::search_batch");
     }
     std::vector<std::vector<Neighbor>> results(queries.size());
+    if (dim() > simd::code_dim_limit) {
+      executor.run(queries.size(), [&](std::size_t q) { results[q] = search({queries.row(q), queries.dim()}, k); });
+      return results;
+    }
     detail::BoundedCodes query_codes(queries.size(), dim());
     for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
       for (std::size_t q = begin; q < end; ++q) query_codes.encode(q, queries.row(q));

@@ -79,16 +79,22 @@ inline void save_hnsw_params(io::ArchiveWriter& writer, const std::string& prefi
 ///
 /// Built with AnyExecutor::serial() it is the same to the bit on every run; built in parallel it depends on the timing
 /// of the threads. `search` is safe from any number of threads. Memory: about 4·dim + 8·M + 40 bytes a row.
+///
+/// Many equal rows link to each other alone, and rows inserted between them may then be out of reach: keep one of each.
 class HnswIndex {
  public:
   using Params = HnswParams;
 
-  /// @throws ValueError  parameters out of range, no rows, or a row that is not finite  @throws Cancelled
+  /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
+  /// @throws ShapeError  2^31 rows or more  @throws Cancelled
   template <EmbeddingScalar Scalar>
   [[nodiscard]] static HnswIndex build(const EmbeddingView<Scalar>& rows, const HnswParams& params = {},
                                        const BuildOptions& options = {}) {
     detail::require_hnsw_params(params, "HnswIndex::build");
     if (rows.empty()) detail::fail<ValueError>("HnswIndex::build: no rows, expected at least 1");
+    if (rows.size() > most_rows) {
+      detail::fail<ShapeError>("HnswIndex::build: ", rows.size(), " rows, expected at most ", most_rows);
+    }
     require_valid_rows(rows, RowCheck::finite, "HnswIndex::build");
     const detail::Lifting<Scalar> lifting(rows, params.metric, params.lift);
     HnswIndex index(rows.size(), rows.dim(), params, lifting.active());
@@ -119,8 +125,8 @@ class HnswIndex {
   /// it, and 16 bytes a row go to the heap.
   /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
   [[nodiscard]] static HnswIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
-    const auto shape = detail::IndexDescription::open(reader, prefix, "hnsw", scalar_name<float>(),
-                                                      std::numeric_limits<std::int32_t>::max());
+    const auto shape =
+        detail::IndexDescription::open(reader, prefix, "hnsw", scalar_name<float>(), std::int64_t{most_rows});
     const auto dim = static_cast<std::int64_t>(shape.dim);
     const std::size_t stored_dim = detail::read_count(reader, prefix + "stored_dim", dim, dim + 1);
     HnswIndex index;
@@ -187,6 +193,8 @@ class HnswIndex {
   [[nodiscard]] const detail::HnswGraph& graph() const noexcept { return *graph_; }
 
  private:
+  static constexpr std::size_t most_rows = std::numeric_limits<std::int32_t>::max();  // hnswlib numbers them by int
+
   HnswIndex(std::size_t size, std::size_t dim, const HnswParams& params, bool lifted)
       : params_(params),
         space_(std::make_unique<detail::HnswSpace>(dim, params.metric, lifted)),

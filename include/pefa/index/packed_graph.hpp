@@ -62,8 +62,8 @@ class PackedLists {
     return {items_.mutable_data() + starts_[i], static_cast<std::size_t>(starts_[i + 1] - starts_[i])};
   }
   void prefetch(std::size_t i) const noexcept {
-    const std::uint32_t* first = items_.data() + starts_[i];
-    for (std::size_t line = 0; line < 64; line += 16) __builtin_prefetch(first + line);
+    const auto items = list(i);
+    for (std::size_t line = 0; line < items.size(); line += 16) __builtin_prefetch(items.data() + line);
   }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return starts_.memory_bytes() + items_.memory_bytes(); }
 

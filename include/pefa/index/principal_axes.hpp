@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "pefa/core/executor.hpp"
@@ -20,7 +21,8 @@ struct PrincipalAxes {
   RowMajorMatrix axes;            ///< orthonormal, one axis a row [dim x dim]
   std::vector<double> variances;  ///< along each axis [dim]
 
-  /// Of at most `sample` rows, evenly spaced. O(sample · dim² + dim³).
+  /// Of at most `sample` rows, evenly spaced. O(sample · dim² + dim³). Where their squares pass the range of float, the
+  /// variances are infinite and the axes those of the coordinates.
   template <class Scalar>
   [[nodiscard]] static PrincipalAxes of(const EmbeddingView<Scalar>& rows, std::size_t sample,
                                         const AnyExecutor& executor) {
@@ -55,6 +57,11 @@ struct PrincipalAxes {
     Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(dim, dim);
     for (const RowMajorMatrix& part : parts) covariance += part.template cast<double>();
     covariance /= static_cast<double>(count);
+    if (!covariance.allFinite()) {
+      result.axes = RowMajorMatrix::Identity(dim, dim);
+      result.variances.assign(rows.dim(), std::numeric_limits<double>::infinity());
+      return result;
+    }
 
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);  // ascending
     result.axes = solver.eigenvectors().transpose().colwise().reverse().template cast<float>();

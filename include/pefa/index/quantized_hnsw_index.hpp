@@ -72,12 +72,16 @@ inline constexpr EnumNames<Refine, 2> refine_names{{{Refine::never, "never"}, {R
 /// Built on codes with hnswlib, in parallel; the same to the bit on every run with AnyExecutor::serial(). `search` is
 /// safe from any number of threads, which do not wait for each other. Memory beside the rows: about dim + 4·M + 24
 /// bytes a row.
+///
+/// A walk sees rows and queries as codes times a scale. Where their elements are all below 1e-28 that scale counts as
+/// 0, and where the scores on the walk pass the range of float it has lost its way; scores are exact all the same.
 template <EmbeddingScalar Scalar = float>
 class QuantizedHnswIndex {
  public:
   using Params = QuantizedHnswParams;
 
-  /// @throws ValueError  parameters out of range, no rows, or a row that is not finite  @throws Cancelled
+  /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
+  /// @throws ShapeError  2^31 rows or more, a dim above 100,000  @throws Cancelled
   [[nodiscard]] static QuantizedHnswIndex build(const EmbeddingView<Scalar>& rows, const Params& params = {},
                                                 const BuildOptions& options = {}) {
     require_build(rows, params);
@@ -203,6 +207,10 @@ class QuantizedHnswIndex {
       detail::fail<ShapeError>("QuantizedHnswIndex::build: ", rows.size(), " rows, expected below ",
                                detail::Beam::row_limit);
     }
+    if (rows.dim() > simd::code_dim_limit) {
+      detail::fail<ShapeError>("QuantizedHnswIndex::build: rows have dim ", rows.dim(), ", expected at most ",
+                               simd::code_dim_limit);
+    }
     require_valid_rows(rows, RowCheck::finite, "QuantizedHnswIndex::build");
   }
 
@@ -265,7 +273,6 @@ class QuantizedHnswIndex {
           walk.prefetch(state);
           continue;
         }
-        state.seen.clear();
         results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), state);
         if (next < queries.size()) {
           walk.start(query(next), ef_of(k, options), state);
@@ -298,6 +305,7 @@ class QuantizedHnswIndex {
   }
 
   [[nodiscard]] std::size_t rerank_of(std::size_t k, const IndexSearchOptions& options) const noexcept {
+    k = std::min(k, size());  // so that what is added to it cannot wrap
     if (options.rerank != 0) return std::max(options.rerank, k);
     if (params_.rerank != 0) return std::max(params_.rerank, k);
     return k + std::max<std::size_t>(k / 2, 32);

@@ -20,6 +20,9 @@ namespace pefa::simd {
 /// Codes come in blocks of this many.
 inline constexpr std::size_t code_block = 64;
 
+/// So many codes at most: the sums of 2^17 products are still int32, and there is room for what else a row may carry.
+inline constexpr std::size_t code_dim_limit = 100'000;
+
 /// The smallest multiple of code_block that holds `dim` codes.
 [[nodiscard]] constexpr std::size_t padded_code_dim(std::size_t dim) noexcept {
   return (dim + code_block - 1) / code_block * code_block;
