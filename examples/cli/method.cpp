@@ -1,14 +1,12 @@
 #include "method.hpp"
 
 #include <CLI/CLI.hpp>
-#include <array>
-#include <charconv>
-#include <concepts>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <type_traits>
 
+#include "json_values.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/io/archive_metadata.hpp"
 
@@ -39,15 +37,6 @@ void take(const Json& json, const char* key, std::optional<T>& value) {
   value = held;
 }
 
-/// The double that a float32 was written as: 0.1, not 0.10000000149011612. The same float32 comes back from it.
-double decimal(float value) {
-  std::array<char, 32> digits;
-  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  double read = 0.0;
-  std::from_chars(digits.data(), written.ptr, read);
-  return static_cast<float>(read) == value ? read : static_cast<double>(value);
-}
-
 void require_one_of(const std::string& value, std::initializer_list<const char*> known, const std::string& where) {
   std::string list;
   for (const char* each : known) {
@@ -70,14 +59,6 @@ Json to_json(const Method& method) {
   const bool is_multi = method.name == "xs-multi";
   const bool is_xs = method.name == "xs" || is_multi;
   const bool is_graph = method.index != "flat";
-  const auto when = [](bool matters, const auto& value) {
-    if (!matters) return Json(nullptr);
-    if constexpr (std::same_as<std::remove_cvref_t<decltype(value)>, float>) {
-      return Json(decimal(value));
-    } else {
-      return Json(value);
-    }
-  };
   Json json;
   json["method"] = method.name;
   json["lambda"] = when(is_xl || is_xs, method.lambda);

@@ -16,6 +16,7 @@
 #include "commands.hpp"
 #include "data_files.hpp"
 #include "interrupt.hpp"
+#include "json_values.hpp"
 #include "measure.hpp"
 #include "output.hpp"
 #include "pefa/eval/tune.hpp"
@@ -31,10 +32,9 @@ Json to_json(const TuneEntry& entry) {
   const bool is_multi = entry.method == TuneMethod::xs_multi;
   const bool has_fold = is_xl && entry.fold < 1.0f;
   const bool has_cold = entry.method == TuneMethod::xs || is_multi || has_fold;
-  const auto when = [](bool applies, const auto& value) { return applies ? Json(value) : Json(nullptr); };
   Json json;
   json["method"] = name(entry.method);
-  json["lambda"] = entry.lambda;
+  json["lambda"] = decimal(entry.lambda);
   json["cold"] = when(has_cold, name(entry.cold));
   json["max_centroids"] = when(is_multi, entry.max_centroids);
   json["neighbors"] = when(is_xl, entry.neighbors);
@@ -198,7 +198,9 @@ struct TuneCommand {
       asked.progress = bar.callback();
       return tune<float>(data.passages, data.queries, data.relevance, asked);
     }();
-    output.result(to_table(report, whole_grid), to_json(report));
+    Json json = to_json(report);
+    json["judgements_skipped"] = data.judgements_skipped;
+    output.result(to_table(report, whole_grid), json);
   }
 };
 
