@@ -13,8 +13,8 @@ TEST_CASE("PefaXs: scores are those of the dense oracle at every lambda") {
   const RowMajorMatrix c = oracle_pseudo_embeddings(problem.queries, problem.relevance);
   for (const float lambda : {0.0f, 0.1f, 0.5f, 0.9f, 1.0f}) {
     const RowMajorMatrix scores = problem.tests * (lambda * problem.passages + (1.0f - lambda) * c).transpose();
-    const auto xs =
-        PefaXs<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance, {.lambda = lambda});
+    const auto xs = PefaXs<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance,
+                                                      {.lambda = lambda, .cold = ColdPassage::paper});
     REQUIRE(xs.lambda() == lambda);
     const auto batch = xs.search_batch(problem.tests, 90);
     for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
@@ -33,7 +33,7 @@ TEST_CASE(
       0.2f * problem.passages + 0.8f * RowMajorMatrix(problem.passages.rowwise().norm().asDiagonal() * c);
   const auto build = [&](const RowMajorMatrix& passages) {
     return PefaXs<float, FlatIndex<>>::build(passages, problem.queries, problem.relevance,
-                                             {.lambda = 0.2f, .norm = PseudoNorm::passage});
+                                             {.lambda = 0.2f, .cold = ColdPassage::paper, .norm = PseudoNorm::passage});
   };
   const auto xs = build(problem.passages);
   const auto halved = build(0.5f * problem.passages);
