@@ -25,7 +25,11 @@ TEST_CASE("npy_data_offset: from a prefix, or from all of a shorter file") {
 TEST_CASE("parse_npy_dictionary: what it says, whatever type and order") {
   using namespace std::string_literals;
   const std::string text = "{'descr': '>c16', 'fortran_order': True, 'shape': (2, 0, 7), }\n";
-  const std::string file = "\x93NUMPY\x01\x00"s + static_cast<char>(text.size()) + '\0' + text + "elements";
+  std::string file = "\x93NUMPY\x01\x00"s;
+  file.push_back(static_cast<char>(text.size()));
+  file.push_back('\0');
+  file += text;
+  file += "elements";
   const NpyDictionary dictionary = parse_npy_dictionary(file, "x.npy");
   REQUIRE(dictionary.descr == ">c16");
   REQUIRE(dictionary.fortran_order);

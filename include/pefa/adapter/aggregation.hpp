@@ -20,8 +20,8 @@
 namespace pefa {
 
 /// What PEFA-XS makes of a passage without training queries, whose pseudo-embedding Π(0) is 0. The default is `erm`:
-/// with the training queries of 30 % of the passages withheld it finds more than `paper` on all three sets measured, for
-/// 0 to 1.6 points of Recall@10 on the passages that kept theirs (`bench_cold`, README). Where every passage has
+/// with the training queries of 30 % of the passages withheld it finds more than `paper` on all three sets measured,
+/// for 0 to 1.6 points of Recall@10 on the passages that kept theirs (`bench_cold`, README). Where every passage has
 /// queries the three are the same.
 enum class ColdPassage {
   paper,  ///< λ·p_j: the equation as it stands; such passages score lower than the others
