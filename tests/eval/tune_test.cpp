@@ -154,7 +154,7 @@ TEST_CASE("tune: of methods equally good, picks one search before two, then fewe
                               {.method = TuneMethod::xl, .condense = 0.8f, .bytes = 150},
                               {.method = TuneMethod::xl, .fold = 0.3f, .bytes = 400}};
   std::vector<std::vector<double>> values(grid.size(), std::vector<double>(20, 0.5));
-  for (const std::size_t expected : {0, 1, 3, 2, 6, 5, 4, 7}) {
+  for (const std::size_t expected : std::vector<std::size_t>{0, 1, 3, 2, 6, 5, 4, 7}) {
     for (std::size_t e = 0; e < grid.size(); ++e) grid[e].score = detail::mean_of(values[e]);
     const std::size_t best = detail::best_setting(grid, [](const TuneEntry&) { return true; });
     REQUIRE(detail::pick_setting(grid, values, best) == expected);
