@@ -2,10 +2,21 @@
 
 def bad($file; $what): error("\($file): \($what)");
 
-# All results of all files, an array or a single one a file, each with its file's name.
+# The settings of a tune.json as results of pefa eval: Recall@K for the K that was tuned. Of XS the erm policy, of XL
+# what has neither a fold nor condensed queries.
+def tuned($file):
+  (.metric | tostring | if startswith("recall@") then ltrimstr("recall@") else bad($file; "tuned \(.), which is no recall") end)
+    as $k
+  | .grid[] | select(.method != "xs" or .cold == "erm") | select(.fold == null and .condense == null)
+  | (if .temperature == null then .gate else "\(.gate)(\(.temperature))" end) as $gate
+  | {method, lambda, neighbors, gate: $gate, recall: {($k): .score}, file: $file};
+
+# All results of all files, an array, a single one or a tune.json a file, each with its file's name.
 def results:
   [inputs | input_filename as $file | if type == "array" then .[] else . end
-    | if type == "object" then . + {file: $file} else bad($file; "expected a JSON object or an array of them") end];
+    | if type != "object" then bad($file; "expected a JSON object or an array of them")
+      elif (.grid | type) == "array" then tuned($file)
+      else . + {file: $file} end];
 
 # A number that must be there.
 def number($key): if (.[$key] | type) == "number" then .[$key] else bad(.file; "\($key) is missing or no number") end;

@@ -9,6 +9,7 @@ usage: draw.sh KIND [--at K,...] [--title TEXT] OUT.svg INPUT...
 KIND            INPUT
 recall_lambda   JSON of `pefa eval`: the plain model (erm) once, xs and xl at several λ and k; a panel for each --at
 heat_map        JSON of `pefa eval` for xl at several λ and k; a panel for each gate, Recall at --at
+                both also take the one JSON of `pefa tune --metric recall@K`, drawn with --at K
 recall_latency  JSON of `pefa bench`, one index a file
 recall_bytes    a table, one line a measurement: method<TAB>bytes<TAB>recall[<TAB>label]; # begins a comment,
                 measurements of one method are joined by a line, the label stands beside the point

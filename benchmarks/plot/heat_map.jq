@@ -9,7 +9,7 @@ include "common";
 | (map(number("neighbors")) | unique) as $neighbors
 | block("lambda"; $lambdas | to_entries[] | [.key, .value]),
   block("k"; $neighbors | to_entries[] | [.key, .value]),
-  (group_by(.gate as $gate | $gates | index($gate))[]
+  (group_by([(.gate as $gate | $gates | index($gate)), .gate])[]
    | series_by([weight, .neighbors])
    | (map(recall_at($at)[0]) | max) as $best
    | block("\(.[0].gate) gate";
