@@ -31,6 +31,12 @@ Ranking rank_setting(std::string method, const TuneEntry& setting, const DataSet
           std::move(method), n,
           ExactXs::build(passages, training, data.train_relevance, {.lambda = setting.lambda, .cold = setting.cold}),
           asked);
+    case TuneMethod::xs_multi: {
+      const auto multi = ExactXsMulti::build(
+          passages, training, data.train_relevance,
+          {.centroids = {.lambda = setting.lambda, .max_centroids = setting.max_centroids, .cold = setting.cold}});
+      return rank(std::move(method), multi.vector_count(), multi, asked);
+    }
     case TuneMethod::xl:
       return rank(std::move(method), n + training.size(),
                   ExactXl<>::build(passages, training, data.train_relevance,
