@@ -156,7 +156,7 @@ struct Peer {
   std::size_t resident_growth = 0;  ///< as the system says
   Search search;
   std::shared_ptr<const std::vector<std::vector<Row>>> exact;  ///< what the search should find
-  std::vector<Point> curve;
+  std::vector<Point> curve{};
 };
 
 /// The share of the exact rows that were found.

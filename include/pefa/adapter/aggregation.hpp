@@ -128,7 +128,7 @@ template <class Scalar>
     detail::fail<ShapeError>("aggregate_queries: relevance has ", relevance.rows(), " rows, queries has ",
                              queries.size(), " (one row a training query)");
   }
-  auto aggregated = EmbeddingStore<float>::zeros(relevance.cols(), queries.dim());
+  auto aggregated = EmbeddingStore<float>::for_overwrite(relevance.cols(), queries.dim());
   (void)relevance.transposed();  // once, before the threads ask for it
   ProgressMeter meter(options.progress, relevance.cols(), "aggregate_queries");
   for_each_block(options.executor, relevance.cols(), detail::aggregation_block,

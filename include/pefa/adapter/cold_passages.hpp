@@ -42,14 +42,14 @@ void borrow_pseudo_embeddings(const EmbeddingView<Scalar>& passages, const std::
   std::vector<std::size_t> cold;
   for (std::size_t j = 0; j < counts.size(); ++j) (counts[j] > 0 ? warm : cold).push_back(j);
   if (cold.empty()) return;
-  auto directions = EmbeddingStore<float>::zeros(warm.size(), dim);
+  auto directions = EmbeddingStore<float>::for_overwrite(warm.size(), dim);
   for (std::size_t w = 0; w < warm.size(); ++w) direction(passages, warm[w], directions.mutable_row(w));
   const auto index = FlatIndex<float>::build(std::move(directions));
 
   ProgressMeter meter(options.progress, cold.size(), "borrow_pseudo_embeddings");
   for (std::size_t begin = 0; begin < cold.size(); begin += borrowing_block) {
     const std::size_t size = std::min(borrowing_block, cold.size() - begin);
-    auto asking = EmbeddingStore<float>::zeros(size, dim);
+    auto asking = EmbeddingStore<float>::for_overwrite(size, dim);
     for (std::size_t i = 0; i < size; ++i) direction(passages, cold[begin + i], asking.mutable_row(i));
     const auto nearest = index.search_batch(asking.view(), lenders, {}, options.executor);
     options.executor.run(size, [&](std::size_t i) {

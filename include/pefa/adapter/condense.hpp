@@ -177,7 +177,7 @@ template <class Scalar>
     members[condensed_of[i].row()].push_back(i);
   }
 
-  auto merged = EmbeddingStore<float>::zeros(members.size(), queries.dim());
+  auto merged = EmbeddingStore<float>::for_overwrite(members.size(), queries.dim());
   options.executor.run(members.size(), [&](std::size_t c) {
     detail::merge_rows(queries, relevance, members[c], merged.mutable_row(c));
   });

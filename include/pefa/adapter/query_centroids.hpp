@@ -117,7 +117,7 @@ template <class Scalar>
   });
   std::partial_sum(first.begin(), first.end(), first.begin());
 
-  PassageVectors folded{EmbeddingStore<float>::zeros(first.back(), passages.dim()),
+  PassageVectors folded{EmbeddingStore<float>::for_overwrite(first.back(), passages.dim()),
                         std::vector<PassageId>(first.back())};
   for_each_block(options.executor, n, detail::aggregation_block, [&](std::size_t begin, std::size_t end) {
     std::vector<float> passage(passages.dim());

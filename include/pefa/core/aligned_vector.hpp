@@ -1,4 +1,4 @@
-// pefa: a growable array whose first element sits on a 64-byte boundary, for rows that vector instructions read.
+// pefa: a growable array in a block of aligned_memory.hpp, for rows that vector instructions read.
 #pragma once
 
 #include <cstddef>
@@ -6,31 +6,40 @@
 #include <new>
 #include <vector>
 
+#include "pefa/core/aligned_memory.hpp"
+
 namespace pefa::detail {
 
-/// A standard allocator that aligns to a cache line.
+/// A standard allocator of aligned blocks. Elements that are made without a value are left unset, so that the threads
+/// that write them are the first to touch their pages.
 template <class T>
-struct CacheLineAllocator {
+struct AlignedAllocator {
   using value_type = T;
-  static constexpr std::align_val_t alignment{64};
 
-  CacheLineAllocator() noexcept = default;
+  AlignedAllocator() noexcept = default;
   template <class U>
-  CacheLineAllocator(const CacheLineAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
+  AlignedAllocator(const AlignedAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] T* allocate(std::size_t n) {
     if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-    return static_cast<T*>(::operator new(n * sizeof(T), alignment));
+    return static_cast<T*>(allocate_block(n * sizeof(T)));
   }
-  void deallocate(T* p, std::size_t) noexcept { ::operator delete(p, alignment); }
+  void deallocate(T* p, std::size_t n) noexcept { free_block(p, n * sizeof(T)); }
+
+  /// Unset, as `new T` leaves a number; other constructions are the standard's own.
+  template <class U>
+  void construct(U* p) noexcept {
+    ::new (static_cast<void*>(p)) U;
+  }
 
   template <class U>
-  friend bool operator==(const CacheLineAllocator&, const CacheLineAllocator<U>&) noexcept {
+  friend bool operator==(const AlignedAllocator&, const AlignedAllocator<U>&) noexcept {
     return true;
   }
 };
 
+/// A vector of numbers; `resize(n)` leaves new ones unset, `resize(n, x)` and `assign` set them.
 template <class T>
-using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
+using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 
 }  // namespace pefa::detail

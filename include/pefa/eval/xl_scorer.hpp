@@ -28,7 +28,7 @@ template <class Scalar>
 [[nodiscard]] CondensedQueries condense_others(const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
                                                const std::vector<QueryId>& training, float min_cosine,
                                                const BuildOptions& options) {
-  auto rows = EmbeddingStore<float>::zeros(training.size(), queries.dim());
+  auto rows = EmbeddingStore<float>::for_overwrite(training.size(), queries.dim());
   std::vector<RelevancePair> pairs;
   for (Row i = 0; i < training.size(); ++i) {
     queries.decode(training[i].row(), rows.mutable_row(i));

@@ -60,6 +60,14 @@ class EmbeddingStore {
 
   /// `size` rows of zeros for the caller to fill through mutable_row(); the caller answers for their values.
   [[nodiscard]] static EmbeddingStore zeros(std::size_t size, std::size_t dim) {
+    EmbeddingStore store = for_overwrite(size, dim);
+    std::fill(store.values_.begin(), store.values_.end(), Scalar(0));
+    return store;
+  }
+
+  /// The same with values that are not set: the caller writes every row before it is read. What several threads fill
+  /// is then theirs from the first touch on.
+  [[nodiscard]] static EmbeddingStore for_overwrite(std::size_t size, std::size_t dim) {
     EmbeddingStore store(dim);
     store.values_.resize(size * dim);
     if constexpr (has_row_scales<Scalar>) store.scales_.assign(size, 1.0f);
