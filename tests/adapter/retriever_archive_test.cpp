@@ -259,6 +259,20 @@ TEST_CASE("open: a file that was replaced or removed, and one opened twice, serv
   REQUIRE(results(second, problem.tests) == results(first, problem.tests));
 }
 
+TEST_CASE("open: archives kept from an earlier version still open, and answer") {
+  const std::string kept = PEFA_SHIPPED_DATA "/../../tests/fuzz/corpus/retriever_archive/";
+  const auto answers = [](const auto& retriever) {
+    const std::vector<float> query(retriever.dim(), 0.25f);
+    return !retriever.search(query, 3).empty();
+  };
+  REQUIRE(answers(ErmRetriever<float, FlatIndex<>>::open(kept + "erm_flat.pefa")));
+  REQUIRE(answers(ErmRetriever<std::int8_t, FlatIndex<std::int8_t>>::open(kept + "erm_flat_int8.pefa")));
+  REQUIRE(answers(PefaXs<>::open(kept + "xs_hnsw.pefa")));
+  REQUIRE(answers(PefaXsMulti<float, QuantizedHnswIndex<>>::open(kept + "xs_multi_quantized.pefa")));
+  REQUIRE(answers(QuantizedXl::open(kept + "xl_softmax.pefa")));
+  REQUIRE(answers(QuantizedXl::open(kept + "xl_folded_split.pefa")));
+}
+
 TEST_CASE("open: an archive cut short anywhere is refused") {
   const Bytes whole = saved(small_xl());
   for (std::size_t size = 0; size < whole.size(); size += 1 + whole.size() / 97) {

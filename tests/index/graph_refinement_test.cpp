@@ -35,11 +35,12 @@ struct Fixture {
   }
   EmbeddingView<float> view() const { return rows; }
 
-  PackedLists refined(const AnyExecutor& executor) const {
+  PackedLists refined(const AnyExecutor& executor, std::size_t max_offers = 1024) const {
     const Progress progress;
     ProgressMeter meter(progress, table.size(), "test");
     const EmbeddingView<float> of = view();
-    return GraphRefinement<float>(of, table, graph, {.max_degree = 12, .ef = 60}).run(executor, meter);
+    return GraphRefinement<float>(of, table, graph, {.max_degree = 12, .ef = 60, .max_offers = max_offers})
+        .run(executor, meter);
   }
 
   double recall(const PackedGraph& of) const {
@@ -94,5 +95,34 @@ TEST_CASE("GraphRefinement: gives the same links for any number of threads") {
     const auto a = one.list(row);
     const auto b = two.list(row);
     REQUIRE(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+  }
+}
+
+TEST_CASE("GraphRefinement: of many offers only the nearest are weighed, and the graph stays about as good") {
+  Fixture fixture;
+  const double before = fixture.recall(fixture.graph);
+  const PackedLists one = fixture.refined(AnyExecutor::serial(), 16);
+  const PackedLists two = fixture.refined(ThreadExecutor(2), 16);
+  const PackedLists all = fixture.refined(AnyExecutor::serial());
+  std::size_t changed = 0;
+  for (Row row = 0; row < 2000; ++row) {
+    const auto links = one.list(row);
+    REQUIRE(!links.empty());
+    REQUIRE(links.size() <= 12);
+    REQUIRE(std::ranges::equal(links, two.list(row)));
+    changed += std::ranges::equal(links, all.list(row)) ? 0U : 1U;
+  }
+  REQUIRE(changed > 0);
+  fixture.graph.replace_bottom(fixture.refined({}, 16));
+  REQUIRE(fixture.recall(fixture.graph) > before + 0.05);
+}
+
+TEST_CASE("GraphRefinement: rows whose distances pass the range of float are linked all the same") {
+  Fixture fixture;
+  fixture.rows *= 1e30f;
+  fixture.table = CodeTable(fixture.view(), Metric::inner_product, CodeSplit::never, AnyExecutor{});
+  const PackedLists lists = fixture.refined({}, 16);
+  for (Row row = 0; row < 2000; ++row) {
+    for (const Row link : lists.list(row)) REQUIRE(link < 2000);
   }
 }

@@ -45,6 +45,13 @@ TEST_CASE("HnswIndex::build: more rows than hnswlib can number are refused befor
                 HnswIndex::build(EmbeddingView<float>(&element, std::size_t{1} << 31, 1)));
 }
 
+TEST_CASE("HnswIndex: what hnswlib could not do is an Error that says who asked; other errors pass") {
+  const auto failing = []() -> int { throw std::runtime_error("Not enough memory"); };
+  REQUIRE_ERROR(Error, "here: hnswlib: Not enough memory", detail::with_hnswlib("here", failing));
+  REQUIRE_ERROR(Cancelled, "stop", detail::with_hnswlib("here", []() -> int { throw Cancelled("stop"); }));
+  REQUIRE(detail::with_hnswlib("here", [] { return 5; }) == 5);
+}
+
 TEST_CASE("HnswIndex::build: one thread gives the same graph on every run") {
   const RowMajorMatrix rows = random_matrix(800, 16, 2);
   const auto bytes = [&] {

@@ -319,6 +319,18 @@ TEST_CASE("EmbeddingStore::zeros: rows to fill") {
   REQUIRE(decoded(codes, 1) == std::vector<float>{0.0f, 5.0f});
 }
 
+TEST_CASE("EmbeddingStore::for_overwrite: rows that the caller sets, on a huge page where they are many") {
+  auto store = EmbeddingStore<float>::for_overwrite(3, 4);
+  REQUIRE(store.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) std::fill_n(store.mutable_row(i), 4, static_cast<float>(i));
+  REQUIRE(decoded(store, 2) == std::vector<float>(4, 2.0f));
+  REQUIRE(EmbeddingStore<std::int8_t>::for_overwrite(2, 2).view().scale(1) == 1.0f);
+  REQUIRE_THROWS_AS(EmbeddingStore<float>::for_overwrite(2, 0), ShapeError);
+
+  const auto large = EmbeddingStore<float>::for_overwrite(std::size_t{1} << 14, 512);  // 32 MiB, never touched
+  REQUIRE(reinterpret_cast<std::uintptr_t>(large.row(0)) % detail::huge_page == 0);
+}
+
 TEST_CASE("EmbeddingStore::reserve: the rows that come do not move those that are there") {
   const RowMajorMatrix matrix = test::random_matrix(1, 4, 17);
   EmbeddingStore<float> store(4);

@@ -10,8 +10,7 @@
 
 namespace pefa::detail {
 
-/// A standard allocator of aligned blocks. Elements that are made without a value are left unset, so that the threads
-/// that write them are the first to touch their pages.
+/// A standard allocator of aligned blocks.
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
@@ -26,20 +25,32 @@ struct AlignedAllocator {
   }
   void deallocate(T* p, std::size_t n) noexcept { free_block(p, n * sizeof(T)); }
 
-  /// Unset, as `new T` leaves a number; other constructions are the standard's own.
-  template <class U>
-  void construct(U* p) noexcept {
-    ::new (static_cast<void*>(p)) U;
-  }
-
   template <class U>
   friend bool operator==(const AlignedAllocator&, const AlignedAllocator<U>&) noexcept {
     return true;
   }
 };
 
-/// A vector of numbers; `resize(n)` leaves new ones unset, `resize(n, x)` and `assign` set them.
+/// The same, but elements that are made without a value are left unset, so that the threads that write them are the
+/// first to touch their pages.
+template <class T>
+struct UnsetAllocator : AlignedAllocator<T> {
+  UnsetAllocator() noexcept = default;
+  template <class U>
+  UnsetAllocator(const UnsetAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor)
+
+  /// As `new T` leaves a number; other constructions are the standard's own.
+  template <class U>
+  void construct(U* p) noexcept {
+    ::new (static_cast<void*>(p)) U;
+  }
+};
+
 template <class T>
 using AlignedVector = std::vector<T, AlignedAllocator<T>>;
+
+/// `resize(n)` leaves new elements unset; `resize(n, x)` and `assign` set them.
+template <class T>
+using UnsetVector = std::vector<T, UnsetAllocator<T>>;
 
 }  // namespace pefa::detail

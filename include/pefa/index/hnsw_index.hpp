@@ -198,7 +198,8 @@ class HnswIndex {
   HnswIndex(std::size_t size, std::size_t dim, const HnswParams& params, bool lifted)
       : params_(params),
         space_(std::make_unique<detail::HnswSpace>(dim, params.metric, lifted)),
-        graph_(new detail::HnswGraph(space_.get(), size, params.m, params.ef_construction, params.seed)) {}
+        graph_(detail::make_graph(*space_, size, params.m, params.ef_construction, params.seed, "HnswIndex::build")
+                   .release()) {}
   HnswIndex() = default;
 
   void finish() {

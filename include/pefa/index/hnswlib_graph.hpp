@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <stdexcept>
@@ -78,6 +79,25 @@ class HnswSpace final : public hnswlib::SpaceInterface<float> {
   simd::RowsKernel<float> rows_kernel_;
 };
 
+/// Runs what may throw hnswlib's own runtime_error. @throws Error  in its place, and what else `action` throws
+template <class Action>
+decltype(auto) with_hnswlib(const char* who, const Action& action) {
+  try {
+    return action();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    fail<Error>(who, ": hnswlib: ", error.what());
+  }
+}
+
+/// An empty graph with room for n rows. @throws Error  hnswlib found no memory for their links and rows
+[[nodiscard]] inline std::unique_ptr<HnswGraph> make_graph(hnswlib::SpaceInterface<float>& space, std::size_t n,
+                                                           std::size_t m, std::size_t ef_construction, std::size_t seed,
+                                                           const char* who) {
+  return with_hnswlib(who, [&] { return std::make_unique<HnswGraph>(&space, n, m, ef_construction, seed); });
+}
+
 /// hnswlib's prefetching looks one link past the end of a list. On the upper levels that is past the end of its memory
 /// where the list is full: one more link's room a list, before the first is made, keeps it inside.
 inline void make_room_for_prefetch(HnswGraph& graph) noexcept {
@@ -98,15 +118,11 @@ void insert_rows(HnswGraph& graph, std::size_t n, const char* who, const BuildOp
     for (std::size_t row = begin; row < end; ++row) graph.addPoint(encode(row, scratch), row);
     meter.add(end - begin);
   };
-  try {
+  with_hnswlib(who, [&] {
     insert(0, 1);
     for_each_block(options.executor, n - 1, block,
                    [&](std::size_t begin, std::size_t end) { insert(begin + 1, end + 1); });
-  } catch (const Error&) {
-    throw;
-  } catch (const std::runtime_error& error) {
-    fail<Error>(who, ": hnswlib: ", error.what());
-  }
+  });
 }
 
 /// hnswlib 0.8's base-layer search takes a filter and a stop condition, and its first template argument means the

@@ -220,31 +220,32 @@ class QuantizedHnswIndex {
   }
 
   void build_graph(const BuildOptions& options) {
+    constexpr const char* who = "QuantizedHnswIndex::build";
     const HnswParams& hnsw = params_.graph;
     const bool is_l2 = hnsw.metric == Metric::l2;
     codes_ = detail::CodeTable(rows_, hnsw.metric, params_.split, options.executor);
     const detail::Lifting<Scalar> lifting(rows_, hnsw.metric, hnsw.lift);
     detail::CodeSpace space(codes_.code_bytes(), is_l2 ? 2.0f : 1.0f);
-    detail::HnswGraph graph(&space, size(), hnsw.m, hnsw.ef_construction, hnsw.seed);
+    auto graph = detail::make_graph(space, size(), hnsw.m, hnsw.ef_construction, hnsw.seed, who);
     const bool refines = params_.refine == Refine::once;
     const std::size_t total = refines ? 2 * size() : size();
     const BuildOptions inserting{options.executor, detail::stage(options.progress, 0, total)};
-    detail::insert_rows(graph, size(), "QuantizedHnswIndex::build", inserting,
-                        [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
-                          // Behind what the graph takes there is room for the row as floats.
-                          scratch.resize(space.get_data_size() + dim() * sizeof(float));
-                          auto* floats = reinterpret_cast<float*>(scratch.data() + space.get_data_size());
-                          rows_.decode(row, floats);
-                          codes_.copy_codes(static_cast<Row>(row), reinterpret_cast<std::int8_t*>(scratch.data()));
-                          space.finish_row(scratch.data(),
-                                           {codes_.terms(static_cast<Row>(row)).scale, codes_.row_term(floats),
+    detail::insert_rows(
+        *graph, size(), who, inserting, [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
+          // Behind what the graph takes there is room for the row as floats.
+          scratch.resize(space.get_data_size() + dim() * sizeof(float));
+          auto* floats = reinterpret_cast<float*>(scratch.data() + space.get_data_size());
+          rows_.decode(row, floats);
+          codes_.copy_codes(static_cast<Row>(row), reinterpret_cast<std::int8_t*>(scratch.data()));
+          space.finish_row(scratch.data(), {codes_.terms(static_cast<Row>(row)).scale, codes_.row_term(floats),
                                             is_l2 ? 0.0f : lifting.coordinate(row)});
-                          return scratch.data();
-                        });
-    graph_ = detail::PackedGraph(graph);
+          return scratch.data();
+        });
+    graph_ = detail::PackedGraph(*graph);
+    graph.reset();  // before the next stage takes memory
     if (!refines) return;
     const Progress progress = detail::stage(options.progress, size(), total);
-    ProgressMeter meter(progress, size(), "QuantizedHnswIndex::build");
+    ProgressMeter meter(progress, size(), who);
     const detail::GraphRefinement<Scalar> refinement(rows_, codes_, graph_, {.max_degree = 2 * hnsw.m});
     graph_.replace_bottom(refinement.run(options.executor, meter));
   }

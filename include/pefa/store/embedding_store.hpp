@@ -200,7 +200,7 @@ class EmbeddingStore {
 
   std::size_t dim_;
   std::size_t size_ = 0;
-  detail::AlignedVector<Scalar> values_;
+  detail::UnsetVector<Scalar> values_;
   detail::AlignedVector<float> scales_;  // one a row for int8, empty otherwise
 };
 
