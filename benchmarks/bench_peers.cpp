@@ -162,7 +162,10 @@ int main(int argc, char** argv) {
   app.add_option("--level", level, "kernels of pefa to use instead of the best: scalar, avx2 or avx512");
   std::vector<std::string> names{"HnswIndex",      "QuantizedHnswIndex", "FlatIndex",
                                  "faiss HNSWFlat", "faiss HNSWSQ8",      "usearch"};
-  app.add_option("--peers", names, "what runs beside hnswlib")->delimiter(',')->capture_default_str();
+  app.add_option("--peers", names, "what runs beside hnswlib")
+      ->delimiter(',')
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     for (const simd::Level each : simd::all_levels) {
@@ -207,6 +210,10 @@ int main(int argc, char** argv) {
 #if PEFA_BENCH_USEARCH
     if (wanted("usearch")) peers.push_back(build_peer("usearch", [&] { return make_usearch(data, threads); }));
 #endif
+    for (const std::string& name : names) {
+      const auto is_named = [&](const Peer& peer) { return peer.name == name; };
+      if (std::ranges::none_of(peers, is_named)) std::fprintf(stderr, "%s is not in this build\n", name.c_str());
+    }
     std::fprintf(stderr, "exact search\n");
     const auto flat = FlatIndex<>::build(data.passages.view(), {.rows = Rows::borrow});
     nlohmann::ordered_json json{{"machine", machine()}, {"data", options.folder}, {"queries", n_queries}};
