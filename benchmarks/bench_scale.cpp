@@ -72,9 +72,7 @@ Size measure_size(const EmbeddingStore<float>& rows, const EmbeddingView<float>&
     return rows_of(index.search({queries.row(q), queries.dim()}, depth, {.ef = ef}));
   };
   measure(peers, k, {100, 130, 170, 220, 300, 400, 550, 800, 1200}, options.rounds);
-  // A small set starts above the target: its time at the narrowest beam is an upper bound.
-  size.milliseconds = milliseconds_at(peers[0].curve, target)
-                          .value_or(peers[0].curve[0].recall >= target ? peers[0].curve[0].milliseconds : NAN);
+  size.milliseconds = milliseconds_for(peers[0].curve, target).value_or(NAN);
   return size;
 }
 
