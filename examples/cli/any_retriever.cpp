@@ -3,7 +3,7 @@
 #include <string>
 
 #include "interrupt.hpp"
-#include "pefa/io/archive_ids.hpp"
+#include "pefa/io/archive/id_table.hpp"
 #include "retriever_over.hpp"
 
 namespace pefa::cli {

@@ -13,8 +13,8 @@
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/core/progress.hpp"
-#include "pefa/io/archive_reader.hpp"
-#include "pefa/io/external_ids.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/ids/external_ids.hpp"
 
 namespace pefa::cli {
 

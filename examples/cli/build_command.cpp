@@ -9,7 +9,7 @@
 #include "commands.hpp"
 #include "measure.hpp"
 #include "output.hpp"
-#include "pefa/io/archive_metadata.hpp"
+#include "pefa/io/archive/metadata.hpp"
 
 namespace pefa::cli {
 namespace {

@@ -13,8 +13,8 @@
 #include "data_files.hpp"
 #include "interrupt.hpp"
 #include "output.hpp"
-#include "pefa/io/relevance.hpp"
-#include "pefa/io/vectors.hpp"
+#include "pefa/io/relevance/relevance_file.hpp"
+#include "pefa/io/vectors/vector_file.hpp"
 
 namespace pefa::cli {
 namespace {

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "interrupt.hpp"
-#include "pefa/io/jsonl_ids.hpp"
-#include "pefa/io/relevance.hpp"
-#include "pefa/io/vectors.hpp"
+#include "pefa/io/ids/jsonl_ids.hpp"
+#include "pefa/io/relevance/relevance_file.hpp"
+#include "pefa/io/vectors/vector_file.hpp"
 
 namespace pefa::cli {
 namespace {

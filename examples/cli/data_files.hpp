@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "pefa/io/external_ids.hpp"
+#include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 

@@ -14,8 +14,8 @@
 #include "measure.hpp"
 #include "output.hpp"
 #include "pefa/adapter/aggregation.hpp"
-#include "pefa/io/output_file.hpp"
-#include "pefa/io/vectors.hpp"
+#include "pefa/io/file/output_file.hpp"
+#include "pefa/io/vectors/vector_file.hpp"
 
 namespace pefa::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "commands.hpp"
 #include "data_files.hpp"
 #include "output.hpp"
-#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive/reader.hpp"
 
 namespace pefa::cli {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "json_values.hpp"
 #include "pefa/core/error.hpp"
-#include "pefa/io/archive_metadata.hpp"
+#include "pefa/io/archive/metadata.hpp"
 
 namespace pefa::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pefa/core/error.hpp"
-#include "pefa/io/output_file.hpp"
+#include "pefa/io/file/output_file.hpp"
 #include "pefa/version.hpp"
 
 namespace pefa::cli {

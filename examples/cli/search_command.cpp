@@ -15,9 +15,9 @@
 #include "interrupt.hpp"
 #include "measure.hpp"
 #include "output.hpp"
-#include "pefa/io/hits_jsonl.hpp"
-#include "pefa/io/hits_npy.hpp"
-#include "pefa/io/trec_run.hpp"
+#include "pefa/io/results/hits_jsonl.hpp"
+#include "pefa/io/results/hits_npy.hpp"
+#include "pefa/io/results/trec_run.hpp"
 
 namespace pefa::cli {
 namespace {

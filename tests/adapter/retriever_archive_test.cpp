@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "catch.hpp"
-#include "io/archive_tools.hpp"
+#include "io/archive/archive_tools.hpp"
 #include "oracle.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xl.hpp"

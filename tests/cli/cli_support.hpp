@@ -12,8 +12,8 @@
 #include <string_view>
 
 #include "catch.hpp"
-#include "pefa/io/npy.hpp"
-#include "pefa/io/pairs.hpp"
+#include "pefa/io/relevance/pairs.hpp"
+#include "pefa/io/vectors/npy.hpp"
 #include "support.hpp"
 
 namespace pefa::test {

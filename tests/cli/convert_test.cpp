@@ -5,8 +5,8 @@
 
 #include "cli_support.hpp"
 #include "pefa/adapter/aggregation.hpp"
-#include "pefa/io/big_ann.hpp"
-#include "pefa/io/vecs.hpp"
+#include "pefa/io/vectors/big_ann.hpp"
+#include "pefa/io/vectors/vecs.hpp"
 
 using namespace pefa;
 using namespace pefa::test;

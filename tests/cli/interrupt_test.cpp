@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "cli_support.hpp"
-#include "pefa/io/sparse_csr.hpp"
+#include "pefa/io/relevance/sparse_csr.hpp"
 
 using namespace pefa;
 using namespace pefa::test;

@@ -6,8 +6,8 @@
 #include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/eval/evaluate.hpp"
 #include "pefa/index/flat_index.hpp"
-#include "pefa/io/npy.hpp"
-#include "pefa/io/pairs.hpp"
+#include "pefa/io/relevance/pairs.hpp"
+#include "pefa/io/vectors/npy.hpp"
 #include "tuning_problem.hpp"
 
 using namespace pefa;

@@ -8,7 +8,7 @@
 
 #include "archive_input.hpp"
 #include "pefa/core/error.hpp"
-#include "pefa/io/archive_reader.hpp"
+#include "pefa/io/archive/reader.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "io/archive_tools.hpp"
+#include "io/archive/archive_tools.hpp"
 
 namespace pefa::fuzz {
 

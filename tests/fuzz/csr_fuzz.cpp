@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "input_file.hpp"
-#include "pefa/io/sparse_csr.hpp"
+#include "pefa/io/relevance/sparse_csr.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace pefa;

@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "input_file.hpp"
-#include "pefa/io/external_ids.hpp"
-#include "pefa/io/hits_jsonl.hpp"
-#include "pefa/io/jsonl_ids.hpp"
+#include "pefa/io/ids/external_ids.hpp"
+#include "pefa/io/ids/jsonl_ids.hpp"
+#include "pefa/io/results/hits_jsonl.hpp"
 
 namespace {
 

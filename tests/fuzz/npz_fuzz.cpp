@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "input_file.hpp"
-#include "pefa/io/npy_array.hpp"
-#include "pefa/io/scipy_npz.hpp"
+#include "pefa/io/relevance/scipy_npz.hpp"
+#include "pefa/io/vectors/npy_array_header.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace pefa;

@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "input_file.hpp"
-#include "pefa/io/beir_qrels.hpp"
-#include "pefa/io/judgements.hpp"
-#include "pefa/io/libsvm.hpp"
-#include "pefa/io/pairs.hpp"
-#include "pefa/io/qrels.hpp"
-#include "pefa/io/trec_run.hpp"
-#include "pefa/io/xmc_text.hpp"
+#include "pefa/io/relevance/beir_qrels.hpp"
+#include "pefa/io/relevance/judgements.hpp"
+#include "pefa/io/relevance/libsvm.hpp"
+#include "pefa/io/relevance/pairs.hpp"
+#include "pefa/io/relevance/qrels.hpp"
+#include "pefa/io/relevance/xmc_text.hpp"
+#include "pefa/io/results/trec_run.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace pefa;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "input_file.hpp"
-#include "pefa/io/vecs.hpp"
+#include "pefa/io/vectors/vecs.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace pefa;

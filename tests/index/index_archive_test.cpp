@@ -5,7 +5,7 @@
 
 #include "catch.hpp"
 #include "index/saved_index.hpp"
-#include "io/archive_tools.hpp"
+#include "io/archive/archive_tools.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/quantized_hnsw_index.hpp"

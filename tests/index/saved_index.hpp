@@ -3,8 +3,8 @@
 
 #include <sstream>
 
-#include "io/archive_tools.hpp"
-#include "pefa/io/archive_writer.hpp"
+#include "io/archive/archive_tools.hpp"
+#include "pefa/io/archive/writer.hpp"
 
 namespace pefa::test {
 

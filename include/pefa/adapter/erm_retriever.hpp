@@ -12,8 +12,8 @@
 #include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/index_archive.hpp"
-#include "pefa/io/archive_reader.hpp"
-#include "pefa/io/archive_writer.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
 
 namespace pefa {
 

@@ -19,11 +19,11 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/index_archive.hpp"
-#include "pefa/io/archive_ids.hpp"
-#include "pefa/io/archive_metadata.hpp"
-#include "pefa/io/archive_reader.hpp"
-#include "pefa/io/archive_writer.hpp"
-#include "pefa/io/external_ids.hpp"
+#include "pefa/io/archive/id_table.hpp"
+#include "pefa/io/archive/metadata.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
+#include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {

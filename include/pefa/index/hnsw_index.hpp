@@ -25,8 +25,8 @@
 #include "pefa/index/hnswlib_graph.hpp"
 #include "pefa/index/index_archive.hpp"
 #include "pefa/index/lift.hpp"
-#include "pefa/io/archive_reader.hpp"
-#include "pefa/io/archive_writer.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {

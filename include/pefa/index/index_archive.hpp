@@ -18,8 +18,8 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/index/ann_index.hpp"
-#include "pefa/io/archive_reader.hpp"
-#include "pefa/io/archive_writer.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/scalar.hpp"
 

@@ -17,8 +17,8 @@
 #include "pefa/core/memory_block.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
 #include "pefa/index/index_archive.hpp"
-#include "pefa/io/archive_reader.hpp"
-#include "pefa/io/archive_writer.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
 
 namespace pefa::detail {
 

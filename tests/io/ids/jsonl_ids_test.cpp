@@ -1,0 +1,78 @@
+#include "pefa/io/ids/jsonl_ids.hpp"
+
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "support.hpp"
+
+using namespace pefa;
+using io::ExternalIds;
+
+namespace {
+
+ExternalIds read(const std::string& text) {
+  const test::TemporaryDirectory directory;
+  return io::read_jsonl_ids(directory.write("test.jsonl", text));
+}
+
+ExternalIds table(const std::vector<std::string>& ids) {
+  return ExternalIds::from(ids);
+}
+
+}  // namespace
+
+TEST_CASE("read_jsonl_ids: strings and integers under _id or id, in file order") {
+  REQUIRE(read("{\"_id\": \"q1\", \"text\": \"x\"}\n{\"text\": \"y\", \"id\": 7}\r\n{\"_id\": -3}") ==
+          table({"q1", "7", "-3"}));
+  REQUIRE(read(R"({"_id": 18446744073709551615})") == table({"18446744073709551615"}));
+  REQUIRE(read(R"({"_id": "caf\u00e9 \"\n\ud83d\ude00"})") == table({"caf\xC3\xA9 \"\n\xF0\x9F\x98\x80"}));
+  REQUIRE(read("{\"_id\": \"a\"}\n\n \n") == table({"a"}));
+}
+
+TEST_CASE("read_jsonl_ids: _id goes before id, wherever they stand") {
+  REQUIRE(read(R"({"id": "x", "_id": "y"})") == table({"y"}));
+  REQUIRE(read(R"({"_id": "y", "id": null})") == table({"y"}));
+}
+
+TEST_CASE("read_jsonl_ids: ids of inner objects are not the line's") {
+  REQUIRE(read(R"({"metadata": {"_id": "no", "a": [{"id": 1}, [2]]}, "_id": "yes", "z": {"_id": 3}})") ==
+          table({"yes"}));
+  REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"", read(R"({"metadata": {"_id": "no"}})"));
+  REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"", read(R"({"a": ["_id", "id"]})"));
+}
+
+TEST_CASE("read_jsonl_ids: a bad line is refused by its number with what is wrong") {
+  const auto refused = [](const std::string& line, const std::string& what) {
+    INFO(line);
+    REQUIRE_ERROR(FormatError, "test.jsonl:2: " + what, read("{\"_id\": \"a\"}\n" + line + "\n{\"_id\": \"b\"}\n"));
+  };
+  refused("{\"_id\": \"c\"", "is not JSON: the error is at byte ");
+  refused("{\"_id\": \"c\"} x", "is not JSON: the error is at byte 14 of the line");
+  refused("{\"_id\": \"c\"}{\"_id\": \"d\"}", "is not JSON");
+  refused("{\"_id\": \"\xFF\"}", "is not JSON");
+  refused("{\"_id\": \"c\", \"x\": NaN}", "is not JSON");
+  refused("q7", "is not JSON");
+  refused("\"q7\"", "is a string, expected an object");
+  refused("7", "is an integer, expected an object");
+  refused("null", "is null, expected an object");
+  refused("[{\"_id\": \"c\"}]", "is an array, expected an object");
+  refused("{}", "has neither \"_id\" nor \"id\"");
+  refused("{\"_id\": null, \"id\": \"c\"}", "has null as its id, expected a string or an integer");
+  refused("{\"_id\": true}", "has a boolean as its id");
+  refused("{\"_id\": 1.5}", "has a number that is no 64-bit integer as its id");
+  refused("{\"_id\": 99999999999999999999}", "has a number that is no 64-bit integer as its id");
+  refused("{\"_id\": {\"_id\": \"c\"}}", "has an object as its id");
+  refused("{\"_id\": [\"c\"]}", "has an array as its id");
+  refused("{\"_id\": \"\"}", "has an empty id");
+  refused("{\"_id\": \"c\", \"_id\": \"d\"}", "has \"_id\" twice");
+  refused("{\"_id\": \"a\"}", "id 'a' is on line 1 already, expected each id once");
+  refused("", "is blank");
+  REQUIRE_ERROR(FormatError, "test.jsonl: has no lines, expected an object a line", read("\n"));
+}
+
+TEST_CASE("read_jsonl_ids: nesting as deep as the line is long does no harm") {
+  const std::string deep(100000, '[');
+  REQUIRE_ERROR(FormatError, "is not JSON", read("{\"a\": " + deep));
+  REQUIRE(read("{\"a\": " + deep + std::string(100000, ']') + ", \"_id\": \"x\"}") == table({"x"}));
+}
