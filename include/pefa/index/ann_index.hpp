@@ -9,6 +9,7 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/search_control.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
@@ -30,6 +31,8 @@ using QueryView = std::span<const float>;
 struct IndexSearchOptions {
   std::size_t ef = 0;      ///< beam width of graph indexes, raised to k; 0 means the index's own default
   std::size_t rerank = 0;  ///< QuantizedHnswIndex: candidates rescored exactly, raised to k; 0 means its own default
+  SearchLimit limit{};     ///< an index that cannot stop halfway may finish instead
+  IndexSearchStats* stats = nullptr;  ///< what the search took is added here; nullptr: nobody asks
 };
 
 /// An index: built once over rows, then read-only.
