@@ -3,6 +3,8 @@
 // Between XS, which averages all the training queries of a passage into one direction, and XL, which keeps every one.
 #pragma once
 
+#include <Eigen/Core>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,8 @@
 // pefa: how good a retriever is on held-out queries, with intervals, and how fast.
 #pragma once
 
+#include <Eigen/Core>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

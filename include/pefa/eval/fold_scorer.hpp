@@ -2,6 +2,8 @@
 // Q. tune()'s engine; the methods are XsScorer's and XlScorer's.
 #pragma once
 
+#include <Eigen/Core>
+
 #include <algorithm>
 #include <cstddef>
 #include <span>

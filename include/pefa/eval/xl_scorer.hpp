@@ -2,6 +2,8 @@
 // FoldScorer.
 #pragma once
 
+#include <Eigen/Core>
+
 #include <algorithm>
 #include <cstddef>
 #include <span>

@@ -1,12 +1,12 @@
 // pefa: rows of embeddings that someone else owns (an Eigen matrix, a span, a mapped file), read in place.
 //
 // A view copies nothing and checks nothing but its shape; whoever builds on the rows calls require_valid_rows() first.
+// It takes Eigen's matrices without including Eigen.
 #pragma once
-
-#include <Eigen/Core>
 
 #include <cassert>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -15,10 +15,26 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/store/scalar.hpp"
 
+namespace Eigen {
+template <typename Scalar, int rows, int columns, int options, int most_rows, int most_columns>
+class Matrix;
+}  // namespace Eigen
+
 namespace pefa {
 
-/// A matrix of floats as this library hands it around: one row a vector.
-using RowMajorMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+/// A matrix of floats as this library hands it around: one row a vector. Eigen::Matrix<float, Dynamic, Dynamic,
+/// RowMajor>; include <Eigen/Core> to make one.
+using RowMajorMatrix = Eigen::Matrix<float, -1, -1, 1, -1, -1>;
+
+/// A dense Eigen object whose rows lie one after the other in memory: a row-major Matrix, a Map, a block of rows.
+template <class M, class Scalar>
+concept RowMajorDense = std::same_as<typename M::Scalar, Scalar> && static_cast<bool>(M::IsRowMajor) &&
+                        static_cast<int>(M::InnerStrideAtCompileTime) == 1 && requires(const M& matrix) {
+  { matrix.data() } -> std::convertible_to<const Scalar*>;
+  matrix.rows();
+  matrix.cols();
+  matrix.outerStride();
+};
 
 /// A borrowed [size x dim] matrix of embeddings, row-major, rows `stride` elements apart.
 ///
@@ -59,21 +75,11 @@ class EmbeddingView {
   }
 
   /// Over a row-major Eigen matrix or a block of one. A column-major matrix does not compile: it would need a copy.
-  template <class Derived>
-    requires(std::same_as<typename Derived::Scalar, Scalar>&& static_cast<bool>(Derived::IsRowMajor) &&
-             !has_row_scales<Scalar>)
-  EmbeddingView(const Eigen::PlainObjectBase<Derived>& matrix)  // NOLINT(google-explicit-constructor): reads in place
-      : EmbeddingView(matrix.derived().data(), static_cast<std::size_t>(matrix.rows()),
-                      static_cast<std::size_t>(matrix.cols()), static_cast<std::size_t>(matrix.derived().outerStride()),
-                      nullptr) {}
-
-  template <class Derived>
-    requires(std::same_as<typename Derived::Scalar, Scalar>&& static_cast<bool>(Derived::IsRowMajor) &&
-             Derived::InnerStrideAtCompileTime == 1 && !has_row_scales<Scalar>)
-  EmbeddingView(const Eigen::MapBase<Derived, Eigen::ReadOnlyAccessors>& block)  // NOLINT(google-explicit-constructor)
-      : EmbeddingView(block.derived().data(), static_cast<std::size_t>(block.rows()),
-                      static_cast<std::size_t>(block.cols()), static_cast<std::size_t>(block.derived().outerStride()),
-                      nullptr) {}
+  template <RowMajorDense<Scalar> M>
+    requires(!has_row_scales<Scalar>)
+  EmbeddingView(const M& matrix)  // NOLINT(google-explicit-constructor): reads in place
+      : EmbeddingView(matrix.data(), static_cast<std::size_t>(matrix.rows()), static_cast<std::size_t>(matrix.cols()),
+                      static_cast<std::size_t>(matrix.outerStride()), nullptr) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t dim() const noexcept { return dim_; }

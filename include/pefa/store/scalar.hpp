@@ -1,10 +1,14 @@
 // pefa: the element types embeddings come in, and how each becomes a float.
 #pragma once
 
-#include <Eigen/Core>
-
 #include <concepts>
 #include <cstdint>
+
+// Named, not included: who holds such rows includes <Eigen/Core>, who serves float rows does without.
+namespace Eigen {
+struct half;
+struct bfloat16;
+}  // namespace Eigen
 
 namespace pefa {
 
