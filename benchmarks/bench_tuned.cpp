@@ -14,35 +14,35 @@ namespace {
 using namespace pefa;
 using namespace pefa::bench;
 
-constexpr TuneEntry plain_model{};
-constexpr TuneEntry paper_xs{.method = TuneMethod::xs, .lambda = 0.5f, .cold = ColdPassage::paper};
-constexpr TuneEntry paper_xl{.method = TuneMethod::xl, .lambda = 0.1f, .neighbors = 16, .gate = {GateKind::mean}};
+constexpr RetrieverSpec plain_model{.method = Method::erm};
+constexpr RetrieverSpec paper_xs{.method = Method::xs, .lambda = 0.5f, .cold = ColdPassage::paper};
+constexpr RetrieverSpec paper_xl{.method = Method::xl, .lambda = 0.1f, .neighbors = 16, .gate = {GateKind::mean}};
 
 /// What a setting finds for the test queries when it learns from all training queries.
-Ranking rank_setting(std::string method, const TuneEntry& setting, const DataSet& data) {
+Ranking rank_setting(std::string method, const RetrieverSpec& setting, const DataSet& data) {
   const EmbeddingView<float> passages = data.passages.view();
   const EmbeddingView<float> training = data.train_queries.view();
   const EmbeddingView<float> asked = data.test_queries.view();
   const std::size_t n = passages.size();
   switch (setting.method) {
-    case TuneMethod::erm: break;
-    case TuneMethod::xs:
+    case Method::erm: break;
+    case Method::xs:
       return rank(
           std::move(method), n,
           ExactXs::build(passages, training, data.train_relevance, {.lambda = setting.lambda, .cold = setting.cold}),
           asked);
-    case TuneMethod::xs_multi: {
+    case Method::xs_multi: {
       const auto multi = ExactXsMulti::build(
           passages, training, data.train_relevance,
           {.centroids = {.lambda = setting.lambda, .max_centroids = setting.max_centroids, .cold = setting.cold}});
       return rank(std::move(method), multi.vector_count(), multi, asked);
     }
-    case TuneMethod::xl:
+    case Method::xl:
       return rank(std::move(method), n + training.size(),
                   ExactXl<>::build(passages, training, data.train_relevance,
                                    {.lambda = setting.lambda,
                                     .neighbors = setting.neighbors,
-                                    .gate = setting.gate.policy(),
+                                    .gate = make_gate(setting.gate),
                                     .passage_index = borrowing,
                                     .query_index = borrowing}),
                   asked);
@@ -99,12 +99,12 @@ int main(int argc, char** argv) {
                               {"queries", report.queries},
                               {"seconds", report.seconds},
                               {"pick", pick},
-                              {"validation_score", report.pick.score}});
+                              {"validation_score", report.chosen.score}});
       return report.pick;
     };
-    const TuneEntry xs_pick = tuned("XS", xs_grid);
-    const TuneEntry xl_pick = tuned("XL", xl_grid);
-    const TuneEntry whole_pick = tuned("whole", whole_grid);
+    const RetrieverSpec xs_pick = tuned("XS", xs_grid);
+    const RetrieverSpec xl_pick = tuned("XL", xl_grid);
+    const RetrieverSpec whole_pick = tuned("whole", whole_grid);
 
     const Ranking erm = rank_setting("ERM", plain_model, data);
     const Ranking xs = rank_setting("XS, the paper's", paper_xs, data);

@@ -55,29 +55,28 @@ inline double measure(const TuneEntry& entry, const TuningProblem& problem, cons
   const RelevanceMatrix relevance = rows_of(problem.relevance, training);
   const RowMajorMatrix tests = rows_of(problem.queries, held_out);
   const RelevanceMatrix truth = rows_of(problem.relevance, held_out);
-  switch (entry.method) {
-    case TuneMethod::erm:
-      return measure(ErmRetriever<float, FlatIndex<>>::build(problem.passages), tests, truth, options);
-    case TuneMethod::xs:
+  switch (entry.spec.method) {
+    case Method::erm: return measure(ErmRetriever<float, FlatIndex<>>::build(problem.passages), tests, truth, options);
+    case Method::xs:
       return measure(PefaXs<float, FlatIndex<>>::build(problem.passages, queries, relevance,
-                                                       {.lambda = entry.lambda, .cold = entry.cold}),
+                                                       {.lambda = entry.spec.lambda, .cold = entry.spec.cold}),
                      tests, truth, options);
-    case TuneMethod::xs_multi:
+    case Method::xs_multi:
       return measure(PefaXsMulti<float, FlatIndex<>>::build(
                          problem.passages, queries, relevance,
-                         {.centroids = {.lambda = entry.lambda, .max_centroids = entry.max_centroids}}),
+                         {.centroids = {.lambda = entry.spec.lambda, .max_centroids = entry.spec.max_centroids}}),
                      tests, truth, options);
-    case TuneMethod::xl: break;
+    case Method::xl: break;
   }
   using Xl = PefaXl<float, FlatIndex<>, FlatIndex<>, AnyGate>;
-  const Xl::Params params{.lambda = entry.lambda,
-                          .neighbors = entry.neighbors,
-                          .gate = entry.gate.policy(),
+  const Xl::Params params{.lambda = entry.spec.lambda,
+                          .neighbors = entry.spec.neighbors,
+                          .gate = make_gate(entry.spec.gate),
                           .passage_candidates = options.passage_candidates,
-                          .fold = {.lambda = entry.fold}};
-  if (entry.condense > 0.0f) {
+                          .fold = {.lambda = entry.spec.fold}};
+  if (entry.spec.condense > 0.0f) {
     const CondensedQueries condensed =
-        condense_queries(EmbeddingView<float>(queries), relevance, {.min_cosine = entry.condense});
+        condense_queries(EmbeddingView<float>(queries), relevance, {.min_cosine = entry.spec.condense});
     return measure(Xl::build(problem.passages, condensed.queries, condensed.relevance, params), tests, truth, options);
   }
   return measure(Xl::build(problem.passages, queries, relevance, params), tests, truth, options);
@@ -95,7 +94,7 @@ inline void require_same_as_retrievers(const TuningProblem& problem, const TuneO
     for (const auto& held_out : folds) {
       expected += measure(entry, problem, held_out, options) * static_cast<double>(held_out.size());
     }
-    INFO(describe(entry) << ", " << name(options.metric) << "@" << options.at);
+    INFO(describe(entry.spec) << ", " << name(options.metric) << "@" << options.at);
     REQUIRE(entry.score == Approx(expected / static_cast<double>(report.queries)).epsilon(0).margin(1e-9));
   }
 }

@@ -15,20 +15,20 @@ TEST_CASE("TuneEntry::bytes: those of the vectors that the retriever built of al
   const std::size_t row = 12 * sizeof(float);
   for (const TuneEntry& entry : problem.tune(options).grid) {
     std::size_t vectors = 40;
-    if (entry.method == TuneMethod::xs_multi) {
+    if (entry.spec.method == Method::xs_multi) {
       vectors = PefaXsMulti<float, FlatIndex<>>::build(
                     problem.passages, problem.queries, problem.relevance,
-                    {.centroids = {.lambda = entry.lambda, .max_centroids = entry.max_centroids}})
+                    {.centroids = {.lambda = entry.spec.lambda, .max_centroids = entry.spec.max_centroids}})
                     .vector_count();
-    } else if (entry.condense > 0.0f) {
-      vectors +=
-          condense_queries(EmbeddingView<float>(problem.queries), problem.relevance, {.min_cosine = entry.condense})
-              .queries.size();
+    } else if (entry.spec.condense > 0.0f) {
+      vectors += condense_queries(EmbeddingView<float>(problem.queries), problem.relevance,
+                                  {.min_cosine = entry.spec.condense})
+                     .queries.size();
       REQUIRE(vectors < 40 + 240);
-    } else if (entry.method == TuneMethod::xl) {
+    } else if (entry.spec.method == Method::xl) {
       vectors += 240;
     }
-    INFO(describe(entry));
+    INFO(describe(entry.spec));
     REQUIRE(entry.bytes == vectors * row);
   }
 }

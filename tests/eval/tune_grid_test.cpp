@@ -10,7 +10,7 @@ TEST_CASE("make_grid: the plain model, then XS by cold policy and lambda, then X
                             .neighbors = {4, 8},
                             .gates = {{GateKind::sum}, {GateKind::softmax, 0.1f}}};
   std::vector<std::string> described;
-  for (const TuneEntry& entry : detail::make_grid(options)) described.push_back(describe(entry));
+  for (const TuneEntry& entry : detail::make_grid(options)) described.push_back(describe(entry.spec));
   REQUIRE(described == std::vector<std::string>{
                            "ERM", "PEFA-XS, lambda = 0", "PEFA-XS, lambda = 0.5",
                            "PEFA-XS, lambda = 0, cold passages as in the paper",
@@ -32,7 +32,7 @@ TEST_CASE("make_grid: the library's own methods come after those they are varian
   options.folds = {0.25f};
   const auto described = [&] {
     std::vector<std::string> all;
-    for (const TuneEntry& entry : detail::make_grid(options)) all.push_back(describe(entry));
+    for (const TuneEntry& entry : detail::make_grid(options)) all.push_back(describe(entry.spec));
     return all;
   };
   std::vector<std::string> expected{"ERM",
@@ -58,29 +58,29 @@ TEST_CASE("with_all_methods: adds the library's own methods and keeps the rest")
   REQUIRE(detail::make_grid(options).size() == 1 + 2 + 2 + 24 * (1 + 1 + 2));
 }
 
-TEST_CASE("TuneGate: is the gate it names, at its temperature") {
+TEST_CASE("GateSpec: is the gate it names, at its temperature") {
   const std::vector<float> similarities{0.9f, 0.5f};
-  const auto weights = [&](const TuneGate& gate) {
+  const auto weights = [&](const GateSpec& gate) {
     std::vector<float> filled(2);
-    gate.policy()(similarities, filled);
+    make_gate(gate)(similarities, filled);
     return filled;
   };
   REQUIRE(weights({GateKind::mean}) == std::vector<float>{0.5f, 0.5f});
   REQUIRE(weights({GateKind::sum}) == std::vector<float>{1.0f, 1.0f});
   REQUIRE(weights({GateKind::softmax, 0.2f})[0] == Approx(1.0 / (1.0 + std::exp(-2.0))).epsilon(1e-5));
-  REQUIRE_ERROR(ValueError, "temperature is 0", TuneGate{GateKind::softmax}.policy());
+  REQUIRE_ERROR(ValueError, "temperature is 0", make_gate({GateKind::softmax, 0.0f}));
 }
 
 TEST_CASE("describe: names a setting as one would in a table") {
-  REQUIRE(describe(TuneEntry{}) == "ERM");
-  REQUIRE(describe({.method = TuneMethod::xs, .lambda = 0.1f}) == "PEFA-XS, lambda = 0.1");
-  REQUIRE(describe({.method = TuneMethod::xs, .lambda = 0.5f, .cold = ColdPassage::paper}) ==
+  REQUIRE(describe(RetrieverSpec{.method = Method::erm}) == "ERM");
+  REQUIRE(describe({.method = Method::xs, .lambda = 0.1f}) == "PEFA-XS, lambda = 0.1");
+  REQUIRE(describe({.method = Method::xs, .lambda = 0.5f, .cold = ColdPassage::paper}) ==
           "PEFA-XS, lambda = 0.5, cold passages as in the paper");
-  REQUIRE(describe({.method = TuneMethod::xs_multi, .lambda = 0.5f, .max_centroids = 2}) ==
+  REQUIRE(describe({.method = Method::xs_multi, .lambda = 0.5f, .max_centroids = 2}) ==
           "PEFA-XS multi, at most 2 vectors, lambda = 0.5");
-  REQUIRE(describe({.method = TuneMethod::xl, .lambda = 0.0f, .neighbors = 16, .gate = {GateKind::softmax, 0.05f}}) ==
+  REQUIRE(describe({.method = Method::xl, .lambda = 0.0f, .neighbors = 16, .gate = {GateKind::softmax, 0.05f}}) ==
           "PEFA-XL, softmax(0.05), k = 16, lambda = 0");
-  REQUIRE(std::string(name(TuneMethod::xl)) + name(GateKind::sum) + name(TuneMetric::ndcg) == "xlsumndcg");
-  REQUIRE(std::string(name(TuneMethod::xs_multi)) == "xs-multi");
+  REQUIRE(std::string(name(Method::xl)) + name(GateKind::sum) + name(TuneMetric::ndcg) == "xlsumndcg");
+  REQUIRE(std::string(name(Method::xs_multi)) == "xs-multi");
   REQUIRE(std::string(name(ColdPassage::borrowed)) == "borrowed");
 }

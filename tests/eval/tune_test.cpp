@@ -38,8 +38,8 @@ TEST_CASE("tune: a query that would score 1 with its own pair in Q and Y scores 
                               .validation = {.folds = folds}};
     const TuneReport report = tune<float>(passages, queries, relevance, options);
     for (const TuneEntry& entry : report.grid) {
-      INFO(describe(entry));
-      if (entry.method != TuneMethod::erm) REQUIRE(entry.score == 0.0);
+      INFO(describe(entry.spec));
+      if (entry.spec.method != Method::erm) REQUIRE(entry.score == 0.0);
     }
   }
 }
@@ -57,7 +57,7 @@ TEST_CASE("tune: nor does its own pair help where cold passages keep or borrow a
   for (const std::size_t folds : {std::size_t{1}, std::size_t{3}, std::size_t{60}}) {
     options.validation.folds = folds;
     for (const TuneEntry& entry : tune<float>(passages, queries, relevance, options).grid) {
-      INFO(describe(entry));
+      INFO(describe(entry.spec));
       REQUIRE(entry.score == 0.0);
     }
   }
@@ -112,7 +112,7 @@ TEST_CASE("tune: best is the highest of the grid, the gain is that of the pick o
   double highest = 0.0;
   for (const TuneEntry& entry : report.grid) highest = std::max(highest, entry.score);
   REQUIRE(report.best.score == highest);
-  REQUIRE(report.gain.mean == Approx(report.pick.score - report.erm().score).margin(1e-12));
+  REQUIRE(report.gain.mean == Approx(report.chosen.score - report.erm().score).margin(1e-12));
   REQUIRE(report.gain.low <= report.gain.mean);
   REQUIRE(report.gain.high >= report.gain.mean);
   REQUIRE(report.seconds > 0.0);
@@ -121,10 +121,8 @@ TEST_CASE("tune: best is the highest of the grid, the gain is that of the pick o
 TEST_CASE("tune: picks the cheapest method within one standard error of the best") {
   using detail::pick_setting;
   const auto grid_of = [](const std::vector<std::vector<double>>& values) {
-    std::vector<TuneEntry> grid{{.method = TuneMethod::erm},
-                                {.method = TuneMethod::xs},
-                                {.method = TuneMethod::xs},
-                                {.method = TuneMethod::xl}};
+    std::vector<TuneEntry> grid{
+        {{.method = Method::erm}}, {{.method = Method::xs}}, {{.method = Method::xs}}, {{.method = Method::xl}}};
     for (std::size_t e = 0; e < grid.size(); ++e) grid[e].score = detail::mean_of(values[e]);
     return grid;
   };
@@ -145,14 +143,14 @@ TEST_CASE("tune: picks the cheapest method within one standard error of the best
 }
 
 TEST_CASE("tune: of methods equally good, picks one search before two, then fewer bytes, then the plainer") {
-  std::vector<TuneEntry> grid{{.method = TuneMethod::erm, .bytes = 100},
-                              {.method = TuneMethod::xs, .bytes = 100},
-                              {.method = TuneMethod::xs_multi, .max_centroids = 8, .bytes = 500},
-                              {.method = TuneMethod::xs_multi, .max_centroids = 4, .bytes = 300},
-                              {.method = TuneMethod::xl, .bytes = 400},
-                              {.method = TuneMethod::xl, .condense = 0.9f, .bytes = 200},
-                              {.method = TuneMethod::xl, .condense = 0.8f, .bytes = 150},
-                              {.method = TuneMethod::xl, .fold = 0.3f, .bytes = 400}};
+  std::vector<TuneEntry> grid{{{.method = Method::erm}, 100},
+                              {{.method = Method::xs}, 100},
+                              {{.method = Method::xs_multi, .max_centroids = 8}, 500},
+                              {{.method = Method::xs_multi, .max_centroids = 4}, 300},
+                              {{.method = Method::xl}, 400},
+                              {{.method = Method::xl, .condense = 0.9f}, 200},
+                              {{.method = Method::xl, .condense = 0.8f}, 150},
+                              {{.method = Method::xl, .fold = 0.3f}, 400}};
   std::vector<std::vector<double>> values(grid.size(), std::vector<double>(20, 0.5));
   for (const std::size_t expected : std::vector<std::size_t>{0, 1, 3, 2, 6, 5, 4, 7}) {
     for (std::size_t e = 0; e < grid.size(); ++e) grid[e].score = detail::mean_of(values[e]);
@@ -173,8 +171,8 @@ TEST_CASE("tune: data on which the training queries tell make it pick an adapter
     pairs.push_back({QueryId(q), PassageId(q % 20), 1.0f});
   }
   const TuneReport report = tune<float>(passages, queries, RelevanceMatrix::from_pairs(pairs, 300, 20), {.at = 1});
-  REQUIRE(report.pick.method == TuneMethod::xs);
-  REQUIRE(report.pick.score > 0.95);
+  REQUIRE(report.pick.method == Method::xs);
+  REQUIRE(report.chosen.score > 0.95);
   REQUIRE(report.gain.low > 0.5);
   REQUIRE(report.p_value <= 1.0 / 10'001.0 + 1e-12);
 }
@@ -218,7 +216,7 @@ TEST_CASE("tune: grids and data that cannot work are refused") {
   REQUIRE_ERROR(ValueError, "tune: folds is nan", problem.tune({.folds = {nan}}));
   REQUIRE_ERROR(ValueError, "0 condense and 1 folds, but no neighbors and gates",
                 problem.tune({.neighbors = {}, .gates = {}, .folds = {0.5f}}));
-  REQUIRE_ERROR(ValueError, "temperature is 0", problem.tune({.gates = {{GateKind::softmax}}}));
+  REQUIRE_ERROR(ValueError, "temperature is 0", problem.tune({.gates = {{GateKind::softmax, 0.0f}}}));
   REQUIRE_ERROR(ValueError, "folds is 0", problem.tune({.validation = {.folds = 0}}));
 
   const RowMajorMatrix narrow = problem.queries.leftCols(11);
@@ -247,16 +245,16 @@ TEST_CASE("tune: on banking77 the pick reaches 85 % Recall@1 on the test queries
   const TuneReport report =
       tune<float>(passages, queries, relevance,
                   {.at = 1, .lambdas = {0.0f, 0.1f, 0.5f}, .validation = {.folds = 2, .max_queries = 400}});
-  REQUIRE(report.pick.method == TuneMethod::xl);
+  REQUIRE(report.pick.method == Method::xl);
   REQUIRE(report.pick.gate.kind == GateKind::softmax);
   REQUIRE(report.p_value < 0.001);
 
   const auto tests = io::read_npy<float>(banking77() / "test_queries.npy");
   const auto truth = io::read_pairs(banking77() / "test_relevance.tsv", tests.size(), passages.size());
   using Xl = PefaXl<float, FlatIndex<>, FlatIndex<>, AnyGate>;
-  const auto xl =
-      Xl::build(passages, queries, relevance,
-                {.lambda = report.pick.lambda, .neighbors = report.pick.neighbors, .gate = report.pick.gate.policy()});
+  const auto xl = Xl::build(
+      passages, queries, relevance,
+      {.lambda = report.pick.lambda, .neighbors = report.pick.neighbors, .gate = make_gate(report.pick.gate)});
   const auto measured = evaluate(xl, tests, truth, {.recall_at = {1}, .bootstrap_samples = 0});
   REQUIRE(measured.recall.at(1).mean >= 0.85);
 }

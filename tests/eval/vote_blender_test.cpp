@@ -23,16 +23,16 @@ void require_same_as_pefa_xl(std::size_t n_queries, const std::vector<std::size_
   constexpr std::size_t depth = 15;
 
   detail::VoteBlender blender(80, lambdas, depth, candidates);
-  for (const TuneGate& gate : TuneOptions{}.gates) {
+  for (const GateSpec& gate : TuneOptions{}.gates) {
     for (const std::size_t neighbors : ks) {
       using Xl = PefaXl<float, FlatIndex<>, FlatIndex<>, AnyGate>;
       const auto xl = Xl::build(passages, queries, relevance,
-                                {.neighbors = neighbors, .gate = gate.policy(), .passage_candidates = candidates});
+                                {.neighbors = neighbors, .gate = make_gate(gate), .passage_candidates = candidates});
       for (Eigen::Index t = 0; t < tests.rows(); ++t) {
         const QueryView query(tests.row(t).data(), 10);
         blender.start(passage_index.search(query, 80), query_index.search(query, n_queries), relevance,
                       [&](Row passage) { return passage_index.score(query, passage); });
-        blender.count_votes(neighbors, gate.policy());
+        blender.count_votes(neighbors, make_gate(gate));
         for (std::size_t l = 0; l < lambdas.size(); ++l) {
           const auto expected = xl.search(query, depth, {.lambda = lambdas[l]});
           const auto ranked = blender.rank(l);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pefa/adapter/cold_passages.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
@@ -18,25 +19,6 @@
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {
-
-/// What PEFA-XS makes of a passage without training queries, whose pseudo-embedding Π(0) is 0. The default is `erm`:
-/// with the training queries of 30 % of the passages withheld it finds more than `paper` on all three sets measured,
-/// for 0 to 1.6 points of Recall@10 on the passages that kept theirs (`bench_cold`, README). Where every passage has
-/// queries the three are the same.
-enum class ColdPassage {
-  paper,  ///< λ·p_j: the equation as it stands; such passages score lower than the others
-  erm,    ///< p_j: they score as the plain ERM has them
-  /// λ·p_j + (1 − λ)·C_j with C_j guessed from what the 10 nearest passages that have queries are asked (see
-  /// detail::borrow_pseudo_embeddings): found best of the three, and slowest to build, O(n_cold · n_warm · dim).
-  borrowed
-};
-
-/// The length of a pseudo-embedding Π(Qᵀ Y_:,j) beside its passage; the same thing where passages are of unit length.
-enum class PseudoNorm {
-  unit,    ///< 1, the paper's: between passages of length 10 it would hardly be heard
-  passage  ///< ‖p_j‖, so that λ means the same for every passage of an encoder whose lengths differ (dot-product
-           ///< models)
-};
 
 /// What the ERM side of PEFA-XL indexes: p̃_j of PEFA-XS in place of p_j, so that it, too, knows the training queries.
 struct PassageFold {

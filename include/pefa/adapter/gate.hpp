@@ -10,6 +10,7 @@
 #include <span>
 #include <variant>
 
+#include "pefa/adapter/policies.hpp"
 #include "pefa/core/error.hpp"
 
 namespace pefa {
@@ -85,6 +86,29 @@ class AnyGate {
  private:
   std::variant<MeanGate, SumGate, SoftmaxGate> gate_;
 };
+
+/// The gate that a value names. @throws ValueError  softmax with τ out of range
+[[nodiscard]] inline AnyGate make_gate(const GateSpec& spec) {
+  if (spec.kind == GateKind::softmax) return SoftmaxGate(spec.temperature);
+  if (spec.kind == GateKind::sum) return SumGate{};
+  return MeanGate{};
+}
+
+/// The value that names a gate of the library.
+[[nodiscard]] inline GateSpec spec_of(MeanGate /*gate*/) {
+  return {GateKind::mean};
+}
+[[nodiscard]] inline GateSpec spec_of(SumGate /*gate*/) {
+  return {GateKind::sum};
+}
+[[nodiscard]] inline GateSpec spec_of(const SoftmaxGate& gate) {
+  return {GateKind::softmax, gate.temperature()};
+}
+[[nodiscard]] inline GateSpec spec_of(const AnyGate& gate) {
+  GateSpec spec;
+  gate.visit([&](const auto& held) { spec = spec_of(held); });
+  return spec;
+}
 
 static_assert(Gate<MeanGate> && Gate<SumGate> && Gate<SoftmaxGate> && Gate<AnyGate>);
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
@@ -13,18 +14,6 @@
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
-
-/// s(q̂, q_i) in f_kNN = knn_scale · Σ w_i·s(q̂, q_i)·Y_ij: what ranks the neighbours and what the gate sees.
-///
-/// For queries of unit length the first two are the same. f_kNN is added to ⟨q̂, p_j⟩, which is as long as q̂ and p_j
-/// are: with `cosine`, votes are multiplied by ‖q̂‖, so that no ranking depends on the length of the query, and
-/// mean_norm(passages) is the scale that puts both sides in one range. With `inner_product` that scale is
-/// mean_norm(passages) / mean_norm(queries).
-enum class KnnSimilarity {
-  inner_product,  ///< ⟨q̂, q_i⟩, the paper's: a longer training query is nearer to everything and votes louder
-  cosine,         ///< ⟨q̂, q_i⟩ / (‖q̂‖·‖q_i‖), for training queries whose lengths mean nothing
-  l2              ///< 1 / (1 + ‖q̂ − q_i‖), in (0, 1]: −distance would make a vote a punishment
-};
 
 /// The mean length of some rows. O(size · dim).
 template <class Scalar>

@@ -15,6 +15,7 @@
 #include "pefa/adapter/aggregation.hpp"
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/knn_similarity.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/core/rankable.hpp"
@@ -29,12 +30,6 @@
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {
-
-/// The ERM side of a passage that only the kNN side found.
-enum class MissingErmScore {
-  exact,  ///< its inner product with q̂, computed
-  zero    ///< 0, as in the authors' code
-};
 
 template <class PassageIndexParams, class QueryIndexParams, class GatePolicy>
 struct PefaXlParams {

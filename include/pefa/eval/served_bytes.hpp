@@ -33,8 +33,9 @@ void fill_bytes(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scala
   }
   for (TuneEntry& entry : grid) {
     std::size_t vectors = passages.size();
-    if (entry.method == TuneMethod::xs_multi && entry.lambda < 1.0f) vectors = centroids.at(entry.max_centroids);
-    if (entry.method == TuneMethod::xl) vectors += condensed.at(entry.condense);
+    if (entry.spec.method == Method::xs_multi && entry.spec.lambda < 1.0f)
+      vectors = centroids.at(entry.spec.max_centroids);
+    if (entry.spec.method == Method::xl) vectors += condensed.at(entry.spec.condense);
     entry.bytes = vectors * passages.dim() * sizeof(float);
   }
 }

@@ -108,7 +108,8 @@ template <EmbeddingScalar Scalar>
   const std::size_t best = detail::best_setting(report.grid, [](const TuneEntry&) { return true; });
   const std::size_t pick = detail::pick_setting(report.grid, values, best);
   report.best = report.grid[best];
-  report.pick = report.grid[pick];
+  report.chosen = report.grid[pick];
+  report.pick = report.chosen.spec;
   const std::vector<double> gains = paired_differences(values[pick], values[0]);
   report.gain = bootstrap_mean(gains, options.bootstrap_samples, options.validation.seed);
   report.p_value = paired_randomization_test(gains, options.randomizations, options.validation.seed);

@@ -8,7 +8,10 @@
 
 #include "pefa/adapter/aggregation.hpp"
 #include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
+#include "pefa/adapter/spec_text.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/progress.hpp"
@@ -20,48 +23,8 @@ namespace pefa {
 /// What is maximised; see recall_at, ndcg_at and reciprocal_rank_at.
 enum class TuneMetric { recall, ndcg, mrr };
 
-/// The retrievers, cheapest at search first: one index of P, one of p̃, one of several p̃ a passage, two indexes.
-enum class TuneMethod { erm, xs, xs_multi, xl };
-
-enum class GateKind { mean, sum, softmax };
-
-[[nodiscard]] constexpr const char* name(TuneMetric metric) noexcept {
-  constexpr const char* names[] = {"recall", "ndcg", "mrr"};
-  return names[static_cast<std::size_t>(metric)];
-}
-
-[[nodiscard]] constexpr const char* name(TuneMethod method) noexcept {
-  constexpr const char* names[] = {"erm", "xs", "xs-multi", "xl"};
-  return names[static_cast<std::size_t>(method)];
-}
-
-[[nodiscard]] constexpr const char* name(GateKind kind) noexcept {
-  constexpr const char* names[] = {"mean", "sum", "softmax"};
-  return names[static_cast<std::size_t>(kind)];
-}
-
-[[nodiscard]] constexpr const char* name(ColdPassage cold) noexcept {
-  constexpr const char* names[] = {"paper", "erm", "borrowed"};
-  return names[static_cast<std::size_t>(cold)];
-}
-
-/// A gate as a value that can be compared, printed and stored.
-struct TuneGate {
-  GateKind kind = GateKind::mean;
-  float temperature = 0.0f;  ///< τ of softmax; the others have none
-
-  /// The gate itself. @throws ValueError  softmax with τ out of range
-  [[nodiscard]] AnyGate policy() const {
-    switch (kind) {
-      case GateKind::mean: return MeanGate{};
-      case GateKind::sum: return SumGate{};
-      case GateKind::softmax: return SoftmaxGate(temperature);
-    }
-    return MeanGate{};
-  }
-
-  friend bool operator==(const TuneGate&, const TuneGate&) = default;
-};
+template <>
+inline constexpr std::array enum_names<TuneMetric>{"recall", "ndcg", "mrr"};
 
 /// Whether the grid has PEFA-XL as the paper has it: over all training queries and the passages as they are.
 enum class PlainXl { included, left_out };
@@ -75,7 +38,7 @@ struct TuneOptions {
   std::vector<ColdPassage> cold{ColdPassage::erm, ColdPassage::paper};  ///< of XS; empty leaves XS out
   std::vector<std::size_t> max_centroids{};           ///< c of multi-vector XS, at least 1; empty leaves it out
   std::vector<std::size_t> neighbors{8, 16, 32, 64};  ///< k of XL; empty leaves XL and its variants out
-  std::vector<TuneGate> gates{{GateKind::mean},           {GateKind::sum},           {GateKind::softmax, 0.02f},
+  std::vector<GateSpec> gates{{GateKind::mean},           {GateKind::sum},           {GateKind::softmax, 0.02f},
                               {GateKind::softmax, 0.05f}, {GateKind::softmax, 0.1f}, {GateKind::softmax, 0.2f}};
   PlainXl plain_xl = PlainXl::included;
   std::vector<float> condense{};       ///< XL over condensed queries: CondenseParams::min_cosine, above 0, to 1
@@ -97,19 +60,12 @@ struct TuneOptions {
   return options;
 }
 
-/// One setting and how it did on the validation queries. What a method does not have is as it is here.
+/// One setting and how it did on the validation queries.
 struct TuneEntry {
-  TuneMethod method = TuneMethod::erm;
-  float lambda = 1.0f;                  ///< 1 for the plain model
-  ColdPassage cold = ColdPassage::erm;  ///< XS, multi-vector XS, XL over XS
-  std::size_t max_centroids = 0;        ///< multi-vector XS only
-  std::size_t neighbors = 0;            ///< XL only
-  TuneGate gate{};                      ///< XL only
-  float condense = 0.0f;                ///< XL only: the cosine at which training queries are merged; 0: they are not
-  float fold = 1.0f;                    ///< XL only: λ of the PEFA-XS on its plain side; 1: the passages as they are
-  std::size_t bytes = 0;                ///< of the float vectors it serves when built of all training queries
-  double score = 0.0;                   ///< the metric's mean, a fraction
-  double standard_error = 0.0;          ///< of that mean
+  RetrieverSpec spec{};         ///< λ is 1 for the plain model
+  std::size_t bytes = 0;        ///< of the float vectors it serves when built of all training queries
+  double score = 0.0;           ///< the metric's mean, a fraction
+  double standard_error = 0.0;  ///< of that mean
 };
 
 struct TuneReport {
@@ -119,7 +75,8 @@ struct TuneReport {
   /// condensed queries by cosine, XL over XS by fold, each by k, gate and λ.
   std::vector<TuneEntry> grid;
   TuneEntry best{};         ///< the highest score; the first in the grid among equals
-  TuneEntry pick{};         ///< the one to use, by the rule at tune()
+  TuneEntry chosen{};       ///< the one to use, by the rule at tune()
+  RetrieverSpec pick{};     ///< chosen.spec: what build() takes
   Estimate gain{};          ///< pick − plain model, with its 95 % interval
   double p_value = 1.0;     ///< of that gain, two-sided
   std::size_t queries = 0;  ///< how many were scored
@@ -128,41 +85,6 @@ struct TuneReport {
 
   [[nodiscard]] const TuneEntry& erm() const { return grid.front(); }
 };
-
-namespace detail {
-
-/// The gate in words: "softmax(0.05)".
-[[nodiscard]] inline std::string describe(const TuneGate& gate) {
-  return gate.kind == GateKind::softmax ? join_message("softmax(", gate.temperature, ")") : name(gate.kind);
-}
-
-[[nodiscard]] inline const char* describe(ColdPassage cold) noexcept {
-  switch (cold) {
-    case ColdPassage::paper: return ", cold passages as in the paper";
-    case ColdPassage::erm: return "";
-    case ColdPassage::borrowed: return ", cold passages borrow";
-  }
-  return "";
-}
-
-}  // namespace detail
-
-/// A setting in words: "PEFA-XL, softmax(0.05), k = 32, lambda = 0.1".
-[[nodiscard]] inline std::string describe(const TuneEntry& entry) {
-  using detail::join_message;
-  const std::string end = join_message(", lambda = ", entry.lambda);
-  switch (entry.method) {
-    case TuneMethod::erm: return "ERM";
-    case TuneMethod::xs: return "PEFA-XS" + end + detail::describe(entry.cold);
-    case TuneMethod::xs_multi:
-      return join_message("PEFA-XS multi, at most ", entry.max_centroids, " vectors", end,
-                          detail::describe(entry.cold));
-    case TuneMethod::xl: break;
-  }
-  const std::string over = entry.fold < 1.0f ? join_message(" over PEFA-XS(", entry.fold, ")") : "";
-  const std::string merged = entry.condense > 0.0f ? join_message(", queries merged at ", entry.condense) : "";
-  return join_message("PEFA-XL", over, merged, ", ", detail::describe(entry.gate), ", k = ", entry.neighbors, end);
-}
 
 namespace detail {
 
@@ -189,7 +111,7 @@ inline void require_tune_options(const TuneOptions& options) {
   for (const std::size_t k : options.neighbors) {
     if (k == 0) fail<ValueError>("tune: neighbors is 0, expected at least 1");
   }
-  for (const TuneGate& gate : options.gates) (void)gate.policy();
+  for (const GateSpec& gate : options.gates) (void)make_gate(gate);
   for (const float cosine : options.condense) {
     if (!(cosine > 0.0f && cosine <= 1.0f)) {
       fail<ValueError>("tune: condense is ", cosine, ", expected above 0 and at most 1");
@@ -203,15 +125,15 @@ inline void require_tune_options(const TuneOptions& options) {
 }
 
 /// Adds PEFA-XL by k, gate and λ. @param variant  what all of them have in common
-inline void add_xl(const TuneOptions& options, TuneEntry variant, std::vector<TuneEntry>& grid) {
-  variant.method = TuneMethod::xl;
+inline void add_xl(const TuneOptions& options, RetrieverSpec variant, std::vector<TuneEntry>& grid) {
+  variant.method = Method::xl;
   for (const std::size_t neighbors : options.neighbors) {
-    for (const TuneGate& gate : options.gates) {
+    for (const GateSpec& gate : options.gates) {
       for (const float lambda : options.lambdas) {
         variant.neighbors = neighbors;
         variant.gate = gate;
         variant.lambda = lambda;
-        grid.push_back(variant);
+        grid.push_back({variant});
       }
     }
   }
@@ -219,27 +141,33 @@ inline void add_xl(const TuneOptions& options, TuneEntry variant, std::vector<Tu
 
 /// Every setting, in the order of TuneReport::grid.
 [[nodiscard]] inline std::vector<TuneEntry> make_grid(const TuneOptions& options) {
-  std::vector<TuneEntry> grid(1);
+  std::vector<TuneEntry> grid{{RetrieverSpec{.method = Method::erm, .lambda = 1.0f}}};
   for (const ColdPassage cold : options.cold) {
     for (const float lambda : options.lambdas) {
-      grid.push_back({.method = TuneMethod::xs, .lambda = lambda, .cold = cold});
+      grid.push_back({RetrieverSpec{.method = Method::xs, .lambda = lambda, .cold = cold}});
     }
   }
   for (const std::size_t centroids : options.max_centroids) {
     for (const float lambda : options.lambdas) {
-      grid.push_back({.method = TuneMethod::xs_multi, .lambda = lambda, .max_centroids = centroids});
+      grid.push_back({RetrieverSpec{.method = Method::xs_multi, .lambda = lambda, .max_centroids = centroids}});
     }
   }
-  if (options.plain_xl == PlainXl::included) add_xl(options, {}, grid);
-  for (const float cosine : options.condense) add_xl(options, {.condense = cosine}, grid);
-  for (const float lambda : options.folds) add_xl(options, {.fold = lambda}, grid);
+  const RetrieverSpec plain{.passage_candidates = options.passage_candidates};
+  const auto with = [&](float RetrieverSpec::*field, float value) {
+    RetrieverSpec variant = plain;
+    variant.*field = value;
+    return variant;
+  };
+  if (options.plain_xl == PlainXl::included) add_xl(options, plain, grid);
+  for (const float cosine : options.condense) add_xl(options, with(&RetrieverSpec::condense, cosine), grid);
+  for (const float lambda : options.folds) add_xl(options, with(&RetrieverSpec::fold, lambda), grid);
   return grid;
 }
 
 /// What a setting costs, to be compared: how many searches, the bytes they go through, and among equals the method.
 [[nodiscard]] inline auto cost_of(const TuneEntry& entry) {
-  const int searches = entry.method == TuneMethod::xl ? 2 : 1;
-  return std::tuple(searches, entry.bytes, entry.method, entry.fold < 1.0f);
+  const int searches = entry.spec.method == Method::xl ? 2 : 1;
+  return std::tuple(searches, entry.bytes, entry.spec.method, entry.spec.is_folded());
 }
 
 }  // namespace detail

@@ -159,8 +159,8 @@ class XlScorer {
       return simd::dot_kernel<Scalar>()(query, plain.row(passage), plain.dim(), plain.scale(passage));
     });
     for (const std::size_t neighbors : options_.neighbors) {
-      for (const TuneGate& gate : options_.gates) {
-        blender.count_votes(neighbors, gate.policy());
+      for (const GateSpec& gate : options_.gates) {
+        blender.count_votes(neighbors, make_gate(gate));
         for (std::size_t l = 0; l < options_.lambdas.size(); ++l) {
           on_ranking(options_.lambdas[l] == 1.0f ? std::span<const Hit>(unblended) : blender.rank(l));
         }

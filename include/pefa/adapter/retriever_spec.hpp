@@ -1,0 +1,103 @@
+// pefa: which retriever, with which parameters, as one value: what tune() picks, the command's options say, an
+// archive's metadata hold and AnyRetriever tells of itself.
+//
+// Every default of the library stands here: they are what tuning on the data measured advises (benchmarks/README.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pefa/adapter/policies.hpp"
+#include "pefa/core/enum_names.hpp"
+
+namespace pefa {
+
+/// The indexes of the library, and a host's own.
+enum class IndexKind {
+  automatic,  ///< chosen when it is built: flat up to IndexSpec::flat_rows rows, quantized above
+  flat,       ///< FlatIndex: exact
+  hnsw,       ///< HnswIndex: hnswlib's graph over float rows
+  quantized,  ///< QuantizedHnswIndex: the same graph on int8 codes, scores exact
+  custom      ///< a host's own: it can be named, not built by name
+};
+template <>
+inline constexpr std::array enum_names<IndexKind>{"automatic", "flat", "hnsw", "quantized", "custom"};
+
+/// Which index, with which parameters.
+struct IndexSpec {
+  /// Up to so many rows an exact search is about as fast as a graph's, and needs no building.
+  static constexpr std::size_t flat_rows = 10'000;
+
+  IndexKind kind = IndexKind::automatic;
+  std::size_t m = 32;                 ///< M of HNSW, 2 to 1024
+  std::size_t ef_construction = 500;  ///< efConstruction, 1 to 100,000
+  std::size_t ef_search = 300;        ///< efSearch of searches that name none, at least 1
+  std::size_t rerank = 0;             ///< quantized: candidates rescored exactly; 0: the index's own default
+
+  /// The same with a kind for so many rows in the place of `automatic`.
+  [[nodiscard]] constexpr IndexSpec resolved(std::size_t rows) const noexcept {
+    IndexSpec spec = *this;
+    if (kind == IndexKind::automatic) spec.kind = rows <= flat_rows ? IndexKind::flat : IndexKind::quantized;
+    return spec;
+  }
+
+  friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
+};
+
+/// What to build. What a method does not have is ignored.
+struct RetrieverSpec {
+  /// Of this struct, in JSON and in archives: later versions read earlier ones.
+  static constexpr std::int64_t version = 1;
+
+  Method method = Method::xl;
+  float lambda = 0.1f;  ///< λ: the weight of the plain model, 0 to 1
+  IndexSpec index{};    ///< over passages, or the vectors that stand for them
+
+  std::size_t neighbors = 32;                               ///< XL: k, training queries looked up; at least 1
+  GateSpec gate{GateKind::softmax, 0.05f};                  ///< XL: their weights
+  KnnSimilarity similarity = KnnSimilarity::inner_product;  ///< XL: s(q̂, q_i)
+  float knn_scale = 1.0f;              ///< XL: votes are multiplied by this, above 0; see KnnSimilarity
+  std::size_t passage_candidates = 0;  ///< XL: see PefaXlParams
+  MissingErmScore missing_erm_score = MissingErmScore::exact;  ///< XL
+  float fold = 1.0f;        ///< XL: λ of the PEFA-XS on its plain side, 0 to 1; 1: the passages as they are
+  float condense = 0.0f;    ///< XL: training queries of the same passages merge from this cosine on; 0: none do
+  IndexSpec query_index{};  ///< XL: over training queries
+
+  ColdPassage cold = ColdPassage::erm;   ///< XS, XS multi, XL's fold
+  PseudoNorm norm = PseudoNorm::unit;    ///< XS, XS multi, XL's fold
+  std::size_t max_centroids = 8;         ///< XS multi: vectors a passage at most, at least 1
+  std::size_t queries_per_centroid = 1;  ///< XS multi: training queries that are evidence for one vector, at least 1
+  float shrinkage = 0.25f;               ///< XS multi: share of the mean in each vector, 0 to 1
+
+  /// PEFA-XS as the paper runs it: λ = 0.5 over HNSW with M = 32, efConstruction = 500, efSearch = 300 (section 5.1).
+  [[nodiscard]] static constexpr RetrieverSpec paper_xs() noexcept {
+    RetrieverSpec spec;
+    spec.method = Method::xs;
+    spec.lambda = 0.5f;
+    spec.cold = ColdPassage::paper;
+    spec.index.kind = IndexKind::hnsw;
+    return spec;
+  }
+
+  /// PEFA-XL as the paper runs it: the mean gate, k = 16, λ = 0.1, 500 passages of the plain side before merging, the
+  /// same HNSW on both sides. Passages that only training queries found get their exact plain score, unlike in the
+  /// authors' code: MissingErmScore::zero is that.
+  [[nodiscard]] static constexpr RetrieverSpec paper_xl() noexcept {
+    RetrieverSpec spec;
+    spec.method = Method::xl;
+    spec.lambda = 0.1f;
+    spec.neighbors = 16;
+    spec.gate = {GateKind::mean};
+    spec.passage_candidates = 500;
+    spec.index.kind = IndexKind::hnsw;
+    spec.query_index.kind = IndexKind::hnsw;
+    return spec;
+  }
+
+  [[nodiscard]] constexpr bool is_folded() const noexcept { return method == Method::xl && fold < 1.0f; }
+  [[nodiscard]] constexpr bool is_condensed() const noexcept { return method == Method::xl && condense > 0.0f; }
+
+  friend bool operator==(const RetrieverSpec&, const RetrieverSpec&) = default;
+};
+
+}  // namespace pefa
