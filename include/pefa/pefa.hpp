@@ -47,7 +47,6 @@
 #include "pefa/io/vectors/vecs.hpp"
 #include "pefa/simd/cpu.hpp"
 #include "pefa/simd/kernels.hpp"
-#include "pefa/simd/pair_kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/relevance_matrix.hpp"

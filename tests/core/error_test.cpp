@@ -1,11 +1,15 @@
 #include "pefa/core/error.hpp"
 
+#include <cstdint>
+#include <limits>
 #include <locale>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 
 #include "catch.hpp"
+#include "pefa/core/ids.hpp"
 
 using namespace pefa;
 
@@ -52,4 +56,26 @@ TEST_CASE("error: a message is the same under a host's locale") {
   const std::string message = detail::join_message("relevance has ", 10003, " rows, lambda is ", 1.5);
   std::locale::global(before);
   REQUIRE(message == "relevance has 10003 rows, lambda is 1.5");
+}
+
+TEST_CASE("error: numbers are written as a stream in the C locale writes them") {
+  const auto same = [](const auto... numbers) {
+    std::ostringstream out;
+    out.imbue(std::locale::classic());
+    (out << ... << numbers);
+    REQUIRE(detail::join_message(numbers...) == out.str());
+  };
+  using Signed = std::numeric_limits<std::int64_t>;
+  using Unsigned = std::numeric_limits<std::uint64_t>;
+  same(Signed::min(), ' ', Signed::max(), ' ', Unsigned::max(), ' ', std::int16_t{-7}, ' ', 0U, ' ', true);
+  same(0.1, ' ', 0.1f, ' ', 100.0, ' ', 123456.0, ' ', 1234567.0, ' ', 1e-5, ' ', 1e300, ' ', -0.0, ' ', 5e-324);
+  using Real = std::numeric_limits<double>;
+  same(Real::infinity(), ' ', -Real::infinity(), ' ', Real::quiet_NaN());
+  same(PassageId(7), ' ', QueryId(0));
+}
+
+TEST_CASE("error: a message has fifteen parts at most, and text between them may be empty") {
+  REQUIRE_ERROR(ValueError, "1 2,3 4,5 6,7 8",
+                detail::fail<ValueError>(1, ' ', 2, ",", 3, " ", 4, std::string(","), 5, " ", 6, ",", 7, " ", 8));
+  REQUIRE_ERROR(ValueError, "a", detail::fail<ValueError>("", std::string(), "a", ""));
 }

@@ -38,13 +38,12 @@ TEST_CASE("simd::runs: scalar and the best level always, and no level of another
   std::string untested;
   for (const Level level : simd::all_levels) untested += simd::runs(level) ? "" : std::string(" ") + simd::name(level);
   if (!simd::has_vnni()) untested += " vnni";
-  if (!simd::has_bf16()) untested += " bf16";
   if (!simd::has_dotprod()) untested += " dotprod";
   WARN("kernels that this CPU cannot test:" << untested);
 }
 
 TEST_CASE("simd: the extensions come with their level only") {
-  if (simd::has_vnni() || simd::has_bf16()) REQUIRE(simd::best_level() == Level::avx512);
+  if (simd::has_vnni()) REQUIRE(simd::best_level() == Level::avx512);
   if (simd::has_dotprod()) REQUIRE(simd::best_level() == Level::neon);
 }
 

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <ostream>
+#include <iosfwd>
 
 namespace pefa {
 
@@ -25,11 +25,16 @@ class Id {
   [[nodiscard]] constexpr Row row() const noexcept { return row_; }
 
   friend constexpr auto operator<=>(Id, Id) noexcept = default;
-  friend std::ostream& operator<<(std::ostream& out, Id id) { return out << id.row_; }
 
  private:
   Row row_ = 0;
 };
+
+/// Writes the row number. Who prints includes <ostream>; a template, so that nobody else needs it.
+template <class Character, class Tag>
+std::basic_ostream<Character>& operator<<(std::basic_ostream<Character>& out, Id<Tag> id) {
+  return out << id.row();
+}
 
 /// A row of the passage embeddings P.
 using PassageId = Id<struct PassageTag>;

@@ -16,7 +16,7 @@
 #include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/index/ann_index.hpp"
-#include "pefa/index/code_space.hpp"
+#include "pefa/index/row_codes.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/store/embedding_view.hpp"
 

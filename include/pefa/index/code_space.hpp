@@ -1,8 +1,6 @@
-// pefa: rows as int8 codes, and the space that lets hnswlib build a graph on them.
+// pefa: the space that lets hnswlib build a graph on rows that are int8 codes (row_codes.hpp).
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,20 +9,6 @@
 #include "pefa/simd/code_kernels.hpp"
 
 namespace pefa::detail {
-
-/// Writes round(127 · x / max|x|) for `dim` floats. @return the scale: x ≈ scale · code
-inline float encode_row(const float* values, std::size_t dim, std::int8_t* codes) {
-  float largest = 0.0f;
-  for (std::size_t d = 0; d < dim; ++d) largest = std::max(largest, std::abs(values[d]));
-  const float scale = largest / 127.0f;
-  if (scale < 1e-30f) {  // as good as zero; its inverse would overflow
-    std::fill(codes, codes + dim, std::int8_t{0});
-    return 0.0f;
-  }
-  const float to_code = 1.0f / scale;
-  for (std::size_t d = 0; d < dim; ++d) codes[d] = static_cast<std::int8_t>(std::lrintf(values[d] * to_code));
-  return scale;
-}
 
 /// What stands beside the codes of a row: sim(x, y) = factor · s_x·s_y·⟨codes_x, codes_y⟩ + add_x + add_y + e_x·e_y.
 struct CodeTerms {

@@ -1,7 +1,7 @@
 // pefa: integer dot products of int8 codes: one pair, and one query against many rows of a table with prefetching.
 //
 // Codes are in [-127, 127], padded with zeros to a multiple of 64, so that no kernel has a tail. The result is exact,
-// and the same for every family. For any int8 and any length see pair_kernels.hpp.
+// and the same for every family.
 #pragma once
 
 #include <algorithm>

@@ -88,16 +88,6 @@ namespace detail {
 #endif
 }
 
-/// Whether this CPU has AVX-512's bfloat16 products (AVX512_BF16), which fewer have.
-[[nodiscard]] inline bool has_bf16() noexcept {
-#if PEFA_X86_KERNELS
-  static const bool bf16 = best_level() == Level::avx512 && __builtin_cpu_supports("avx512bf16");
-  return bf16;
-#else
-  return false;
-#endif
-}
-
 /// Whether this CPU has Arm's int8 products (the DotProd extension). Where the system cannot be asked, what the
 /// compiler was told.
 [[nodiscard]] inline bool has_dotprod() noexcept {

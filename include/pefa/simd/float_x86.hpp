@@ -146,34 +146,6 @@ PEFA_AVX512 inline void avx512_group(const float* query, const RowGroup<Scalar, 
   avx512_sums<sum, group_rows>(query, group, dim, scales, out);
 }
 
-/// Two products a lane and instruction. Each lane adds the two products one after the other, rounded to nearest each
-/// time, as fused multiply-adds do; subnormal elements and sums count as zero, whatever the thread's settings.
-PEFA_AVX512_BF16 inline float bf16_dot(const Eigen::bfloat16* a, const Eigen::bfloat16* b, std::size_t dim) noexcept {
-  constexpr std::size_t lane_count = 32;
-  __m512 total[4];
-  PEFA_UNROLL for (std::size_t j = 0; j < 4; ++j) total[j] = _mm512_setzero_ps();
-  std::size_t i = 0;
-  for (; i + 4 * lane_count <= dim; i += 4 * lane_count) {
-    PEFA_UNROLL for (std::size_t j = 0; j < 4; ++j) {
-      const __m512i x = _mm512_loadu_si512(a + i + lane_count * j);
-      const __m512i y = _mm512_loadu_si512(b + i + lane_count * j);
-      total[j] = _mm512_dpbf16_ps(total[j], reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(y));
-    }
-  }
-  for (; i + lane_count <= dim; i += lane_count) {
-    const __m512i x = _mm512_loadu_si512(a + i);
-    const __m512i y = _mm512_loadu_si512(b + i);
-    total[0] = _mm512_dpbf16_ps(total[0], reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(y));
-  }
-  if (i < dim) {
-    const auto mask = first_lanes<__mmask32>(dim - i);
-    const __m512i x = _mm512_maskz_loadu_epi16(mask, a + i);
-    const __m512i y = _mm512_maskz_loadu_epi16(mask, b + i);
-    total[0] = _mm512_dpbf16_ps(total[0], reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(y));
-  }
-  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(total[0], total[1]), _mm512_add_ps(total[2], total[3])));
-}
-
 PEFA_AVX512_END
 
 }  // namespace pefa::simd::detail

@@ -1,4 +1,4 @@
-// pefa: integer dot products of int8 on x86, exact: pairs of any length, and one query against rows of padded codes.
+// pefa: integer dot products of int8 codes on x86, exact: of pairs, and of one query with the rows of a table.
 #pragma once
 
 #include "pefa/simd/x86.hpp"
@@ -10,7 +10,6 @@
 
 #include "pefa/core/ids.hpp"
 #include "pefa/simd/rows.hpp"
-#include "pefa/simd/scalar_kernels.hpp"
 
 namespace pefa::simd::detail {
 
@@ -72,18 +71,6 @@ PEFA_AVX2 inline void avx2_code_dot_rows(const std::int8_t* query, const std::in
     _mm_storeu_si128(reinterpret_cast<__m128i*>(dots + i), add_lanes(total[0], total[1], total[2], total[3]));
   }
   for (; i < count; ++i) dots[i] = avx2_code_dot(query, table + rows[i] * n, n);
-}
-
-/// Any length and any int8, which multiply_codes() is not for.
-PEFA_AVX2 inline std::int32_t avx2_int8_dot(const std::int8_t* a, const std::int8_t* b, std::size_t n) noexcept {
-  __m256i sum = _mm256_setzero_si256();
-  std::size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const __m256i x = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a + i)));
-    const __m256i y = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b + i)));
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x, y));
-  }
-  return add_lanes(sum) + scalar_int8_dot(a + i, b + i, n - i);
 }
 
 PEFA_AVX512_BEGIN

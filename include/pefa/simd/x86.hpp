@@ -14,7 +14,6 @@
 
 #define PEFA_AVX2 __attribute__((target("avx2,fma,f16c")))
 #define PEFA_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")))
-#define PEFA_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c")))
 #define PEFA_AVX512_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
 
 // A loop over an array of vectors, which then stay in registers.
