@@ -3,7 +3,7 @@
 # index, longest first, on their own.
 set(cli_answers cli/any_retriever.cpp cli/bench_command.cpp cli/build_command.cpp cli/compare_command.cpp
                 cli/eval_command.cpp cli/main.cpp cli/measure.cpp cli/method.cpp cli/output.cpp cli/report.cpp
-                cli/source.cpp cli/tune_command.cpp)
+                cli/source.cpp cli/tune_command.cpp cli/unknown_option.cpp)
 set(cli_files cli/convert_command.cpp cli/data_files.cpp cli/export_xs_command.cpp cli/info_command.cpp
               cli/interrupt.cpp cli/progress_bar.cpp cli/search_command.cpp)
 add_executable(pefa_cli cli/over_quantized.cpp cli/over_flat.cpp cli/over_hnsw.cpp ${cli_answers} ${cli_files})
