@@ -1,10 +1,20 @@
 #!/usr/bin/env bash
 # Installs the Debian packages named as arguments that are not there yet; as root, or through sudo.
+#   cmake/install-packages.sh [PACKAGE | --command COMMAND PACKAGE]...
+# After --command it is the command that counts: where it is there, whoever brought it, its package is not asked for.
+# (npm comes with Node.js from elsewhere than Debian, and Debian's npm cannot be installed beside that.)
 set -euo pipefail
 
 missing=()
-for package in "$@"; do
-  dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+while [ $# -gt 0 ]; do
+  if [ "$1" = --command ]; then
+    [ $# -ge 3 ] || { echo "$0: --command takes a command and the package that has it" >&2; exit 2; }
+    command -v "$2" >/dev/null || missing+=("$3")
+    shift 3
+  else
+    dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed' || missing+=("$1")
+    shift
+  fi
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

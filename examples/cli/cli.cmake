@@ -3,7 +3,7 @@
 # index, longest first, on their own.
 set(cli_answers cli/any_retriever.cpp cli/bench_command.cpp cli/build_command.cpp cli/compare_command.cpp
                 cli/eval_command.cpp cli/main.cpp cli/measure.cpp cli/method.cpp cli/output.cpp cli/report.cpp
-                cli/source.cpp cli/tune_command.cpp)
+                cli/source.cpp cli/tune_command.cpp cli/unknown_option.cpp)
 set(cli_files cli/convert_command.cpp cli/data_files.cpp cli/export_xs_command.cpp cli/info_command.cpp
               cli/interrupt.cpp cli/progress_bar.cpp cli/search_command.cpp)
 add_executable(pefa_cli cli/over_quantized.cpp cli/over_flat.cpp cli/over_hnsw.cpp ${cli_answers} ${cli_files})
@@ -27,9 +27,13 @@ endif()
 
 if(PEFA_INSTALL)
   include(GNUInstallDirs)
-  # OPTIONAL: a user of the headers can install them without building the command.
+  # The completion and the man page are made when the command is linked, and only what was made is installed: they come
+  # with the command or not at all. A user of the headers can install those without building it.
+  set(completion "${CMAKE_CURRENT_BINARY_DIR}/pefa.bash")
+  add_custom_command(TARGET pefa_cli POST_BUILD VERBATIM
+                     COMMAND "${CMAKE_COMMAND}" -E copy "${CMAKE_CURRENT_SOURCE_DIR}/cli/pefa.bash" "${completion}")
   install(TARGETS pefa_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" OPTIONAL)
-  install(FILES cli/pefa.bash DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME pefa)
+  install(FILES "${completion}" DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME pefa OPTIONAL)
 
   # The man page has the text of --help and of every subcommand's.
   find_program(HELP2MAN help2man)
@@ -37,15 +41,16 @@ if(PEFA_INSTALL)
   if(HELP2MAN AND NOT CMAKE_CROSSCOMPILING)
     set(man_page "${CMAKE_CURRENT_BINARY_DIR}/pefa.1")
     add_custom_command(
-      OUTPUT "${man_page}"
+      TARGET pefa_cli POST_BUILD VERBATIM
       COMMAND "${HELP2MAN}" --no-info --section=1 --help-option=--help-all
               "--name=parameter-free adapters for embedding-based retrieval"
               "--include=${CMAKE_CURRENT_SOURCE_DIR}/cli/pefa.h2m" "--output=${man_page}" $<TARGET_FILE:pefa_cli>
-      DEPENDS pefa_cli cli/pefa.h2m
       COMMENT "Making pefa.1 from pefa --help-all")
-    add_custom_target(pefa_man ALL DEPENDS "${man_page}")
     install(FILES "${man_page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1" OPTIONAL)
   else()
     message(STATUS "help2man not found: the man page of the pefa command is left out")
   endif()
+  # Both are made again when what they are made from changes.
+  set_property(TARGET pefa_cli APPEND PROPERTY LINK_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/cli/pefa.bash"
+                                               "${CMAKE_CURRENT_SOURCE_DIR}/cli/pefa.h2m")
 endif()

@@ -7,12 +7,16 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "commands.hpp"
 #include "data_files.hpp"
 #include "interrupt.hpp"
+#include "option_groups.hpp"
 #include "output.hpp"
+#include "pefa/io/file/wrong_format.hpp"
 #include "pefa/io/relevance/relevance_file.hpp"
 #include "pefa/io/vectors/vector_file.hpp"
 
@@ -82,9 +86,20 @@ struct ConvertCommand {
     json["to"] = to_name;
     json["kind"] = name(kind);
     std::string what;
-    if (kind == Kind::vectors) what = vectors(from_name, to_name, json);
-    if (kind == Kind::relevance) what = relevance(from_name, to_name, json);
-    if (kind == Kind::ground_truth) what = ground_truth(from_name, to_name, json);
+    try {
+      if (kind == Kind::vectors) what = vectors(from_name, to_name, json);
+      if (kind == Kind::relevance) what = relevance(from_name, to_name, json);
+      if (kind == Kind::ground_truth) what = ground_truth(from_name, to_name, json);
+    } catch (const io::WrongFormat& error) {
+      const std::string is = error.format();
+      if (is == "pefa") throw;
+      throw FormatError(std::string(error.what()) + ": give --from " + (is == "zip" ? "npz" : is));
+    } catch (const io::UnknownRow& error) {
+      if (error.why() != io::UnknownRow::Why::not_a_number) throw;
+      const bool is_query = error.side() == io::UnknownRow::Side::query;
+      throw FormatError(std::string(error.what()) + "; if these are ids, give them by " +
+                        (is_query ? "--query-ids" : "--passage-ids"));
+    }
     output.summary(out.string() + ": " + what + "\n", json);
   }
 
@@ -109,15 +124,12 @@ struct ConvertCommand {
     if (!query_ids.empty()) queries = read_ids_file(query_ids);
     if (!passage_ids.empty()) passages = read_ids_file(passage_ids);
     const RelevanceMatrix matrix = read(io::parse_relevance_format(from_name), queries, passages);
-    if (queries || passages) {
-      const EndAtOnce numbering;
-      if (!queries) queries = row_number_ids(matrix.rows());
-      if (!passages) passages = row_number_ids(matrix.cols());
-    }
-    if (queries && format == io::RelevanceFormat::qrels) {
-      io::write_qrels(out, matrix, *queries, *passages, interrupted);
-    } else if (queries && format == io::RelevanceFormat::beir) {
-      io::write_beir_qrels(out, matrix, *queries, *passages, interrupted);
+    const io::RowIds query_rows = queries ? io::RowIds(*queries) : io::RowIds();
+    const io::RowIds passage_rows = passages ? io::RowIds(*passages) : io::RowIds();
+    if (format == io::RelevanceFormat::qrels) {
+      io::write_qrels(out, matrix, query_rows, passage_rows, interrupted);
+    } else if (format == io::RelevanceFormat::beir) {
+      io::write_beir_qrels(out, matrix, query_rows, passage_rows, interrupted);
     } else {
       io::write_relevance(out, matrix, format, interrupted);
     }
@@ -141,10 +153,10 @@ struct ConvertCommand {
       if (rows != 0 && cols != 0) return io::read_relevance(in, rows, cols, format);
       return io::read_relevance(in, format);
     }
-    if (!queries && !passages) return io::read_relevance(in, rows, cols, format);
-    const io::ExternalIds query_rows = queries ? *queries : row_number_ids(rows);
-    const io::ExternalIds passage_rows = passages ? *passages : row_number_ids(cols);
-    return io::read_relevance(in, query_rows, passage_rows, format).relevance;
+    io::Judgements judgements = io::read_relevance(in, queries ? io::RowIds(*queries) : io::RowIds(rows),
+                                                   passages ? io::RowIds(*passages) : io::RowIds(cols), format);
+    if (!queries && !passages) warn_of_rows_from_one(in, judgements);
+    return std::move(judgements.relevance);
   }
 
   [[nodiscard]] std::string ground_truth(const std::string& from_name, const std::string& to_name,
@@ -175,16 +187,18 @@ void add_convert_command(CLI::App& app) {
   command.add_option("IN", convert->in, "the file to read")->required();
   command.add_option("OUT", convert->out, "the file to write")->required();
   const std::string formats = std::string(vector_formats_help) + "; " + relevance_formats_help + "; ivecs, ibin";
-  command.add_option("--from", convert->from, "its format, where its extension does not tell: " + formats);
-  command.add_option("--to", convert->to, "so too of the other");
-  command.add_flag("--normalize", convert->normalize, "divide every vector by its length");
-  command.add_option("--n-queries", convert->n_queries, "rows of the relevance, where the file is a list of ids")
+  const auto data = [](CLI::Option* option) { return option->group(groups::data); };
+  data(command.add_option("--from", convert->from, "its format, where its extension does not tell: " + formats));
+  data(command.add_option("--to", convert->to, "so too of the other"));
+  data(command.add_flag("--normalize", convert->normalize, "divide every vector by its length"));
+  data(command.add_option("--n-queries", convert->n_queries, "rows of the relevance, where the file is a list of ids"))
       ->check(CLI::PositiveNumber);
-  command.add_option("--n-passages", convert->n_passages, "columns of the relevance, where the file is a list of ids")
+  data(command.add_option("--n-passages", convert->n_passages,
+                          "columns of the relevance, where the file is a list of ids"))
       ->check(CLI::PositiveNumber);
-  command.add_option("--query-ids", convert->query_ids,
-                     "ids of the queries, which tsv, qrels and beir are read by, and qrels and beir written by");
-  command.add_option("--passage-ids", convert->passage_ids, "so too of the passages");
+  data(command.add_option("--query-ids", convert->query_ids,
+                          "ids of the queries, which tsv, qrels and beir are read by, and qrels and beir written by"));
+  data(command.add_option("--passage-ids", convert->passage_ids, "so too of the passages"));
   convert->output.add_options(command);
   command.footer(
       "Vectors are converted through float32. Only integers fit in bvecs, u8bin and i8bin, whole grades in qrels and\n"

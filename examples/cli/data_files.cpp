@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "interrupt.hpp"
+#include "option_groups.hpp"
+#include "pefa/io/file/wrong_format.hpp"
 #include "pefa/io/ids/jsonl_ids.hpp"
 #include "pefa/io/relevance/relevance_file.hpp"
 #include "pefa/io/vectors/vector_file.hpp"
@@ -30,6 +32,17 @@ void require_option(const std::filesystem::path& path, const char* option) {
   if (path.empty()) throw CLI::RequiredError(option);
 }
 
+/// What to do about a query or passage that has no row.
+std::string remedy(const io::UnknownRow& error, const JudgedSide& side) {
+  using enum io::UnknownRow::Why;
+  if (error.why() == unknown_id) {
+    return "; if the file has row numbers, give --pairs-by rows; --unknown-ids skip leaves such judgements out";
+  }
+  if (error.why() == out_of_range) return {};
+  if (side.ids != nullptr) return "; if these are ids, leave out --pairs-by rows";
+  return "; if these are ids, " + side.ids_come_from;
+}
+
 }  // namespace
 
 void require_file(const std::filesystem::path& path) {
@@ -49,25 +62,37 @@ io::ExternalIds read_ids_file(const std::filesystem::path& path) {
   return json ? io::read_jsonl_ids(path) : io::read_ids(path);
 }
 
-io::ExternalIds row_number_ids(std::size_t n_rows) {
-  io::ExternalIds ids;
-  for (std::size_t row = 0; row < n_rows; ++row) ids.insert(std::to_string(row));
-  return ids;
+void warn_of_rows_from_one(const std::filesystem::path& path, const io::Judgements& judgements) {
+  if (judgements.lowest_query == 0 || judgements.lowest_passage == 0) return;
+  std::fprintf(stderr, "pefa: %s: no row 0 on either side: do its rows count from 1? They are read as from 0\n",
+               path.c_str());
 }
 
 void Reading::add_vector_options(CLI::App& command) {
-  command.add_flag("--normalize", unit_, "divide every vector by its length (inner product becomes cosine)");
-  command.add_option("--vector-format", vector_format_,
-                     std::string("format of the vector files, where extensions do not tell: ") + vector_formats_help);
+  command.add_flag("--normalize", unit_, "divide every vector by its length (inner product becomes cosine)")
+      ->group(groups::data);
+  command
+      .add_option("--vector-format", vector_format_,
+                  std::string("format of the vector files, where extensions do not tell: ") + vector_formats_help)
+      ->group(groups::data);
 }
 
 void Reading::add_relevance_options(CLI::App& command) {
-  command.add_option(
-      "--relevance-format", relevance_format_,
-      std::string("format of the relevance files, where extensions do not tell: ") + relevance_formats_help);
+  command
+      .add_option("--relevance-format", relevance_format_,
+                  std::string("format of the relevance files, where extensions do not tell: ") + relevance_formats_help)
+      ->group(groups::data);
+  command
+      .add_option(
+          "--pairs-by", pairs_by_,
+          "relevance files have rows (row numbers, whatever ids there are) or ids (default: ids of the side that "
+          "has them, else rows)")
+      ->check(CLI::IsMember({"rows", "ids"}))
+      ->group(groups::data);
   command.add_option("--unknown-ids", unknown_ids_, "judgements of ids that no id file has: refuse them, or skip them")
       ->check(CLI::IsMember({"refuse", "skip"}))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::data);
 }
 
 EmbeddingStore<float> Reading::vectors(const std::filesystem::path& path) const {
@@ -75,7 +100,13 @@ EmbeddingStore<float> Reading::vectors(const std::filesystem::path& path) const 
   if (!vector_format_.empty()) format = io::parse_vector_format(vector_format_);
   require_file(path);
   const EndAtOnce reading;
-  return io::read_vectors<float>(path, unit_ ? Normalize::unit : Normalize::none, format);
+  try {
+    return io::read_vectors<float>(path, unit_ ? Normalize::unit : Normalize::none, format);
+  } catch (const io::WrongFormat& error) {
+    const std::string_view is = error.format();
+    if (is != "npy" && is != "safetensors") throw;
+    throw FormatError(std::string(error.what()) + ": name it so, or give --vector-format " + error.format());
+  }
 }
 
 EmbeddingStore<float> Reading::queries(const std::filesystem::path& path, const PassageSide& passages) const {
@@ -87,21 +118,36 @@ EmbeddingStore<float> Reading::queries(const std::filesystem::path& path, const 
   return queries;
 }
 
-ReadRelevance Reading::relevance(const std::filesystem::path& path, std::size_t n_queries, std::size_t n_passages,
-                                 const io::ExternalIds* query_ids, const io::ExternalIds* passage_ids) const {
+ReadRelevance Reading::relevance(const std::filesystem::path& path, const JudgedSide& queries,
+                                 const JudgedSide& passages) const {
   std::optional<io::RelevanceFormat> format;
   if (!relevance_format_.empty()) format = io::parse_relevance_format(relevance_format_);
   require_file(path);
-  const EndAtOnce reading;
-  if (query_ids == nullptr && passage_ids == nullptr) {
-    return {io::read_relevance(path, n_queries, n_passages, format)};
+  for (const JudgedSide* side : {&queries, &passages}) {
+    if (pairs_by_ != "ids" || side->ids != nullptr) continue;
+    throw ValueError(path.string() + ": --pairs-by ids needs ids of the " +
+                     (side == &queries ? "queries: " : "passages: ") + side->ids_come_from);
   }
-  io::ExternalIds query_rows;
-  io::ExternalIds passage_rows;
-  if (query_ids == nullptr) query_ids = &(query_rows = row_number_ids(n_queries));
-  if (passage_ids == nullptr) passage_ids = &(passage_rows = row_number_ids(n_passages));
+  const auto rows = [this](const JudgedSide& side) {
+    return side.ids != nullptr && pairs_by_ != "rows" ? io::RowIds(*side.ids) : io::RowIds(side.size);
+  };
+  const io::RowIds query_rows = rows(queries);
+  const io::RowIds passage_rows = rows(passages);
   const auto unknown = unknown_ids_ == "skip" ? io::UnknownId::skip : io::UnknownId::refuse;
-  io::Judgements read = io::read_relevance(path, *query_ids, *passage_ids, format, unknown);
+  const EndAtOnce reading;
+  io::Judgements read = [&] {
+    try {
+      return io::read_relevance(path, query_rows, passage_rows, format, unknown);
+    } catch (const io::UnknownRow& error) {
+      const bool is_query = error.side() == io::UnknownRow::Side::query;
+      throw FormatError(error.what() + remedy(error, is_query ? queries : passages));
+    } catch (const io::WrongFormat& error) {
+      const std::string is = error.format() == std::string_view("zip") ? "npz" : error.format();
+      if (is != "npz" && is != "beir") throw;
+      throw FormatError(std::string(error.what()) + ": give --relevance-format " + is);
+    }
+  }();
+  if (!query_rows.has_table() && !passage_rows.has_table()) warn_of_rows_from_one(path, read);
   const std::size_t skipped = read.unknown_queries + read.unknown_passages;
   if (skipped > 0) {
     std::fprintf(stderr, "pefa: %s: judgements skipped: %zu of unknown queries, %zu of unknown passages\n",
@@ -112,31 +158,41 @@ ReadRelevance Reading::relevance(const std::filesystem::path& path, std::size_t 
 
 void DataFiles::add_passages(CLI::App& command, Required required) {
   command.add_option("--passages", passages_, std::string("passage vectors [n x dim]: ") + vector_formats_help)
-      ->required(required == Required::yes);
-  command.add_option(
-      "--passage-ids", passage_ids_,
-      "ids of the passages that relevance files use: one a line, or JSON lines with _id or id (*.jsonl)");
+      ->required(required == Required::yes)
+      ->group(groups::data);
+  command
+      .add_option("--passage-ids", passage_ids_,
+                  "ids of the passages, which relevance files use: one a line, or JSON lines with _id or id (*.jsonl)")
+      ->group(groups::data);
 }
 
 void DataFiles::add_training(CLI::App& command, Required required) {
   command.add_option("--train-queries", train_queries_, "training query vectors, as --passages")
-      ->required(required == Required::yes);
+      ->required(required == Required::yes)
+      ->group(groups::data);
   command
       .add_option("--train-relevance", train_relevance_,
                   std::string("training pairs: ") + relevance_formats_help +
                       "; tsv is query<TAB>passage[<TAB>weight], rows from 0")
-      ->required(required == Required::yes);
-  command.add_option("--train-query-ids", train_query_ids_, "ids of the training queries, as --passage-ids");
+      ->required(required == Required::yes)
+      ->group(groups::data);
+  command.add_option("--train-query-ids", train_query_ids_, "ids of the training queries, as --passage-ids")
+      ->group(groups::data);
 }
 
 void DataFiles::add_test_queries(CLI::App& command) {
-  command.add_option("--test-queries", test_queries_, "test query vectors, as --passages")->required();
+  command.add_option("--test-queries", test_queries_, "test query vectors, as --passages")
+      ->required()
+      ->group(groups::data);
 }
 
 void DataFiles::add_test(CLI::App& command) {
   add_test_queries(command);
-  command.add_option("--test-relevance", test_relevance_, "test pairs, as --train-relevance")->required();
-  command.add_option("--test-query-ids", test_query_ids_, "ids of the test queries, as --passage-ids");
+  command.add_option("--test-relevance", test_relevance_, "test pairs, as --train-relevance")
+      ->required()
+      ->group(groups::data);
+  command.add_option("--test-query-ids", test_query_ids_, "ids of the test queries, as --passage-ids")
+      ->group(groups::data);
 }
 
 void DataFiles::add_reading(CLI::App& command) {
@@ -159,8 +215,9 @@ TrainingData DataFiles::read_training(Training training) const {
   }
   auto queries = reading_.queries(train_queries_, {passages_.string(), passages.size(), passages.dim()});
   const auto query_ids = read_ids_for(train_query_ids_, queries.size(), "queries");
-  auto [relevance, skipped] = reading_.relevance(train_relevance_, queries.size(), passages.size(),
-                                                 pointer_to(query_ids), pointer_to(passage_ids));
+  auto [relevance, skipped] =
+      reading_.relevance(train_relevance_, {queries.size(), pointer_to(query_ids), "give them by --train-query-ids"},
+                         {passages.size(), pointer_to(passage_ids), "give them by --passage-ids"});
   return {std::move(passages), std::move(queries), std::move(relevance), std::move(passage_ids), skipped};
 }
 
@@ -168,7 +225,10 @@ TestData DataFiles::read_test(const PassageSide& passages) const {
   auto queries = read_test_queries(passages);
   const auto query_ids = read_ids_for(test_query_ids_, queries.size(), "queries");
   auto [truth, skipped] =
-      reading_.relevance(test_relevance_, queries.size(), passages.size, pointer_to(query_ids), passages.ids);
+      reading_.relevance(test_relevance_, {queries.size(), pointer_to(query_ids), "give them by --test-query-ids"},
+                         {passages.size, passages.ids,
+                          passages.ids_option != nullptr ? std::string("give them by ") + passages.ids_option
+                                                         : "build " + passages.name + " with --passage-ids"});
   return {std::move(queries), std::move(truth), skipped};
 }
 
@@ -177,7 +237,8 @@ EmbeddingStore<float> DataFiles::read_test_queries(const PassageSide& passages) 
 }
 
 PassageSide DataFiles::passage_side(const TrainingData& training) const {
-  return {passages_.string(), training.passages.size(), training.passages.dim(), pointer_to(training.passage_ids)};
+  return {passages_.string(), training.passages.size(), training.passages.dim(), pointer_to(training.passage_ids),
+          "--passage-ids"};
 }
 
 }  // namespace pefa::cli

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pefa/io/ids/external_ids.hpp"
+#include "pefa/io/relevance/judgements.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
@@ -46,6 +47,14 @@ struct PassageSide {
   std::size_t size = 0;
   std::size_t dim = 0;
   const io::ExternalIds* ids = nullptr;
+  const char* ids_option = nullptr;  ///< what gives the ids; none where an archive has them or not
+};
+
+/// What one side of a relevance file is of.
+struct JudgedSide {
+  std::size_t size = 0;
+  const io::ExternalIds* ids = nullptr;
+  std::string ids_come_from;  ///< "give them by --train-query-ids", for messages
 };
 
 /// Whether a command can do without a file.
@@ -67,8 +76,8 @@ void require_file(const std::filesystem::path& path);
 /// External ids, one a line, or of JSON lines where the extension is .jsonl or .ndjson.
 [[nodiscard]] io::ExternalIds read_ids_file(const std::filesystem::path& path);
 
-/// "0", "1", ...: the ids of a side that has no table, where the other has.
-[[nodiscard]] io::ExternalIds row_number_ids(std::size_t n_rows);
+/// Says on stderr where the row numbers of a file seem to count from 1.
+void warn_of_rows_from_one(const std::filesystem::path& path, const io::Judgements& judgements);
 
 /// Y, and how many judgements of its file were skipped for their ids.
 struct ReadRelevance {
@@ -81,7 +90,7 @@ class Reading {
  public:
   /// Adds --normalize and --vector-format.
   void add_vector_options(CLI::App& command);
-  /// Adds --relevance-format and --unknown-ids.
+  /// Adds --relevance-format, --pairs-by and --unknown-ids.
   void add_relevance_options(CLI::App& command);
 
   /// @throws pefa::Error  the file cannot be read as what it should be; the message names it
@@ -90,15 +99,16 @@ class Reading {
   /// Query vectors for passages of a known dim.
   [[nodiscard]] EmbeddingStore<float> queries(const std::filesystem::path& path, const PassageSide& passages) const;
 
-  /// Y; through tables of ids where there is one on either side. Says on stderr how many judgements were skipped.
-  [[nodiscard]] ReadRelevance relevance(const std::filesystem::path& path, std::size_t n_queries,
-                                        std::size_t n_passages, const io::ExternalIds* query_ids,
-                                        const io::ExternalIds* passage_ids) const;
+  /// Y; by ids where a side has them, unless --pairs-by says otherwise. Says on stderr how many judgements were
+  /// skipped, and where rows seem to count from 1.
+  [[nodiscard]] ReadRelevance relevance(const std::filesystem::path& path, const JudgedSide& queries,
+                                        const JudgedSide& passages) const;
 
  private:
   bool unit_ = false;
   std::string vector_format_;
   std::string relevance_format_;
+  std::string pairs_by_;
   std::string unknown_ids_ = "refuse";
 };
 

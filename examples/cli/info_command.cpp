@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "commands.hpp"
 #include "data_files.hpp"
+#include "option_groups.hpp"
 #include "output.hpp"
 #include "pefa/io/archive/reader.hpp"
 
@@ -24,12 +26,76 @@ io::ArchiveReader open_container(const std::filesystem::path& path) {
   return io::ArchiveReader::open(path);
 }
 
+/// A value for people: 0.1 where a float32 0.1 was stored.
+std::string to_text(const io::ArchiveMetadata::Value& value) {
+  if (const auto* real = std::get_if<double>(&value)) {
+    const auto single = static_cast<float>(*real);
+    if (static_cast<double>(single) == *real) return fmt::format("{}", single);
+  }
+  return std::visit([](const auto& held) { return fmt::format("{}", held); }, value);
+}
+
+/// The C++ type of a scalar that archives name.
+std::string cpp_scalar(const std::string& name) {
+  if (name == "float16") return "Eigen::half";
+  if (name == "bfloat16") return "Eigen::bfloat16";
+  if (name == "int8") return "std::int8_t";
+  return name == "float64" ? "double" : "float";
+}
+
+/// The value of a key as text, or nothing.
+std::string value_of(const io::ArchiveMetadata& metadata, const std::string& key) {
+  for (const auto& [name, value] : metadata.values()) {
+    if (name == key) return to_text(value);
+  }
+  return {};
+}
+
+/// "lambda 0.5, gate softmax": those of the keys that there are.
+std::string list_values(const io::ArchiveMetadata& metadata, const std::string& prefix,
+                        std::initializer_list<const char*> keys) {
+  std::string list;
+  for (const std::string key : keys) {
+    const std::string value = value_of(metadata, prefix + key);
+    if (!value.empty()) list += (list.empty() ? "" : ", ") + key + " " + value;
+  }
+  return list;
+}
+
+/// The C++ type of an index. @param prefix  "passages."
+std::string cpp_index(const io::ArchiveMetadata& metadata, const std::string& prefix) {
+  const std::string index = value_of(metadata, prefix + "index");
+  const std::string scalar = cpp_scalar(value_of(metadata, prefix + "scalar"));
+  if (index == "hnsw") return "pefa::HnswIndex";
+  const std::string arguments = scalar == "float" ? "<>" : "<" + scalar + ">";
+  if (index == "flat") return "pefa::FlatIndex" + arguments;
+  return index == "quantized_hnsw" ? "pefa::QuantizedHnswIndex" + arguments : index;
+}
+
+/// The C++ type that opens an archive.
+std::string cpp_type(const io::ArchiveMetadata& metadata) {
+  const std::string kind = value_of(metadata, "retriever");
+  const std::string scalar = cpp_scalar(value_of(metadata, "passages.scalar"));
+  const std::string index = cpp_index(metadata, "passages.");
+  if (kind == "xl") {
+    const std::string gate = value_of(metadata, "gate");
+    return "pefa::PefaXl<" + scalar + ", " + index + ", " + cpp_index(metadata, "queries.") + ", pefa::" +
+           (gate == "softmax" ? "SoftmaxGate"
+            : gate == "sum"   ? "SumGate"
+                              : "MeanGate") +
+           ">";
+  }
+  const char* name = kind == "xs" ? "PefaXs" : kind == "xs_multi" ? "PefaXsMulti" : "ErmRetriever";
+  return std::string("pefa::") + name + "<" + scalar + ", " + index + ">";
+}
+
 Json to_json(const io::ArchiveReader& archive) {
   Json json;
   json["archive"] = archive.name();
   json["bytes"] = archive.byte_size();
   json["format_version"] = archive.format_version();
   json["written_by"] = archive.library_version();
+  json["cpp_type"] = archive.metadata().find_text("retriever") ? Json(cpp_type(archive.metadata())) : Json(nullptr);
   json["metadata"] = Json::object();
   for (const auto& [key, value] : archive.metadata().values()) {
     json["metadata"][key] = std::visit([](const auto& held) { return Json(held); }, value);
@@ -46,18 +112,38 @@ Json to_json(const io::ArchiveReader& archive) {
   return json;
 }
 
-/// A value for people: 0.1 where a float32 0.1 was stored.
-std::string to_text(const io::ArchiveMetadata::Value& value) {
-  if (const auto* real = std::get_if<double>(&value)) {
-    const auto single = static_cast<float>(*real);
-    if (static_cast<double>(single) == *real) return fmt::format("{}", single);
+/// Ten lines: what an archive holds, and what opens it.
+std::string to_summary(const io::ArchiveReader& archive) {
+  const io::ArchiveMetadata& metadata = archive.metadata();
+  const std::string kind = value_of(metadata, "retriever");
+  std::string text = archive.name() + "\n";
+  const auto line = [&text](const char* name, const std::string& value) {
+    text += fmt::format("  {:<12}{}\n", name, value.empty() ? "none" : value);
+  };
+  if (kind.empty()) {
+    line("holds", "no retriever; --all lists what it has");
+  } else {
+    line("method", kind);
+    line("parameters", list_values(metadata, "",
+                                   {"lambda", "neighbors", "gate", "temperature", "similarity", "fold_lambda",
+                                    "fold_cold", "condense", "cold", "norm", "max_centroids", "shrinkage"}));
+    line("index", value_of(metadata, "passages.index") + ", " +
+                      list_values(metadata, "passages.", {"m", "ef_construction", "ef_search", "metric"}));
+    line("scalar", value_of(metadata, "passages.scalar"));
+    line("passages", value_of(metadata, "passages") + " of dim " + value_of(metadata, "passages.dim"));
+    line("trained on", list_values(metadata, "", {"training_queries", "pairs"}));
+    line("ids", archive.contains("passages.ids.starts") ? "of the passages" : "");
   }
-  return std::visit([](const auto& held) { return fmt::format("{}", held); }, value);
+  line("bytes", fmt::format("{} ({:.1f} MiB)", archive.byte_size(),
+                            static_cast<double>(archive.byte_size()) / (1024.0 * 1024.0)));
+  line("written by", fmt::format("pefa {}, format version {}", archive.library_version(), archive.format_version()));
+  if (!kind.empty()) line("C++ type", cpp_type(metadata));
+  return text;
 }
 
+/// Everything in the directory.
 std::string to_text(const io::ArchiveReader& archive) {
-  std::string text = fmt::format("{}: {} bytes, format version {}, written by pefa {}\n\n", archive.name(),
-                                 archive.byte_size(), archive.format_version(), archive.library_version());
+  std::string text = to_summary(archive) + "\n";
   for (const auto& [key, value] : archive.metadata().values()) {
     text += fmt::format("{:<28}{}\n", key, to_text(value));
   }
@@ -71,11 +157,12 @@ std::string to_text(const io::ArchiveReader& archive) {
 
 struct InfoCommand {
   std::filesystem::path archive;
+  bool all = false;
   Output output;
 
   void run() const {
     const io::ArchiveReader reader = open_container(archive);
-    output.result(to_text(reader), to_json(reader));
+    output.result(all ? to_text(reader) : to_summary(reader), to_json(reader));
   }
 };
 
@@ -101,9 +188,10 @@ struct VerifyCommand {
 }  // namespace
 
 void add_info_command(CLI::App& app) {
-  CLI::App& command = *app.add_subcommand("info", "Show the metadata and sections of an archive");
+  CLI::App& command = *app.add_subcommand("info", "Show what an archive holds");
   const auto info = std::make_shared<InfoCommand>();
   command.add_option("archive", info->archive, "what pefa build wrote")->required();
+  command.add_flag("--all", info->all, "all metadata and sections, too; --json has them always")->group(groups::output);
   info->output.add_options(command);
   command.footer(
       "Only the directory of the archive is read: pefa verify reads everything.\nExample:\n  pefa info x.pefa");

@@ -1,16 +1,21 @@
 // The pefa command: its subcommands, its help, and its exit codes.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
 #include "output.hpp"
 #include "pefa/core/error.hpp"
+#include "unknown_option.hpp"
 
 namespace {
 
@@ -32,27 +37,54 @@ constexpr const char* footer =
     "\n"
     "Errors are one line on stderr. pefa COMMAND --help has the options and an example of each command.";
 
-/// The name of the subcommand that the arguments begin with, or nothing.
-std::string named_command(const CLI::App& app, const std::string& first) {
-  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (each->get_name() == first) return first;
+/// CLI11's help with one blank line between two groups of options, not two.
+class Help : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    std::string help = CLI::Formatter::make_help(app, std::move(name), mode);
+    for (std::size_t at = 0; (at = help.find("\n\n\n", at)) != std::string::npos;) help.erase(at, 1);
+    return help;
   }
-  return {};
+};
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(each->get_name());
+  }
+  return names;
 }
 
-std::string list_commands(const CLI::App& app) {
+/// What is wrong with a subcommand that is none.
+std::string unknown_command(const std::string& typed, const std::vector<std::string>& names) {
+  const std::string similar = similar_name(typed, names);
+  if (!similar.empty()) return "unknown subcommand '" + typed + "', did you mean " + similar + "? (see pefa --help)";
   std::string list;
-  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    list += (list.empty() ? "" : ", ") + each->get_name();
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return "unknown subcommand '" + typed + "', expected one of " + list + " (see pefa --help)";
+}
+
+/// What is wrong with a command line that has an unknown option: that, or what was typed wrong before it.
+std::string first_complaint(CLI::App& app, const UnknownOption& unknown, const std::vector<std::string>& arguments) {
+  for (CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+    each->add_option("--rest")->required();  // so that nothing is run: what comes before it cannot be all
   }
-  return list;
+  std::vector<std::string> before(arguments.rend() - static_cast<std::ptrdiff_t>(unknown.place), arguments.rend());
+  try {
+    app.parse(std::move(before));
+  } catch (const CLI::RequiredError&) {  // whatever is missing may come after it
+  } catch (const CLI::ParseError& error) {
+    return error.what();
+  }
+  return unknown.message;
 }
 
 /// Makes a heading one of this command: help2man gathers what is under the same heading in one section.
-std::string with_own_headings(std::string help, const std::string& name) {
-  for (const std::string heading : {"\nOptions", "\nExamples", "\nExample", "\nPositionals"}) {
-    const std::size_t at = help.find(heading + ":\n");
-    if (at != std::string::npos) help.insert(at + heading.size(), " of " + name);
+std::string with_own_headings(std::string help, std::vector<std::string> headings, const std::string& name) {
+  headings.insert(headings.end(), {"Examples", "Example", "Positionals"});
+  for (const std::string& heading : headings) {
+    const std::size_t at = help.find("\n" + heading + ":\n");
+    if (at != std::string::npos) help.insert(at + 1 + heading.size(), " of " + name);
   }
   const std::size_t usage = help.find("\nUsage");
   if (usage != std::string::npos) help.insert(usage, "\n");  // a paragraph of its own
@@ -64,7 +96,8 @@ void print_all_help(const CLI::App& app) {
   std::fputs(app.help().c_str(), stdout);
   for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
     const std::string name = app.get_name() + " " + each->get_name();
-    std::printf("\n*%s*\n%s", name.c_str(), with_own_headings(each->help(app.get_name()), name).c_str());
+    const std::string help = with_own_headings(each->help(app.get_name()), each->get_groups(), name);
+    std::printf("\n*%s*\n%s", name.c_str(), help.c_str());
   }
 }
 
@@ -77,6 +110,7 @@ int main(int argc, char** argv) {
   bool help_all = false;
   app.add_flag("--help-all", help_all, "Print this help and that of every command");
   app.footer(footer);
+  app.formatter(std::make_shared<Help>());  // before the subcommands, which take it over
   app.get_formatter()->column_width(34);
   add_build_command(app);
   add_search_command(app);
@@ -89,25 +123,27 @@ int main(int argc, char** argv) {
   add_convert_command(app);
   add_export_xs_command(app);
 
-  const std::string first = argc > 1 ? argv[1] : "";
-  if (first == "--help-all" && argc == 2) {
+  const std::vector<std::string> arguments(argv + 1, argv + std::max(argc, 1));
+  const std::string first = arguments.empty() ? "" : arguments[0];
+  if (first == "--help-all" && arguments.size() == 1) {
     print_all_help(app);
     return 0;
   }
   app.require_subcommand(1);
-  const std::string command = named_command(app, first);
-  if (!first.empty() && first[0] != '-' && command.empty()) {
-    return fail("unknown subcommand '" + first + "', expected one of " + list_commands(app) + " (see pefa --help)",
-                exit_usage);
-  }
+  const std::vector<std::string> names = command_names(app);
+  const bool is_command = std::find(names.begin(), names.end(), first) != names.end();
+  if (!first.empty() && first[0] != '-' && !is_command) return fail(unknown_command(first, names), exit_usage);
+  const std::string see = is_command ? " (see pefa " + first + " --help)" : " (see pefa --help)";
   try {
+    if (const auto unknown = find_unknown_option(app, arguments)) {
+      return fail(first_complaint(app, *unknown, arguments) + see, exit_usage);
+    }
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    const std::string help = command.empty() ? "pefa --help" : "pefa " + command + " --help";
-    return fail(std::string(error.what()) + " (see " + help + ")", exit_usage);
+    return fail(error.what() + see, exit_usage);
   } catch (const std::exception& error) {
     if (interrupted()) return fail("interrupted", exit_interrupted);
     if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return fail("out of memory", exit_failure);

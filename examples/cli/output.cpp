@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "option_groups.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/io/file/output_file.hpp"
 #include "pefa/version.hpp"
@@ -32,8 +33,10 @@ std::string version() {
 }
 
 void Output::add_options(CLI::App& command) {
-  command.add_flag("--quiet", quiet_, "no progress, and no line that only says what was done");
-  command.add_option("--json", json_, "write the result as JSON to FILE, or to stdout for -")->type_name("FILE|-");
+  command.add_flag("--quiet", quiet_, "no progress, and no line that only says what was done")->group(groups::output);
+  command.add_option("--json", json_, "write the result as JSON to FILE, or to stdout for -")
+      ->type_name("FILE|-")
+      ->group(groups::output);
 }
 
 void Output::result(const std::string& text, const nlohmann::ordered_json& json) const {

@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
+#include "option_groups.hpp"
 #include "output.hpp"
 #include "pefa/io/results/hits_jsonl.hpp"
 #include "pefa/io/results/hits_npy.hpp"
@@ -55,8 +56,15 @@ struct SearchCommand {
     const bool has_ids = opened.passage_ids.has_value() && !row_numbers;
     write(results, to, ids ? io::RowIds(*ids) : io::RowIds(), has_ids ? io::RowIds(*opened.passage_ids) : io::RowIds());
 
+    const std::size_t n_passages = opened.retriever.passage_count();
+    const std::size_t written = std::min(top_k, n_passages);
+    if (written < top_k) {
+      fmt::print(stderr, "pefa: {}: asked for {} of {} passages: {} written\n", out.string(), top_k, n_passages,
+                 written);
+    }
     const double rate = static_cast<double>(asked.size()) / seconds;
-    output.summary(fmt::format("{}: top {} of {} queries, {:.0f} queries/s\n", out.string(), top_k, asked.size(), rate),
+    output.summary(fmt::format("{}: top {} of {} queries, {:.0f} queries/s\n", out.string(),
+                               std::min(top_k, n_passages), asked.size(), rate),
                    {{"archive", archive.string()},
                     {"out", out.string()},
                     {"format", to},
@@ -108,22 +116,29 @@ void add_search_command(CLI::App& app) {
   const auto search = std::make_shared<SearchCommand>();
   command.add_option("archive", search->archive, "what pefa build wrote")->required();
   command.add_option("--queries", search->queries, std::string("query vectors [n x dim]: ") + vector_formats_help)
-      ->required();
-  command.add_option("--query-ids", search->query_ids,
-                     "ids of the queries: one a line, or JSON lines with _id or id (*.jsonl); default: row numbers");
+      ->required()
+      ->group(groups::data);
+  command
+      .add_option("--query-ids", search->query_ids,
+                  "ids of the queries: one a line, or JSON lines with _id or id (*.jsonl); default: row numbers")
+      ->group(groups::data);
   search->reading.add_vector_options(command);
   command.add_option("--top-k", search->top_k, "passages a query asks for")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::search);
   search->arguments.add_archive_options(command);
   command
       .add_option("--out", search->out,
                   "the file to write; run.npy becomes run.ids.npy (int64) and run.scores.npy (float32)")
-      ->required();
+      ->required()
+      ->group(groups::output);
   command.add_option("--format", search->format, "trec, npy or jsonl (default: by the extension of --out)")
-      ->check(CLI::IsMember({"trec", "npy", "jsonl"}));
-  command.add_option("--tag", search->tag, "trec: the name of the run")->capture_default_str();
-  command.add_flag("--row-numbers", search->row_numbers, "passages by row number, whatever ids the archive has");
+      ->check(CLI::IsMember({"trec", "npy", "jsonl"}))
+      ->group(groups::output);
+  command.add_option("--tag", search->tag, "trec: the name of the run")->capture_default_str()->group(groups::output);
+  command.add_flag("--row-numbers", search->row_numbers, "passages by row number, whatever ids the archive has")
+      ->group(groups::output);
   add_threads_option(command, search->threads);
   search->output.add_options(command);
   command.footer("Example:\n  pefa search x.pefa --queries T.npy --top-k 100 --out run.trec");

@@ -102,7 +102,7 @@ TEST_CASE("pefa build: XL over XS with condensed queries comes back, and info sa
     REQUIRE(metadata["fold_lambda"] == 0.25);
     REQUIRE(metadata["fold_cold"] == "borrowed");
     REQUIRE(metadata["condense"] == 0.5);
-    REQUIRE(run_well("info " + archive).find("fold_lambda                 0.25\n") != std::string::npos);
+    REQUIRE(run_well("info --all " + archive).find("fold_lambda                 0.25\n") != std::string::npos);
     run_well("verify " + archive);
     const Json built = Json::parse(run_well(files.arguments("xl", how + " --json -")));
     const Json opened = Json::parse(run_well("eval --quiet --json - " + archive + files.testing()));
@@ -278,7 +278,7 @@ TEST_CASE("pefa info and verify: a truncated or changed archive is refused, and 
   const std::string whole = read_bytes(archive);
   const auto with = [&](const std::string& bytes) { return files.directory.write("bad.pefa", bytes).string(); };
 
-  REQUIRE(run_well("info " + archive).find("relevance.weights") != std::string::npos);
+  REQUIRE(run_well("info --all " + archive).find("relevance.weights") != std::string::npos);
   require_refused("info " + with(whole.substr(0, whole.size() - 1)), 1, "it is cut off");
   require_refused("verify " + with(whole.substr(0, 40)), 1, "it is cut off");
   require_refused("verify " + with(""), 1, "bad.pefa");

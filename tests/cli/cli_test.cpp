@@ -139,7 +139,7 @@ TEST_CASE("pefa eval: relevance of external ids is read by tables of them", "[ev
   REQUIRE(Json::parse(outcome.out)["queries_evaluated"] == 2);
 
   files.truth = files.directory.write("Z.qrels", "q1 0 doc-3 1\nq2 0 doc-99 1\n").string();
-  require_refused(files.arguments("xs", ids), 1, "Z.qrels:2: passage 'doc-99' is none of the 30 known ones");
+  require_refused(files.arguments("xs", ids), 1, "Z.qrels:2: passage 'doc-99' is none of the 30 known ids");
   const Outcome skipping = run(files.arguments("xs", "--json - --unknown-ids skip" + ids));
   REQUIRE(skipping.exit_code == 0);
   REQUIRE(skipping.err ==
@@ -261,7 +261,7 @@ TEST_CASE("pefa: bash completes subcommands, options and files", "[eval]") {
   };
   REQUIRE(completed("''", 1).starts_with("build|search|eval|"));
   REQUIRE(completed("ex", 1) == "export-xs|");
-  REQUIRE(completed("build --passage", 2) == "--passages|--passage-ids|--passage-candidates|");
+  REQUIRE(completed("build --train", 2) == "--train-queries|--train-relevance|--train-query-ids|");
   REQUIRE(completed("info '" + (directory / "vect").string() + "'", 2) == file + "|");
 }
 

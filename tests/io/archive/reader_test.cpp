@@ -471,6 +471,14 @@ TEST_CASE("ArchiveReader: a stream that claims 2^60 bytes takes memory for what 
                 ArchiveReader::read(in));
 }
 
+TEST_CASE("ArchiveReader: what is no archive is named by what it is, where that can be told") {
+  const test::TemporaryDirectory directory;
+  REQUIRE_ERROR(FormatError, "a.pefa: is not a pefa archive, it is a .npy file",
+                ArchiveReader::open(directory.write("a.pefa", "\x93NUMPY...........")));
+  REQUIRE_ERROR(FormatError, "a.pefa: is not a pefa archive, it is a .zip or .npz file",
+                ArchiveReader::open(directory.write("a.pefa", "PK\x03\x04")));
+}
+
 TEST_CASE("ArchiveReader: opening does not read the sections, verify does") {
   Bytes bytes = small_archive();
   bytes[64] ^= std::byte{1};

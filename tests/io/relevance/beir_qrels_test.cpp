@@ -51,10 +51,10 @@ TEST_CASE("read_beir_qrels: a bad line is refused by its number with what is wro
   refused("q2\tp1\t1\t", "has 4 tab-separated fields");
   refused("q2\tp1\t", "expected a grade, got ''");
   refused("q2\tp1\tnan", "grade is nan, expected finite and >= 0");
-  refused("q9\tp1\t1", "query 'q9' is none of the 2 known ones");
-  refused("q2\tp9\t1", "passage 'p9' is none of the 3 known ones");
-  refused("\tp1\t1", "query '' is none of the 2 known ones");
-  REQUIRE_ERROR(FormatError, "test.tsv:2: passage '3' is not a row number below 3",
+  refused("q9\tp1\t1", "query 'q9' is none of the 2 known ids");
+  refused("q2\tp9\t1", "passage 'p9' is none of the 3 known ids");
+  refused("\tp1\t1", "query '' is none of the 2 known ids");
+  REQUIRE_ERROR(FormatError, "test.tsv:2: passage 3 is out of range, expected below 3 (rows count from 0)",
                 read(header + "0\t3\t1\n", RowIds(2), RowIds(3)));
 }
 

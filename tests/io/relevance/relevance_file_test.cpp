@@ -57,6 +57,8 @@ TEST_CASE("read_relevance: a matrix that knows its shape needs no numbers, and k
       REQUIRE_ERROR(ShapeError, "expected 2 queries x 4 passages", io::read_relevance(path, 2, 4));
       if (format != libsvm) {
         REQUIRE_ERROR(ShapeError, "is a 3 x 4 matrix, expected 3 queries x 5 passages", io::read_relevance(path, 3, 5));
+        REQUIRE_ERROR(ShapeError, "expected 4 queries x 3 passages; it would fit the other way round: are queries and",
+                      io::read_relevance(path, 4, 3));
       }
     }
   }
@@ -80,10 +82,20 @@ TEST_CASE("read_relevance: external ids where the format has ids") {
     const io::Judgements judgements = read(file, text);
     REQUIRE(test::dense(judgements.relevance) == expected);
     REQUIRE(judgements.unknown_queries == 1);
-    REQUIRE_ERROR(FormatError, "query 'c' is none of the 2 known ones", read(file, text, io::UnknownId::refuse));
+    REQUIRE_ERROR(FormatError, "query 'c' is none of the 2 known ids", read(file, text, io::UnknownId::refuse));
   }
   REQUIRE(test::dense(read("y.xmc", "2 0 3\n\n2\n").relevance) == expected);
   REQUIRE_ERROR(ShapeError, "expected 2 queries x 3 passages", read("y.xmc", "1 0 3\n2\n"));
+}
+
+TEST_CASE("read_relevance: a file of another format is named by what it is") {
+  const test::TemporaryDirectory directory;
+  for (const RelevanceFormat format : {tsv, qrels, beir, csr, xmc, libsvm}) {
+    INFO(name(format));
+    const auto npy = directory.write(std::string("y.") + name(format), "\x93NUMPY.................");
+    REQUIRE_ERROR(io::WrongFormat, std::string(": it is a .npy file, not .") + name(format),
+                  io::read_relevance(npy, 6, 9));
+  }
 }
 
 TEST_CASE("parse_relevance_format, relevance_format_of: names and extensions, or the list of them") {

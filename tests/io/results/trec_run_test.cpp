@@ -160,11 +160,11 @@ TEST_CASE("read_trec_run: known queries that the file lacks have no hits; unknow
   REQUIRE(results.size() == 2);
   REQUIRE(results[0].empty());
   REQUIRE(rows(results[1]) == std::vector<Row>{1});
-  REQUIRE_ERROR(FormatError, "test.run:2: query 'c' is none of the 2 known ones",
+  REQUIRE_ERROR(FormatError, "test.run:2: query 'c' is none of the 2 known ids",
                 read("b Q0 y 1 2 t\nc Q0 y 1 2 t\n", table({"a", "b"}), table({"x", "y"})));
-  REQUIRE_ERROR(FormatError, "test.run:1: passage 'z' is none of the 2 known ones",
+  REQUIRE_ERROR(FormatError, "test.run:1: passage 'z' is none of the 2 known ids",
                 read("b Q0 z 1 2 t\n", table({"a", "b"}), table({"x", "y"})));
-  REQUIRE_ERROR(FormatError, "test.run:1: passage '7' is none of the 7 known ones",
+  REQUIRE_ERROR(FormatError, "test.run:1: passage '7' is none of the 7 known ids",
                 read("0 Q0 7 1 2 t\n", RowIds(1), RowIds(7)));
   REQUIRE_ERROR(ShapeError, "expected at most 4294967295", read("0 Q0 7 1 2 t\n", RowIds(), RowIds()));
 }

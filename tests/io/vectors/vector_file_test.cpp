@@ -116,6 +116,19 @@ TEST_CASE("read_vectors: a format that is not the file's is refused") {
   }
 }
 
+TEST_CASE("read_vectors: a file that is of another format by its first bytes is named") {
+  const TemporaryDirectory directory;
+  const RowMajorMatrix matrix = small_integers();
+  for (const VectorFormat really : {VectorFormat::npy, VectorFormat::safetensors}) {
+    io::write_vectors(directory / "x", matrix, really);
+    for (const VectorFormat format : io::vector_formats) {
+      if (format == really) continue;
+      const std::string expected = std::string("x: it is a .") + name(really) + " file, not ." + name(format);
+      REQUIRE_ERROR(io::WrongFormat, expected, io::read_vectors(directory / "x", Normalize::none, format));
+    }
+  }
+}
+
 TEST_CASE("write_vectors: stopped, it leaves the older file in every format") {
   const TemporaryDirectory directory;
   for (const VectorFormat format : io::vector_formats) {

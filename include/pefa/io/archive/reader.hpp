@@ -26,6 +26,7 @@
 #include "pefa/io/archive/checksum.hpp"
 #include "pefa/io/archive/format.hpp"
 #include "pefa/io/archive/metadata.hpp"
+#include "pefa/io/file/format_bytes.hpp"
 #include "pefa/io/file/mapped_file.hpp"
 
 namespace pefa::io {
@@ -191,7 +192,10 @@ class ArchiveReader {
     detail::ArchiveHeader header;
     if (bytes.size() < sizeof header.magic ||
         std::memcmp(bytes.data(), header.magic.data(), sizeof header.magic) != 0) {
-      fail<FormatError>(name, ": is not a pefa archive");
+      const char* format = detail::format_of_bytes(
+          {reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 16)}, bytes.size());
+      fail<FormatError>(name, ": is not a pefa archive",
+                        format != nullptr ? ", it is " + detail::describe_format(format) : std::string());
     }
     if (bytes.size() < sizeof header) {
       fail<FormatError>(name, ": has ", bytes.size(), " bytes, expected a header of ", sizeof header,

@@ -21,29 +21,34 @@
 
 namespace pefa::io {
 
+namespace detail {
+
+[[nodiscard]] inline JudgementFields split_beir_qrel(const LineReader& lines) {
+  const std::vector<std::string_view> fields = split(lines.line(), '\t');
+  if (fields.size() != 3) {
+    lines.refuse("has ", fields.size(), " tab-separated fields, expected 3: query, passage, score",
+                 separator_hint(lines.line(), fields.size(), "tabs"));
+  }
+  return {fields[0], fields[1], fields[2]};
+}
+
+inline constexpr JudgementFormat beir_format{"judgements", &split_beir_qrel, &parse_grade};
+
+}  // namespace detail
+
 /// Reads a BEIR qrels file into Y [queries.size() x passages.size()], its scores as weights; a score of 0 or below is
 /// judged and not relevant, and left out.
 ///
 /// @throws IoError  the file cannot be read
-/// @throws FormatError  no header line, a line that is not a judgement, an unknown id where those are refused, or no
-/// judgements; names the line
+/// @throws FormatError  no header line, a line that is not a judgement, or no judgements; names the line
+/// @throws UnknownRow  a query or passage that has no row, where those are refused; names the line
 [[nodiscard]] inline Judgements read_beir_qrels(const std::filesystem::path& path, const RowIds& queries,
                                                 const RowIds& passages, UnknownId unknown = UnknownId::refuse,
                                                 DuplicatePolicy duplicates = DuplicatePolicy::last) {
-  detail::LineReader reader(path);
-  if (!reader.next()) pefa::detail::fail<FormatError>(reader.name(), ": is empty, expected a BEIR qrels file");
-  if (detail::split(reader.line(), '\t') != std::vector<std::string_view>{"query-id", "corpus-id", "score"}) {
-    reader.refuse("expected the header line query-id<TAB>corpus-id<TAB>score");
-  }
-  detail::JudgementCollector judgements(reader, queries, passages, unknown);
-  while (reader.next()) {
-    const std::vector<std::string_view> fields = detail::split(reader.line(), '\t');
-    if (fields.size() != 3) {
-      reader.refuse("has ", fields.size(), " tab-separated fields, expected 3: query, passage, score");
-    }
-    judgements.add(fields[0], fields[1], detail::parse_grade(reader, fields[2]));
-  }
-  return judgements.finish(duplicates);
+  detail::LineReader lines(path);
+  if (!lines.next()) pefa::detail::fail<FormatError>(lines.name(), ": is empty, expected a BEIR qrels file");
+  if (lines.line() != detail::beir_header) lines.refuse("expected the header line query-id<TAB>corpus-id<TAB>score");
+  return detail::read_judgements(lines, detail::beir_format, queries, passages, unknown, duplicates);
 }
 
 /// Writes Y as a BEIR qrels file, by query: row numbers as ids, or those of the tables.

@@ -13,6 +13,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/file/wrong_format.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/io/relevance/beir_qrels.hpp"
 #include "pefa/io/relevance/judgements.hpp"
@@ -68,7 +69,10 @@ inline void require_relevance_shape(const std::filesystem::path& path, const Rel
                                     std::size_t n_queries, std::size_t n_passages) {
   if (relevance.rows() != n_queries || relevance.cols() != n_passages) {
     pefa::detail::fail<ShapeError>(path.string(), ": is a ", relevance.rows(), " x ", relevance.cols(),
-                                   " matrix, expected ", n_queries, " queries x ", n_passages, " passages");
+                                   " matrix, expected ", n_queries, " queries x ", n_passages, " passages",
+                                   relevance.rows() == n_passages && relevance.cols() == n_queries
+                                       ? "; it would fit the other way round: are queries and passages swapped?"
+                                       : "");
   }
 }
 
@@ -120,51 +124,46 @@ inline void require_relevance_shape(const std::filesystem::path& path, const Rel
                                  ": the format does not say how many queries and passages there are; give the numbers");
 }
 
-/// Reads Y [n_queries x n_passages], ids being row numbers where the format has ids.
+/// Reads Y [queries.size() x passages.size()]: where the format has ids, they are row numbers below a number, or those
+/// of a table.
 ///
 /// @param label_base  what LIBSVM's labels count from
-/// @throws ShapeError  a matrix of another shape
-/// @throws ValueError  an unknown extension  @throws IoError, FormatError  as the format's own reader
+/// @throws ShapeError  a matrix of another shape  @throws ValueError  an unknown extension
+/// @throws UnknownRow  an unknown id where those are refused
+/// @throws WrongFormat  the file is of another format than it was read as  @throws IoError, FormatError  as the
+/// format's own reader
+[[nodiscard]] inline Judgements read_relevance(const std::filesystem::path& path, const RowIds& queries,
+                                               const RowIds& passages,
+                                               std::optional<RelevanceFormat> format = std::nullopt,
+                                               UnknownId unknown = UnknownId::refuse,
+                                               IndexBase label_base = IndexBase::zero) {
+  const RelevanceFormat known = format ? *format : relevance_format_of(path);
+  return detail::naming_wrong_format(path, name(known), [&]() -> Judgements {
+    switch (known) {
+      case RelevanceFormat::tsv: return read_pairs(path, queries, passages, unknown);
+      case RelevanceFormat::qrels: return read_qrels(path, queries, passages, unknown);
+      case RelevanceFormat::beir: return read_beir_qrels(path, queries, passages, unknown);
+      case RelevanceFormat::libsvm: {
+        LabelledPoints points = read_libsvm(path, {.label_base = label_base, .n_labels = passages.size()});
+        detail::require_relevance_shape(path, points.labels, queries.size(), passages.size());
+        return {std::move(points.labels)};
+      }
+      case RelevanceFormat::npz:
+      case RelevanceFormat::csr:
+      case RelevanceFormat::xmc: break;
+    }
+    RelevanceMatrix relevance = read_relevance(path, known);
+    detail::require_relevance_shape(path, relevance, queries.size(), passages.size());
+    return {std::move(relevance)};
+  });
+}
+
+/// Reads Y [n_queries x n_passages], ids being row numbers where the format has ids. Errors as above.
 [[nodiscard]] inline RelevanceMatrix read_relevance(const std::filesystem::path& path, std::size_t n_queries,
                                                     std::size_t n_passages,
                                                     std::optional<RelevanceFormat> format = std::nullopt,
                                                     IndexBase label_base = IndexBase::zero) {
-  const RelevanceFormat known = format ? *format : relevance_format_of(path);
-  switch (known) {
-    case RelevanceFormat::tsv: return read_pairs(path, n_queries, n_passages);
-    case RelevanceFormat::qrels: return read_qrels(path, n_queries, n_passages);
-    case RelevanceFormat::beir: return read_beir_qrels(path, RowIds(n_queries), RowIds(n_passages)).relevance;
-    case RelevanceFormat::libsvm: {
-      LabelledPoints points = read_libsvm(path, {.label_base = label_base, .n_labels = n_passages});
-      detail::require_relevance_shape(path, points.labels, n_queries, n_passages);
-      return std::move(points.labels);
-    }
-    case RelevanceFormat::npz:
-    case RelevanceFormat::csr:
-    case RelevanceFormat::xmc: break;
-  }
-  RelevanceMatrix relevance = read_relevance(path, known);
-  detail::require_relevance_shape(path, relevance, n_queries, n_passages);
-  return relevance;
-}
-
-/// Reads Y [queries.size() x passages.size()] through tables of external ids; a format without ids is read as above.
-/// @throws as above, and FormatError  an unknown id where those are refused
-[[nodiscard]] inline Judgements read_relevance(const std::filesystem::path& path, const ExternalIds& queries,
-                                               const ExternalIds& passages,
-                                               std::optional<RelevanceFormat> format = std::nullopt,
-                                               UnknownId unknown = UnknownId::refuse) {
-  const RelevanceFormat known = format ? *format : relevance_format_of(path);
-  switch (known) {
-    case RelevanceFormat::tsv: return read_pairs(path, queries, passages, unknown);
-    case RelevanceFormat::qrels: return read_qrels(path, queries, passages, unknown);
-    case RelevanceFormat::beir: return read_beir_qrels(path, queries, passages, unknown);
-    case RelevanceFormat::npz:
-    case RelevanceFormat::csr:
-    case RelevanceFormat::xmc:
-    case RelevanceFormat::libsvm: break;
-  }
-  return {read_relevance(path, queries.size(), passages.size(), known)};
+  return read_relevance(path, RowIds(n_queries), RowIds(n_passages), format, UnknownId::refuse, label_base).relevance;
 }
 
 /// Writes Y, which read_relevance() brings back exactly; ids are row numbers where the format has ids.

@@ -179,7 +179,7 @@ inline void write_trec_run(const std::filesystem::path& path, const std::vector<
   std::vector<std::vector<Hit>> results(queries.size());
   const auto row_of = [&reader](const RowIds& ids, std::string_view id, const char* what) {
     const std::optional<Row> row = ids.find(id);
-    if (!row) reader.refuse(what, " '", id, "' is none of the ", ids.size(), " known ones");
+    if (!row) reader.refuse(what, " '", id, "' is none of the ", ids.size(), " known ids");
     return *row;
   };
   (void)detail::read_run_lines(reader, [&](std::string_view query, std::string_view passage, float score) {

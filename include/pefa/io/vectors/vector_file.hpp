@@ -12,6 +12,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/file/wrong_format.hpp"
 #include "pefa/io/vectors/big_ann.hpp"
 #include "pefa/io/vectors/npy.hpp"
 #include "pefa/io/vectors/safetensors.hpp"
@@ -89,21 +90,25 @@ namespace detail {
 ///
 /// @param format  where the extension does not tell it
 /// @throws IoError, FormatError, ValueError  as the format's own reader, and as vector_format_of
+/// @throws WrongFormat  the file is of another format than it was read as
 template <EmbeddingScalar Scalar = float>
 [[nodiscard]] EmbeddingStore<Scalar> read_vectors(const std::filesystem::path& path,
                                                   Normalize normalize = Normalize::none,
                                                   std::optional<VectorFormat> format = std::nullopt) {
-  switch (format ? *format : vector_format_of(path)) {
-    case VectorFormat::npy: break;
-    case VectorFormat::fvecs: return read_fvecs<Scalar>(path, normalize);
-    case VectorFormat::bvecs: return read_bvecs<Scalar>(path, normalize);
-    case VectorFormat::fbin: return read_big_ann<Scalar>(path, BigAnnType::float32, normalize);
-    case VectorFormat::u8bin: return read_big_ann<Scalar>(path, BigAnnType::uint8, normalize);
-    case VectorFormat::i8bin: return read_big_ann<Scalar>(path, BigAnnType::int8, normalize);
-    case VectorFormat::f16bin: return read_big_ann<Scalar>(path, BigAnnType::float16, normalize);
-    case VectorFormat::safetensors: return read_safetensors<Scalar>(path, {}, normalize);
-  }
-  return read_npy<Scalar>(path, normalize);
+  const VectorFormat known = format ? *format : vector_format_of(path);
+  return detail::naming_wrong_format(path, name(known), [&] {
+    switch (known) {
+      case VectorFormat::npy: break;
+      case VectorFormat::fvecs: return read_fvecs<Scalar>(path, normalize);
+      case VectorFormat::bvecs: return read_bvecs<Scalar>(path, normalize);
+      case VectorFormat::fbin: return read_big_ann<Scalar>(path, BigAnnType::float32, normalize);
+      case VectorFormat::u8bin: return read_big_ann<Scalar>(path, BigAnnType::uint8, normalize);
+      case VectorFormat::i8bin: return read_big_ann<Scalar>(path, BigAnnType::int8, normalize);
+      case VectorFormat::f16bin: return read_big_ann<Scalar>(path, BigAnnType::float16, normalize);
+      case VectorFormat::safetensors: return read_safetensors<Scalar>(path, {}, normalize);
+    }
+    return read_npy<Scalar>(path, normalize);
+  });
 }
 
 /// Writes a matrix of vectors: float32 in .npy, .fvecs, .fbin and .safetensors (as the tensor "embeddings"), rounded to
