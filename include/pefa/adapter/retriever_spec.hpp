@@ -8,41 +8,9 @@
 #include <cstdint>
 
 #include "pefa/adapter/policies.hpp"
-#include "pefa/core/enum_names.hpp"
+#include "pefa/index/index_spec.hpp"
 
 namespace pefa {
-
-/// The indexes of the library, and a host's own.
-enum class IndexKind {
-  automatic,  ///< chosen when it is built: flat up to IndexSpec::flat_rows rows, quantized above
-  flat,       ///< FlatIndex: exact
-  hnsw,       ///< HnswIndex: hnswlib's graph over float rows
-  quantized,  ///< QuantizedHnswIndex: the same graph on int8 codes, scores exact
-  custom      ///< a host's own: it can be named, not built by name
-};
-template <>
-inline constexpr std::array enum_names<IndexKind>{"automatic", "flat", "hnsw", "quantized", "custom"};
-
-/// Which index, with which parameters.
-struct IndexSpec {
-  /// Up to so many rows an exact search is about as fast as a graph's, and needs no building.
-  static constexpr std::size_t flat_rows = 10'000;
-
-  IndexKind kind = IndexKind::automatic;
-  std::size_t m = 32;                 ///< M of HNSW, 2 to 1024
-  std::size_t ef_construction = 500;  ///< efConstruction, 1 to 100,000
-  std::size_t ef_search = 300;        ///< efSearch of searches that name none, at least 1
-  std::size_t rerank = 0;             ///< quantized: candidates rescored exactly; 0: the index's own default
-
-  /// The same with a kind for so many rows in the place of `automatic`.
-  [[nodiscard]] constexpr IndexSpec resolved(std::size_t rows) const noexcept {
-    IndexSpec spec = *this;
-    if (kind == IndexKind::automatic) spec.kind = rows <= flat_rows ? IndexKind::flat : IndexKind::quantized;
-    return spec;
-  }
-
-  friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
-};
 
 /// What to build. What a method does not have is ignored.
 struct RetrieverSpec {

@@ -24,9 +24,6 @@ enum class Metric {
   return metric == Metric::inner_product ? "inner_product" : "l2";
 }
 
-/// A query: `dim` finite floats.
-using QueryView = std::span<const float>;
-
 /// Arguments of one search of an index.
 struct IndexSearchOptions {
   std::size_t ef = 0;      ///< beam width of graph indexes, raised to k; 0 means the index's own default

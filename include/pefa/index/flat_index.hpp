@@ -20,6 +20,7 @@
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_scan.hpp"
 #include "pefa/index/index_archive.hpp"
+#include "pefa/index/index_spec.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/simd/code_kernels.hpp"
@@ -28,12 +29,6 @@
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
-
-/// Who owns the rows a FlatIndex reads.
-enum class Rows {
-  copy,   ///< the index keeps its own
-  borrow  ///< the index reads the caller's, which must outlive it and not change
-};
 
 struct FlatParams {
   Metric metric = Metric::inner_product;

@@ -22,6 +22,9 @@ class Matrix;
 
 namespace pefa {
 
+/// A query: `dim` finite floats.
+using QueryView = std::span<const float>;
+
 /// A matrix of floats as this library hands it around: one row a vector. Eigen::Matrix<float, Dynamic, Dynamic,
 /// RowMajor>; include <Eigen/Core> to make one.
 using RowMajorMatrix = Eigen::Matrix<float, -1, -1, 1, -1, -1>;

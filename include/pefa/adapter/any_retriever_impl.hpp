@@ -1,0 +1,284 @@
+// pefa: what any_retriever.hpp declares: holding a typed retriever, opening any archive, building by a spec.
+//
+// The library's own retrievers are held over AnyIndex, so that four types serve every index and element type.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pefa/adapter/any_retriever.hpp"
+#include "pefa/adapter/condense.hpp"
+#include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/adapter/exact_search.hpp"
+#include "pefa/adapter/explain.hpp"
+#include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/pefa_xs_multi.hpp"
+#include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/retriever_archive.hpp"
+#include "pefa/adapter/spec_of.hpp"
+#include "pefa/index/any_index.hpp"
+#include "pefa/io/archive/id_table.hpp"
+#include "pefa/io/archive/metadata.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/ids/external_ids.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/relevance_matrix.hpp"
+
+namespace pefa {
+namespace detail {
+
+/// The archive's notes of the host's own, and what a spec has beside what the retriever writes.
+[[nodiscard]] inline io::ArchiveMetadata notes_of(const RetrieverSpec& spec, const io::ArchiveMetadata* own) {
+  io::ArchiveMetadata notes;
+  if (own != nullptr) notes = *own;
+  if (spec.is_condensed() && !notes.find_real("condense")) notes.add("condense", spec.condense);
+  return notes;
+}
+
+/// A typed retriever behind the interface.
+template <class R>
+class RetrieverModel final : public RetrieverInterface {
+  static_assert(Retriever<R>, "AnyRetriever holds what satisfies pefa::Retriever");
+
+ public:
+  RetrieverModel(R retriever, const RetrieverSpec& spec) : retriever_(std::move(retriever)), spec_(spec) {}
+
+  std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options) const override {
+    return retriever_.search(query, k, options);
+  }
+  std::size_t search_into(QueryView query, std::span<Hit> hits, const SearchOptions& options) const override {
+    if constexpr (requires {
+                    { retriever_.search(query, hits, options) } -> std::same_as<std::size_t>;
+                  }) {
+      return retriever_.search(query, hits, options);
+    } else {
+      const std::vector<Hit> found = retriever_.search(query, hits.size(), options);
+      std::copy(found.begin(), found.end(), hits.begin());
+      return found.size();
+    }
+  }
+  std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                             const SearchOptions& options, const AnyExecutor& executor) const override {
+    return retriever_.search_batch(queries, k, options, executor);
+  }
+  std::vector<Hit> exact_search(QueryView query, std::size_t k, const SearchOptions& options) const override {
+    if constexpr (requires { pefa::exact_search(retriever_, query, k, options); }) {
+      return pefa::exact_search(retriever_, query, k, options);
+    } else {
+      refuse("exact_search");
+    }
+  }
+  Explanation explain(QueryView query, PassageId passage, const SearchOptions& options) const override {
+    if constexpr (requires { pefa::explain(retriever_, query, passage, options); }) {
+      return pefa::explain(retriever_, query, passage, options);
+    } else {
+      refuse("explain");
+    }
+  }
+  std::size_t passage_count() const override { return retriever_.passage_count(); }
+  std::size_t dim() const override { return retriever_.dim(); }
+  std::size_t memory_bytes() const override { return sizeof(*this) + retriever_.memory_bytes(); }
+  const RetrieverSpec& spec() const override { return spec_; }
+
+  void save(const std::string& path, const SaveOptions& options) const override { save_to(path, options); }
+  void save(std::ostream& out, const SaveOptions& options) const override { save_to(out, options); }
+
+ private:
+  template <class Target>
+  void save_to(Target& target, SaveOptions options) const {
+    if constexpr (requires { retriever_.save(target, options); }) {
+      const io::ArchiveMetadata notes = notes_of(spec_, options.notes);
+      options.notes = &notes;
+      retriever_.save(target, options);
+    } else {
+      refuse("save");
+    }
+  }
+  [[noreturn]] static void refuse(const char* what) {
+    fail<Error>("AnyRetriever::", what, ": the retriever it holds, a type of the host's own, has no ", what);
+  }
+
+  R retriever_;
+  RetrieverSpec spec_;
+};
+
+/// ExternalIds behind the interface.
+class HeldIds final : public IdTable {
+ public:
+  explicit HeldIds(io::ExternalIds ids) : ids_(std::move(ids)) {}
+  std::string_view id(Row row) const override { return ids_[row]; }
+  std::optional<Row> find(std::string_view id) const override { return ids_.find(id); }
+  const io::ExternalIds& table() const override { return ids_; }
+  std::size_t memory_bytes() const override { return ids_.memory_bytes(); }
+
+ private:
+  io::ExternalIds ids_;
+};
+
+template <class R>
+[[nodiscard]] RetrieverSpec spec_or_custom(const R& retriever) {
+  if constexpr (requires { pefa::spec_of(retriever); }) {
+    return pefa::spec_of(retriever);
+  } else {
+    return {.index = {.kind = IndexKind::custom}, .query_index = {.kind = IndexKind::custom}};
+  }
+}
+
+inline void require_share(float value, const char* field, const char* who) {
+  if (!(value >= 0.0f && value <= 1.0f)) fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
+}
+
+/// What can be checked of a spec without data; the rest is for who builds from it.
+/// @throws ValueError  names the field, what was expected and what came
+inline void require_spec(const RetrieverSpec& spec, const char* who) {
+  require_share(spec.lambda, "lambda", who);
+  require_share(spec.fold, "fold", who);
+  require_share(spec.condense, "condense", who);
+  require_share(spec.shrinkage, "shrinkage", who);
+  if (spec.index.kind == IndexKind::custom || spec.query_index.kind == IndexKind::custom) {
+    fail<ValueError>(who, ": an index of kind custom is a host's own; expected automatic, flat, hnsw or quantized");
+  }
+}
+
+/// The spec with what its indexes became.
+template <class R>
+[[nodiscard]] AnyRetriever hold_built(R retriever, RetrieverSpec spec) {
+  const RetrieverSpec built = spec_of(retriever);
+  spec.index = built.index;
+  spec.query_index = built.query_index;
+  return AnyRetriever(std::make_shared<const RetrieverModel<R>>(std::move(retriever), spec), nullptr);
+}
+
+template <EmbeddingScalar Scalar>
+using XlOverAny = PefaXl<Scalar, AnyIndex, AnyIndex, AnyGate>;
+
+template <EmbeddingScalar Scalar>
+[[nodiscard]] AnyRetriever build_xl(const RetrieverSpec& spec, EmbeddingSource<Scalar> passages,
+                                    EmbeddingSource<Scalar> queries, RelevanceMatrix relevance,
+                                    const BuildOptions& options, Rows rows) {
+  const bool is_l2 = spec.similarity == KnnSimilarity::l2;
+  typename XlOverAny<Scalar>::Params params{
+      .lambda = spec.lambda,
+      .neighbors = spec.neighbors,
+      .gate = make_gate(spec.gate),
+      .similarity = spec.similarity,
+      .knn_scale = spec.knn_scale,
+      .passage_candidates = spec.passage_candidates,
+      .missing_erm_score = spec.missing_erm_score,
+      .fold = {.lambda = spec.fold, .cold = spec.cold, .norm = spec.norm},
+      .passage_index = {.index = spec.index, .rows = rows},
+      .query_index = {.index = spec.query_index, .metric = is_l2 ? Metric::l2 : Metric::inner_product, .rows = rows}};
+  if (!spec.is_condensed()) {
+    return hold_built(
+        XlOverAny<Scalar>::build(std::move(passages), std::move(queries), std::move(relevance), params, options), spec);
+  }
+  require_training_data(passages.view(), queries.view(), relevance, "build");
+  const std::size_t n = queries.view().size();
+  const std::size_t total = 2 * n + passages.view().size() * (spec.is_folded() ? 2 : 1);
+  CondensedQueries condensed = condense_queries(queries.view(), relevance, {.min_cosine = spec.condense},
+                                                {options.executor, stage(options.progress, 0, n, total)});
+  EmbeddingStore<Scalar> merged(queries.view().dim());
+  if constexpr (std::same_as<Scalar, float>) {
+    merged = std::move(condensed.queries);
+  } else {
+    merged = EmbeddingStore<Scalar>::from(condensed.queries.view());
+  }
+  return hold_built(XlOverAny<Scalar>::build(std::move(passages), std::move(merged), std::move(condensed.relevance),
+                                             params, {options.executor, stage(options.progress, n, total, total)}),
+                    spec);
+}
+
+template <EmbeddingScalar Scalar>
+AnyRetriever build_any(const RetrieverSpec& spec, EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
+                       const RelevanceMatrix* relevance, const BuildOptions& options, Rows rows) {
+  require_spec(spec, "build");
+  const AnyIndexParams index{.index = spec.index, .rows = rows};
+  if (spec.method == Method::erm) {
+    return hold_built(ErmRetriever<Scalar, AnyIndex>::build(std::move(passages), {.index = index}, options), spec);
+  }
+  if (relevance == nullptr) {
+    fail<ValueError>("build: the method is ", name(spec.method), ", which learns from training queries and their ",
+                     "relevance, expected both");
+  }
+  switch (spec.method) {
+    case Method::xs:
+      return hold_built(PefaXs<Scalar, AnyIndex>::build(
+                            std::move(passages), std::move(queries), *relevance,
+                            {.lambda = spec.lambda, .cold = spec.cold, .norm = spec.norm, .index = index}, options),
+                        spec);
+    case Method::xs_multi:
+      return hold_built(
+          PefaXsMulti<Scalar, AnyIndex>::build(std::move(passages), std::move(queries), *relevance,
+                                               {.centroids = {.lambda = spec.lambda,
+                                                              .max_centroids = spec.max_centroids,
+                                                              .queries_per_centroid = spec.queries_per_centroid,
+                                                              .shrinkage = spec.shrinkage,
+                                                              .cold = spec.cold,
+                                                              .norm = spec.norm},
+                                                .index = index},
+                                               options),
+          spec);
+    case Method::xl:
+    case Method::erm: break;
+  }
+  return build_xl<Scalar>(spec, std::move(passages), std::move(queries), *relevance, options, rows);
+}
+
+}  // namespace detail
+
+template <class R>
+  requires(!std::same_as<R, AnyRetriever>)
+AnyRetriever::AnyRetriever(R retriever) {
+  const RetrieverSpec spec = detail::spec_or_custom(retriever);
+  held_ = std::make_shared<const detail::RetrieverModel<R>>(std::move(retriever), spec);
+}
+
+template <class Ids>
+AnyRetriever AnyRetriever::with_ids(Ids ids) const {
+  if (ids.size() != passage_count()) {
+    detail::fail<ShapeError>("AnyRetriever::with_ids: ", ids.size(), " ids for ", passage_count(),
+                             " passages, expected one each");
+  }
+  AnyRetriever named = *this;
+  named.ids_ = std::make_shared<const detail::HeldIds>(std::move(ids));
+  return named;
+}
+
+template <class T>
+AnyRetriever open(const io::ArchiveReader& reader) {
+  const std::string kind = reader.metadata().text("retriever");
+  const auto held = [&](auto retriever) {
+    RetrieverSpec spec = spec_of(retriever);
+    detail::add_archive_notes(spec, reader.metadata());
+    AnyRetriever any(std::make_shared<const detail::RetrieverModel<decltype(retriever)>>(std::move(retriever), spec),
+                     nullptr);
+    auto ids = io::read_passage_ids(reader);
+    return ids ? any.with_ids(*std::move(ids)) : any;
+  };
+  if (kind == "erm") return held(ErmRetriever<float, AnyIndex>::open(reader));
+  if (kind == "xs") return held(PefaXs<float, AnyIndex>::open(reader));
+  if (kind == "xs_multi") return held(PefaXsMulti<float, AnyIndex>::open(reader));
+  if (kind == "xl") return held(detail::XlOverAny<float>::open(reader));
+  detail::fail<FormatError>(reader.name(), ": holds a retriever '", kind,
+                            "', this pefa knows erm, xs, xl and xs_multi");
+}
+
+template <class T>
+AnyRetriever open(const std::string& path, Verify verify) {
+  const io::ArchiveReader reader = io::ArchiveReader::open(path);
+  if (verify == Verify::full) reader.verify();
+  return open<T>(reader);
+}
+
+}  // namespace pefa

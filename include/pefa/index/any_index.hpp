@@ -1,0 +1,221 @@
+// pefa: any index of the library behind one type, chosen by name when it is built and by an archive's metadata when it
+// is opened. A retriever over it is compiled once, whatever it searches.
+#pragma once
+
+#include <Eigen/Core>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pefa/core/error.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/index/archivable_index.hpp"
+#include "pefa/index/flat_index.hpp"
+#include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/index_archive.hpp"
+#include "pefa/index/index_spec.hpp"
+#include "pefa/index/quantized_hnsw_index.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa {
+
+struct AnyIndexParams {
+  IndexSpec index{};
+  Metric metric = Metric::inner_product;
+  Rows rows = Rows::copy;  ///< of flat and quantized indexes; hnsw keeps rows in its graph
+};
+
+/// What an index of the library is, as a value; a host's own is `custom`.
+template <class Index>
+[[nodiscard]] IndexSpec spec_of_index(const Index& index) {
+  if constexpr (requires {
+                  { index.spec() } -> std::same_as<IndexSpec>;
+                }) {
+    return index.spec();
+  } else if constexpr (std::same_as<Index, HnswIndex>) {
+    return {IndexKind::hnsw, index.params().m, index.params().ef_construction, index.params().ef_search};
+  } else if constexpr (requires {
+                         index.params().graph;
+                         index.params().rerank;
+                       }) {
+    const HnswParams& graph = index.params().graph;
+    return {IndexKind::quantized, graph.m, graph.ef_construction, graph.ef_search, index.params().rerank};
+  } else if constexpr (requires {
+                         { index.params() } -> std::convertible_to<FlatParams>;
+                       }) {
+    return {IndexKind::flat};
+  } else {
+    return {IndexKind::custom};
+  }
+}
+
+/// A FlatIndex, HnswIndex or QuantizedHnswIndex over rows of any element type; the same answers as theirs, to the bit,
+/// for one virtual call a search.
+class AnyIndex {
+ public:
+  using Params = AnyIndexParams;
+
+  /// @throws ValueError  an index of kind `custom`, and what the index itself throws
+  template <EmbeddingScalar Scalar>
+  [[nodiscard]] static AnyIndex build(const EmbeddingView<Scalar>& rows, const Params& params = {},
+                                      const BuildOptions& options = {}) {
+    return build_of<Scalar>(rows, rows.size(), params, options);
+  }
+
+  /// The same, taking a store over instead of copying it; `params.rows` does not matter.
+  template <EmbeddingScalar Scalar>
+  [[nodiscard]] static AnyIndex build(EmbeddingStore<Scalar>&& store, const Params& params = {},
+                                      const BuildOptions& options = {}) {
+    const std::size_t size = store.size();
+    return build_of<Scalar>(std::move(store), size, params, options);
+  }
+
+  /// Adds the index to an archive as the index itself does, so that either type opens it.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const { held_->save(writer, prefix); }
+
+  /// Whatever index of the library the archive holds under this prefix, in place. A template, so that only who calls it
+  /// compiles every index there is.
+  /// @throws FormatError  another, or a damaged one
+  template <class = void>
+  [[nodiscard]] static AnyIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
+    const std::string kind = reader.metadata().text(prefix + "index");
+    const std::string scalar = reader.metadata().text(prefix + "scalar");
+    if (kind == "hnsw") return hold(HnswIndex::open(reader, prefix));
+    std::unique_ptr<const Interface> held;
+    const bool is_known = (kind == "flat" || kind == "quantized_hnsw") && with_scalar(scalar, [&](auto value) {
+                            using Scalar = decltype(value);
+                            held = kind == "flat" ? hold(FlatIndex<Scalar>::open(reader, prefix)).held_
+                                                  : hold(QuantizedHnswIndex<Scalar>::open(reader, prefix)).held_;
+                          });
+    if (!is_known) {
+      detail::fail<FormatError>(reader.name(), ": '", prefix, "' is a ", kind, " index of ", scalar,
+                                ", which this pefa does not know");
+    }
+    return AnyIndex(std::move(held));
+  }
+
+  [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
+                                             const IndexSearchOptions& options = {}) const {
+    return held_->search(query, k, options);
+  }
+  [[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                                const IndexSearchOptions& options = {},
+                                                                const AnyExecutor& executor = {}) const {
+    return held_->search_batch(queries, k, options, executor);
+  }
+  /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
+  [[nodiscard]] float score(QueryView query, Row row) const {
+    float score = 0.0f;
+    held_->score_rows(query, {&row, 1}, {&score, 1});
+    return score;
+  }
+  /// The same of several rows. @param scores  as many as rows
+  void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
+    held_->score_rows(query, rows, scores);
+  }
+  [[nodiscard]] std::size_t size() const { return held_->size(); }
+  [[nodiscard]] std::size_t dim() const { return held_->dim(); }
+  [[nodiscard]] Metric metric() const { return held_->metric(); }
+  [[nodiscard]] std::size_t memory_bytes() const { return held_->memory_bytes(); }
+  /// Which index it is.
+  [[nodiscard]] IndexSpec spec() const { return held_->spec(); }
+
+ private:
+  class Interface {
+   public:
+    Interface() = default;
+    Interface(const Interface&) = delete;
+    Interface& operator=(const Interface&) = delete;
+    virtual ~Interface() = default;
+    [[nodiscard]] virtual std::vector<Neighbor> search(QueryView, std::size_t, const IndexSearchOptions&) const = 0;
+    [[nodiscard]] virtual std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>&, std::size_t,
+                                                                          const IndexSearchOptions&,
+                                                                          const AnyExecutor&) const = 0;
+    virtual void score_rows(QueryView, std::span<const Row>, std::span<float>) const = 0;
+    [[nodiscard]] virtual std::size_t size() const = 0;
+    [[nodiscard]] virtual std::size_t dim() const = 0;
+    [[nodiscard]] virtual Metric metric() const = 0;
+    [[nodiscard]] virtual std::size_t memory_bytes() const = 0;
+    [[nodiscard]] virtual IndexSpec spec() const = 0;
+    virtual void save(io::ArchiveWriter& writer, const std::string& prefix) const = 0;
+  };
+
+  template <class Index>
+  class Model final : public Interface {
+   public:
+    explicit Model(Index index) : index_(std::move(index)) {}
+    std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const override {
+      return index_.search(query, k, options);
+    }
+    std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                    const IndexSearchOptions& options,
+                                                    const AnyExecutor& executor) const override {
+      return pefa::search_batch(index_, queries, k, options, executor);
+    }
+    void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const override {
+      index_.score_rows(query, rows, scores);
+    }
+    std::size_t size() const override { return index_.size(); }
+    std::size_t dim() const override { return index_.dim(); }
+    Metric metric() const override { return index_.metric(); }
+    std::size_t memory_bytes() const override { return sizeof(*this) + index_.memory_bytes(); }
+    IndexSpec spec() const override { return spec_of_index(index_); }
+    void save(io::ArchiveWriter& writer, const std::string& prefix) const override { index_.save(writer, prefix); }
+
+   private:
+    Index index_;
+  };
+
+  explicit AnyIndex(std::unique_ptr<const Interface> held) : held_(std::move(held)) {}
+
+  template <class Index>
+  [[nodiscard]] static AnyIndex hold(Index index) {
+    return AnyIndex(std::make_unique<const Model<Index>>(std::move(index)));
+  }
+
+  /// Calls make(Scalar{}) for the element type of that name. @return  whether there is one
+  template <class Make>
+  [[nodiscard]] static bool with_scalar(const std::string& scalar, const Make& make) {
+    const auto try_one = [&](auto value) {
+      if (scalar != scalar_name<decltype(value)>()) return false;
+      make(value);
+      return true;
+    };
+    return try_one(float{}) || try_one(double{}) || try_one(Eigen::half{}) || try_one(Eigen::bfloat16{}) ||
+           try_one(std::int8_t{});
+  }
+
+  /// @param rows  a view, or a store to take over
+  template <EmbeddingScalar Scalar, class RowsOrStore>
+  [[nodiscard]] static AnyIndex build_of(RowsOrStore&& rows, std::size_t size, const Params& params,
+                                         const BuildOptions& options) {
+    const IndexSpec spec = params.index.resolved(size);
+    const HnswParams graph{
+        .m = spec.m, .ef_construction = spec.ef_construction, .ef_search = spec.ef_search, .metric = params.metric};
+    switch (spec.kind) {
+      case IndexKind::flat:
+        return hold(FlatIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
+                                             {.metric = params.metric, .rows = params.rows}, options));
+      case IndexKind::hnsw: return hold(HnswIndex::build(EmbeddingView<Scalar>(rows), graph, options));
+      case IndexKind::quantized:
+        return hold(QuantizedHnswIndex<Scalar>::build(
+            std::forward<RowsOrStore>(rows), {.graph = graph, .rows = params.rows, .rerank = spec.rerank}, options));
+      case IndexKind::automatic:
+      case IndexKind::custom: break;
+    }
+    detail::fail<ValueError>("AnyIndex::build: an index of kind ", name(spec.kind), " cannot be built by name");
+  }
+
+  std::unique_ptr<const Interface> held_;
+};
+
+}  // namespace pefa

@@ -1,0 +1,49 @@
+// pefa: which index, with which parameters, as a value; and who owns the rows of one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "pefa/core/enum_names.hpp"
+
+namespace pefa {
+
+/// The indexes of the library, and a host's own.
+enum class IndexKind {
+  automatic,  ///< chosen when it is built: flat up to IndexSpec::flat_rows rows, quantized above
+  flat,       ///< FlatIndex: exact
+  hnsw,       ///< HnswIndex: hnswlib's graph over float rows
+  quantized,  ///< QuantizedHnswIndex: the same graph on int8 codes, scores exact
+  custom      ///< a host's own: it can be told, not built by name
+};
+template <>
+inline constexpr std::array enum_names<IndexKind>{"automatic", "flat", "hnsw", "quantized", "custom"};
+
+/// Which index, with which parameters; the defaults are the paper's (section 5.1).
+struct IndexSpec {
+  /// Up to so many rows an exact search is about as fast as a graph's, and needs no building.
+  static constexpr std::size_t flat_rows = 10'000;
+
+  IndexKind kind = IndexKind::automatic;
+  std::size_t m = 32;                 ///< M of HNSW, 2 to 1024
+  std::size_t ef_construction = 500;  ///< efConstruction, 1 to 100,000
+  std::size_t ef_search = 300;        ///< efSearch of searches that name none, at least 1
+  std::size_t rerank = 0;             ///< quantized: candidates rescored exactly; 0: the index's own default
+
+  /// The same with a kind for so many rows in the place of `automatic`.
+  [[nodiscard]] constexpr IndexSpec resolved(std::size_t rows) const noexcept {
+    IndexSpec spec = *this;
+    if (kind == IndexKind::automatic) spec.kind = rows <= flat_rows ? IndexKind::flat : IndexKind::quantized;
+    return spec;
+  }
+
+  friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
+};
+
+/// Who owns the rows an index reads.
+enum class Rows {
+  copy,   ///< the index keeps its own
+  borrow  ///< the index reads the caller's, which must outlive it and not change
+};
+
+}  // namespace pefa

@@ -1,0 +1,19 @@
+// pefa: what pefa/serve.hpp declares, compiled: include it in exactly one source of a program that does not link
+// pefa::compiled (which is that source). Together they break no rule of one definition.
+#pragma once
+
+#include <string>
+
+#include "pefa/adapter/any_retriever_impl.hpp"
+#include "pefa/io/ids/external_ids.hpp"
+
+namespace pefa {
+
+template AnyRetriever open<void>(const std::string& path, Verify verify);
+template AnyRetriever open<void>(const io::ArchiveReader& reader);
+template AnyRetriever AnyRetriever::with_ids<io::ExternalIds>(io::ExternalIds ids) const;
+template AnyRetriever detail::build_any<float>(const RetrieverSpec& spec, EmbeddingSource<float> passages,
+                                               EmbeddingSource<float> queries, const RelevanceMatrix* relevance,
+                                               const BuildOptions& options, Rows rows);
+
+}  // namespace pefa
