@@ -18,24 +18,13 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/archivable_index.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/scalar.hpp"
 
 namespace pefa {
-
-/// An index that can be saved and opened; the retrievers over it then can.
-///
-/// `save` adds sections and metadata whose keys begin with `prefix`; the index must live, unchanged, until the archive
-/// is written. `open` throws FormatError for what `save` cannot have written as far as searching relies on it, and
-/// keeps reader.owner() where it reads in place.
-template <class I>
-concept ArchivableIndex = requires(const I& index, io::ArchiveWriter& writer, const io::ArchiveReader& reader,
-                                   const std::string& prefix) {
-  index.save(writer, prefix);
-  { I::open(reader, prefix) } -> std::same_as<I>;
-};
 
 namespace detail {
 
