@@ -56,6 +56,25 @@ RowMajorMatrix oracle_xl(const Problem& problem, float lambda, std::size_t k, co
   return scores;
 }
 
+/// The passages in the order of a blend, with its rule for ties: those without votes in the order of the ERM side.
+/// @param erm, knn  exact in floats
+inline std::vector<Neighbor> oracle_ranking(const Eigen::RowVectorXf& erm, const Eigen::RowVectorXf& knn,
+                                            float lambda) {
+  std::vector<Neighbor> voted;
+  std::vector<Neighbor> unvoted;
+  for (Eigen::Index j = 0; j < erm.size(); ++j) {
+    const auto row = static_cast<Row>(j);
+    if (knn[j] == 0.0f) unvoted.push_back({row, erm[j]});
+    if (knn[j] != 0.0f) voted.push_back({row, lambda * erm[j] + (1.0f - lambda) * knn[j]});
+  }
+  std::sort(voted.begin(), voted.end(), ranks_before);
+  std::sort(unvoted.begin(), unvoted.end(), ranks_before);
+  for (Neighbor& passage : unvoted) passage.score = lambda * passage.score;
+  std::vector<Neighbor> all(voted.size() + unvoted.size());
+  std::merge(voted.begin(), voted.end(), unvoted.begin(), unvoted.end(), all.begin(), ranks_before);
+  return all;
+}
+
 /// Requires that `hits` are the best of `scores`, in order, with those scores.
 inline void require_best(const std::vector<Hit>& hits, const Eigen::RowVectorXf& scores) {
   std::vector<float> sorted(scores.data(), scores.data() + scores.size());

@@ -1,5 +1,7 @@
 #include "pefa/adapter/pefa_xl.hpp"
 
+#include <random>
+
 #include "catch.hpp"
 #include "oracle.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
@@ -73,6 +75,32 @@ TEMPLATE_TEST_CASE("PefaXl: scores are those of the dense oracle at every lambda
         require_best(xl.search(problem.test(t), 90, {.lambda = lambda}), scores.row(t));
         require_best(batch[static_cast<std::size_t>(t)], scores.row(t));
       }
+    }
+  }
+}
+
+TEST_CASE("PefaXl: at every lambda the ids are those of the dense oracle, ties and all") {
+  const auto integers = [](std::size_t rows, unsigned seed) {  // sums of which are exact in any order
+    std::mt19937 random(seed);
+    RowMajorMatrix matrix(static_cast<Eigen::Index>(rows), 20);
+    for (Eigen::Index i = 0; i < matrix.size(); ++i) matrix.data()[i] = static_cast<float>(random() % 5) - 2.0f;
+    matrix.col(0).setConstant(1.0f);  // no zero row
+    return matrix;
+  };
+  const Problem problem{integers(90, 1), integers(140, 2), random_relevance(140, 90, 2, 23, 15), integers(25, 3)};
+  constexpr std::size_t neighbors = 8;
+  const auto xl =
+      FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance, {.neighbors = neighbors});
+  const RowMajorMatrix knn = oracle_xl(problem, 0.0f, neighbors, MeanGate{});
+  for (const float lambda : {0.0f, 0.25f, 0.5f}) {
+    const auto batch = xl.search_batch(problem.tests, 60, {.lambda = lambda});
+    for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
+      const Eigen::RowVectorXf erm = problem.tests.row(t) * problem.passages.transpose();
+      auto expected = oracle_ranking(erm, knn.row(t), lambda);
+      expected.resize(60);
+      INFO("lambda " << lambda << ", query " << t);
+      REQUIRE(xl.search(problem.test(t), 60, {.lambda = lambda}) == pefa::detail::to_hits(expected));
+      REQUIRE(batch[static_cast<std::size_t>(t)] == pefa::detail::to_hits(expected));
     }
   }
 }

@@ -155,7 +155,11 @@ TEST_CASE("PefaXl: every parameter comes back") {
   REQUIRE(metadata.integer("passages") == 90);
   REQUIRE(metadata.integer("training_queries") == 140);
   REQUIRE(metadata.integer("pairs") == static_cast<std::int64_t>(problem.relevance.pair_count()));
-  REQUIRE_ERROR(FormatError, "x.pefa: has the gate softmax, asked to open it with another",
+  REQUIRE_ERROR(FormatError,
+                "x.pefa: holds an xl retriever over flat of float32, training queries over flat of float32, gate "
+                "softmax; asked to open it as an xl retriever over flat of float32, training queries over flat of "
+                "float32, gate mean. pefa::open(path) opens it whatever it holds, as does "
+                "PefaXl<float, FlatIndex<>, FlatIndex<>, SoftmaxGate>::open(path)",
                 (PefaXl<float, FlatIndex<>>::open(reader)));
   REQUIRE((PefaXl<float, FlatIndex<>, FlatIndex<>, SoftmaxGate>::open(reader).params().gate.temperature()) == 0.25f);
 }
@@ -231,14 +235,21 @@ TEST_CASE("open: an archive of another retriever, or another index, is refused, 
   };
   const Bytes bytes = saved(build_xl());
   const io::ArchiveReader reader = open_bytes(bytes);
-  REQUIRE_ERROR(FormatError, "x.pefa: holds an xl retriever over quantized_hnsw, asked to open it as xs",
-                PefaXs<>::open(reader));
-  REQUIRE_ERROR(FormatError, "asked to open it as erm", ErmRetriever<>::open(reader));
-  REQUIRE_ERROR(FormatError, "asked to open it as xs_multi", PefaXsMulti<>::open(reader));
-  REQUIRE_ERROR(FormatError, "'passages.' is a quantized_hnsw index of float32, asked to open it as hnsw",
+  const std::string holds =
+      "x.pefa: holds an xl retriever over quantized_hnsw of float32, training queries over flat of float32, gate mean; "
+      "asked to open it as an ";
+  const std::string ways =
+      ". pefa::open(path) opens it whatever it holds, as does "
+      "PefaXl<float, QuantizedHnswIndex<>, FlatIndex<>, MeanGate>::open(path)";
+  REQUIRE_ERROR(FormatError, holds + "xs retriever over hnsw of float32" + ways, PefaXs<>::open(reader));
+  REQUIRE_ERROR(FormatError, holds + "erm retriever over hnsw of float32" + ways, ErmRetriever<>::open(reader));
+  REQUIRE_ERROR(FormatError, holds + "xs_multi retriever over hnsw of float32" + ways, PefaXsMulti<>::open(reader));
+  REQUIRE_ERROR(FormatError,
+                holds + "xl retriever over hnsw of float32, training queries over hnsw of float32, gate mean" + ways,
                 PefaXl<>::open(reader));
-  REQUIRE_ERROR(FormatError, "'queries.' is a flat index of float32, asked to open it as quantized_hnsw",
-                (PefaXl<float, QuantizedHnswIndex<>>::open(reader)));
+  REQUIRE_ERROR(FormatError, "asked to open it as an xl retriever over quantized_hnsw of float16",
+                (PefaXl<Eigen::half, QuantizedHnswIndex<Eigen::half>, FlatIndex<Eigen::half>>::open(reader)));
+  REQUIRE((PefaXl<float, QuantizedHnswIndex<>, FlatIndex<>, AnyGate>::open(reader).passage_count()) == 90);
 }
 
 TEST_CASE("open: a file that was replaced or removed, and one opened twice, serve on") {

@@ -29,13 +29,16 @@ static_assert(!Retriever<WithoutBatch>);
 
 }  // namespace
 
-TEST_CASE("stage: maps the progress of one stage into that of all") {
+TEST_CASE("stage: whatever a stage counts, it fills its part of the whole and no more") {
   std::vector<std::pair<std::size_t, std::size_t>> seen;
   const Progress whole = [&](std::size_t done, std::size_t total) {
     seen.emplace_back(done, total);
     return ProgressAction::stop;
   };
-  REQUIRE(detail::stage(whole, 10, 30)(5, 20) == ProgressAction::stop);
-  REQUIRE(seen == std::vector<std::pair<std::size_t, std::size_t>>{{15, 30}});
-  REQUIRE_FALSE(detail::stage({}, 10, 30));
+  const Progress part = detail::stage(whole, 10, 30, 40);
+  REQUIRE(part(5, 20) == ProgressAction::stop);
+  (void)part(20, 20);
+  (void)detail::stage(whole, 10, 30, 40)(299, 300);
+  REQUIRE(seen == std::vector<std::pair<std::size_t, std::size_t>>{{15, 40}, {30, 40}, {29, 40}});
+  REQUIRE_FALSE(detail::stage({}, 10, 30, 40));
 }

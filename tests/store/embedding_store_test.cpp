@@ -324,7 +324,8 @@ TEST_CASE("EmbeddingStore::for_overwrite: rows that the caller sets, on a huge p
   REQUIRE(store.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) std::fill_n(store.mutable_row(i), 4, static_cast<float>(i));
   REQUIRE(decoded(store, 2) == std::vector<float>(4, 2.0f));
-  REQUIRE(EmbeddingStore<std::int8_t>::for_overwrite(2, 2).view().scale(1) == 1.0f);
+  const auto codes = EmbeddingStore<std::int8_t>::for_overwrite(2, 2);
+  REQUIRE(codes.view().scale(1) == 1.0f);
   REQUIRE_THROWS_AS(EmbeddingStore<float>::for_overwrite(2, 0), ShapeError);
 
   const auto large = EmbeddingStore<float>::for_overwrite(std::size_t{1} << 14, 512);  // 32 MiB, never touched

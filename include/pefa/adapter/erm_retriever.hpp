@@ -3,17 +3,16 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
-#include <ostream>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "pefa/adapter/archived_retriever.hpp"
+#include "pefa/adapter/build_index.hpp"
 #include "pefa/adapter/retriever.hpp"
-#include "pefa/adapter/retriever_archive.hpp"
+#include "pefa/index/archivable_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
-#include "pefa/index/index_archive.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
+#include "pefa/store/embedding_source.hpp"
 
 namespace pefa {
 
@@ -25,56 +24,39 @@ struct ErmParams {
 /// One index over the passages, nothing learnt.
 template <EmbeddingScalar Scalar = float, class Index = HnswIndex>
   requires AnnIndex<Index, Scalar>
-class ErmRetriever {
+class ErmRetriever : public ArchivedRetriever<ErmRetriever<Scalar, Index>, ArchivableIndex<Index>> {
  public:
   using Params = ErmParams<typename Index::Params>;
 
+  /// A store passed by && is taken over, not copied, whatever the index's `rows` say.
   /// @param passages  P [n_passages x dim]
   /// @throws ValueError  no passages, or a row that is not finite, or zero  @throws Cancelled
-  [[nodiscard]] static ErmRetriever build(const EmbeddingView<Scalar>& passages, const Params& params = {},
+  [[nodiscard]] static ErmRetriever build(EmbeddingSource<Scalar> passages, const Params& params = {},
                                           const BuildOptions& options = {}) {
-    if (passages.empty()) detail::fail<ValueError>("ErmRetriever::build: no passages, expected at least 1");
-    require_valid_rows(passages, RowCheck::finite_non_zero, "ErmRetriever::build: passages");
-    return ErmRetriever(Index::build(passages, params.index, options));
+    if (passages.view().empty()) detail::fail<ValueError>("ErmRetriever::build: no passages, expected at least 1");
+    require_valid_rows(passages.view(), RowCheck::finite_non_zero, "ErmRetriever::build: passages");
+    return ErmRetriever(detail::build_index<Index>(std::move(passages), params.index, options));
   }
 
   /// Serves an index that was built elsewhere.
   explicit ErmRetriever(Index index) : index_(std::move(index)) {}
 
-  /// Saves the retriever to a file, durably: on an error, or where the process dies, an older archive of that name
-  /// stays as it was. Over indexes that are ArchivableIndex.
-  /// @throws IoError  @throws Cancelled  @throws ShapeError  another number of ids than of passages
-  void save(const std::filesystem::path& path, const SaveOptions& options = {}) const requires ArchivableIndex<Index> {
-    archive(options).save(path, options.progress);
-  }
-
-  /// The same to a binary stream.
-  void save(std::ostream& out, const SaveOptions& options = {}) const requires ArchivableIndex<Index> {
-    archive(options).write(out, options.progress);
-  }
-
-  /// Opens what save() wrote, in place: the retriever keeps what the reader holds, and does not need the reader.
-  /// @throws FormatError  the archive holds another retriever or index, or a damaged one
-  [[nodiscard]] static ErmRetriever open(const io::ArchiveReader& reader) requires ArchivableIndex<Index> {
-    detail::require_retriever(reader, "erm");
-    return detail::require_passage_count(ErmRetriever(Index::open(reader, "passages.")), reader);
-  }
-
-  /// @throws IoError  the file cannot be read  @throws FormatError  as above, or it is no archive
-  [[nodiscard]] static ErmRetriever open(const std::filesystem::path& path) requires ArchivableIndex<Index> {
-    return open(io::ArchiveReader::open(path));
-  }
-
-  /// @throws ShapeError, ValueError  a query of another dim or that is not finite; k = 0
+  /// The best k. @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
-    return detail::to_hits(index_.search(query, k, detail::passage_options(options)));
+    return detail::to_hits(nearest(query, k, options));
   }
 
-  /// @param queries  [n_queries x dim]
+  /// The best hits.size(), into the caller's buffer; returns how many. @throws  as above
+  std::size_t search(QueryView query, std::span<Hit> hits, const SearchOptions& options = {}) const {
+    return detail::to_hits(nearest(query, hits.size(), options), hits);
+  }
+
+  /// The same for many. @param queries  [n_queries x dim]
   [[nodiscard]] std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                            const SearchOptions& options = {},
                                                            const AnyExecutor& executor = {}) const {
-    return detail::to_hits(pefa::search_batch(index_, queries, k, detail::passage_options(options), executor));
+    detail::require_directions(queries, "ErmRetriever::search_batch");
+    return detail::to_hits(detail::search_passages(index_, queries, k, options, executor));
   }
 
   [[nodiscard]] std::size_t passage_count() const { return index_.size(); }
@@ -83,10 +65,11 @@ class ErmRetriever {
   [[nodiscard]] const Index& index() const noexcept { return index_; }
 
  private:
-  [[nodiscard]] io::ArchiveWriter archive(const SaveOptions& options) const {
-    io::ArchiveWriter writer = detail::begin_archive(*this, "erm", options);
-    index_.save(writer, "passages.");
-    return writer;
+  friend struct detail::RetrieverFields<ErmRetriever>;
+
+  [[nodiscard]] std::vector<Neighbor> nearest(QueryView query, std::size_t k, const SearchOptions& options) const {
+    detail::require_direction(query, "ErmRetriever::search");
+    return detail::search_passages(index_, query, k, options);
   }
 
   Index index_;

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/build_index.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/store/embedding_source.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 
@@ -23,8 +25,6 @@ template <class Scalar>
   for (std::size_t i = 0; i < rows.size(); ++i) sum += std::sqrt(detail::squared_norm(rows, i));
   return sum / static_cast<double>(rows.size());
 }
-
-namespace detail {
 
 /// Turns the scores of a query index into what the gate sees, and that into votes.
 class KnnScale {
@@ -51,6 +51,8 @@ class KnnScale {
   float score_divisor_ = 1.0f;
 };
 
+namespace detail {
+
 inline void require_knn_scale(float scale, const char* who) {
   if (!(std::isfinite(scale) && scale > 0.0f)) {
     fail<ValueError>(who, ": knn_scale is ", scale, ", expected finite and above 0");
@@ -68,10 +70,12 @@ inline void require_knn_metric(Metric metric, KnnSimilarity similarity, const ch
 
 /// An index of training queries, of their directions for cosine.
 template <class Index, class Scalar>
-[[nodiscard]] Index build_query_index(const EmbeddingView<Scalar>& queries, KnnSimilarity similarity,
+[[nodiscard]] Index build_query_index(EmbeddingSource<Scalar>&& queries, KnnSimilarity similarity,
                                       const typename Index::Params& params, const BuildOptions& options) {
-  if (similarity != KnnSimilarity::cosine) return Index::build(queries, params, options);
-  return build_index<Index>(EmbeddingStore<Scalar>::from(queries, Normalize::unit), params, options);
+  if (similarity != KnnSimilarity::cosine) return build_index<Index>(std::move(queries), params, options);
+  auto directions = EmbeddingStore<Scalar>::from(queries.view(), Normalize::unit);
+  queries.release();
+  return build_index<Index>(std::move(directions), params, options);
 }
 
 }  // namespace detail

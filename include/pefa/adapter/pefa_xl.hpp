@@ -3,49 +3,29 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <span>
 #include <utility>
 #include <vector>
 
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/archived_retriever.hpp"
+#include "pefa/adapter/build_index.hpp"
+#include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/knn_similarity.hpp"
-#include "pefa/adapter/policies.hpp"
+#include "pefa/adapter/pefa_xl_params.hpp"
 #include "pefa/adapter/retriever.hpp"
-#include "pefa/adapter/retriever_archive.hpp"
-#include "pefa/core/rankable.hpp"
+#include "pefa/adapter/vote.hpp"
 #include "pefa/core/scratch_pool.hpp"
-#include "pefa/core/top_k.hpp"
+#include "pefa/index/archivable_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
-#include "pefa/index/index_archive.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
 #include "pefa/simd/kernels.hpp"
+#include "pefa/store/embedding_source.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {
-
-template <class PassageIndexParams, class QueryIndexParams, class GatePolicy>
-struct PefaXlParams {
-  float lambda = 0.5f;         ///< λ: the weight of the plain model, 0 to 1; may change per call
-  std::size_t neighbors = 32;  ///< k: how many training queries are looked up; at least 1
-  GatePolicy gate{};           ///< D(q̂, Q): their weights
-  KnnSimilarity similarity = KnnSimilarity::inner_product;  ///< s(q̂, q_i); l2 needs a query index of Metric::l2
-  float knn_scale = 1.0f;  ///< what votes are multiplied with, above 0; see KnnSimilarity for what matches the ERM side
-  /// How many passages the ERM side offers, raised to what the result needs. 0: just that, which under
-  /// MissingErmScore::exact leaves nothing out (see PefaXl::search), and 500, as in the paper, under zero.
-  std::size_t passage_candidates = 0;
-  MissingErmScore missing_erm_score = MissingErmScore::exact;
-  PassageFold fold{};
-  PassageIndexParams passage_index{};
-  QueryIndexParams query_index{};
-};
 
 /// PEFA-XL: f(q̂, p_j) = λ·⟨q̂, p_j⟩ + (1 − λ)·Σ_{i ∈ NN(q̂, Q; k)} w_i·⟨q̂, q_i⟩·Y_ij (WSDM 2024, section 4).
 ///
@@ -63,13 +43,13 @@ struct PefaXlParams {
 template <EmbeddingScalar Scalar = float, class PassageIndex = HnswIndex, class QueryIndex = PassageIndex,
           Gate GatePolicy = MeanGate>
   requires AnnIndex<PassageIndex, Scalar> && AnnIndex<QueryIndex, Scalar>
-class PefaXl {
-  static constexpr bool is_archivable = ArchivableIndex<PassageIndex> && ArchivableIndex<QueryIndex> &&
-                                        ScoringIndex<PassageIndex> && ArchivableGate<GatePolicy>;
-
+class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex, GatePolicy>,
+                                        ArchivableIndex<PassageIndex> && ArchivableIndex<QueryIndex> &&
+                                            ScoringIndex<PassageIndex> && ArchivableGate<GatePolicy>> {
  public:
   using Params = PefaXlParams<typename PassageIndex::Params, typename QueryIndex::Params, GatePolicy>;
 
+  /// A store passed by && is taken over, not copied, whatever the indexes' `rows` say.
   /// @param passages   P [n_passages x dim]
   /// @param queries    Q [n_train_queries x dim]
   /// @param relevance  Y [n_train_queries x n_passages], kept by the retriever
@@ -78,95 +58,64 @@ class PefaXl {
   ///                     finite, or zero, an index that is not over inner product (the query index: over what
   ///                     `similarity` needs)
   /// @throws Cancelled   the progress callback said stop
-  [[nodiscard]] static PefaXl build(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scalar>& queries,
+  [[nodiscard]] static PefaXl build(EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                                     RelevanceMatrix relevance, const Params& params = {},
                                     const BuildOptions& options = {}) {
     detail::require_lambda(params.lambda, "PefaXl::build");
     if (params.neighbors == 0) detail::fail<ValueError>("PefaXl::build: neighbors is 0, expected at least 1");
     detail::require_knn_scale(params.knn_scale, "PefaXl::build");
-    detail::require_training_data(passages, queries, relevance, "PefaXl::build");
+    detail::require_training_data(passages.view(), queries.view(), relevance, "PefaXl::build");
     detail::require_lambda(params.fold.lambda, "PefaXl::build: fold");
-    const std::size_t n = passages.size();
+    const std::size_t n = passages.view().size();
     const std::size_t folded = params.fold.lambda < 1.0f ? n : 0;  // progress: as many items as passages to fold
-    const std::size_t total = folded + n + queries.size();
-    const BuildOptions folding{options.executor, detail::scaled_stage(options.progress, 0, folded, total)};
-    const BuildOptions first{options.executor, detail::stage(options.progress, folded, total)};
-    const BuildOptions second{options.executor, detail::stage(options.progress, folded + n, total)};
+    const std::size_t total = folded + n + queries.view().size();
+    const auto part = [&](std::size_t begin, std::size_t end) {
+      return BuildOptions{options.executor, detail::stage(options.progress, begin, end, total)};
+    };
 
     std::optional<EmbeddingStore<Scalar>> rows;
-    const auto keep_rows = [&](const EmbeddingView<Scalar>& indexed) {
+    const auto index_passages = [&](EmbeddingSource<Scalar> indexed) {
+      const BuildOptions indexing = part(folded, folded + n);
       if constexpr (!ScoringIndex<PassageIndex>) {
         if (params.missing_erm_score == MissingErmScore::exact) {
-          rows = EmbeddingStore<Scalar>::from(indexed, Normalize::none, RowCheck::finite);
+          rows = indexed.is_owned() ? indexed.take()
+                                    : EmbeddingStore<Scalar>::from(indexed.view(), Normalize::none, RowCheck::finite);
+          return PassageIndex::build(rows->view(), params.passage_index, indexing);
         }
       }
+      return detail::build_index<PassageIndex>(std::move(indexed), params.passage_index, indexing);
     };
-    const auto index_passages = [&] {
-      if (folded == 0) {
-        keep_rows(passages);
-        return PassageIndex::build(passages, params.passage_index, first);
-      }
-      EmbeddingStore<Scalar> vectors = detail::fold_passages(passages, queries, relevance, params.fold, folding);
-      keep_rows(vectors.view());
-      return detail::build_index<PassageIndex>(std::move(vectors), params.passage_index, first);
+    const auto index_folded = [&] {
+      auto vectors = detail::fold_passages(passages.view(), queries.view(), relevance, params.fold, part(0, folded));
+      passages.release();
+      return index_passages(std::move(vectors));
     };
-    PassageIndex passage_index = index_passages();
-    QueryIndex query_index =
-        detail::build_query_index<QueryIndex>(queries, params.similarity, params.query_index, second);
+    PassageIndex passage_index = folded > 0 ? index_folded() : index_passages(std::move(passages));
+    QueryIndex query_index = detail::build_query_index<QueryIndex>(std::move(queries), params.similarity,
+                                                                   params.query_index, part(folded + n, total));
     return PefaXl(std::move(passage_index), std::move(query_index), std::move(relevance), std::move(rows), params);
   }
 
-  /// Saves the retriever to a file, durably: on an error, or where the process dies, an older archive of that name
-  /// stays as it was. Over indexes that are ArchivableIndex, that of passages also a ScoringIndex, with an
-  /// ArchivableGate.
-  /// @throws IoError  @throws Cancelled  @throws ShapeError  another number of ids than of passages
-  void save(const std::filesystem::path& path, const SaveOptions& options = {}) const requires is_archivable {
-    archive(options).save(path, options.progress);
-  }
-
-  /// The same to a binary stream.
-  void save(std::ostream& out, const SaveOptions& options = {}) const requires is_archivable {
-    archive(options).write(out, options.progress);
-  }
-
-  /// Opens what save() wrote, in place: the retriever keeps what the reader holds, and does not need the reader.
-  /// @throws FormatError  the archive holds another retriever or index, or a damaged one
-  [[nodiscard]] static PefaXl open(const io::ArchiveReader& reader) requires is_archivable {
-    detail::require_retriever(reader, "xl");
-    return detail::from_archive(reader, [&] {
-      PassageIndex passages = PassageIndex::open(reader, "passages.");
-      QueryIndex queries = QueryIndex::open(reader, "queries.");
-      if (queries.dim() != passages.dim()) {
-        detail::fail<FormatError>(reader.name(), ": queries have dim ", queries.dim(), ", passages have dim ",
-                                  passages.dim());
-      }
-      RelevanceMatrix relevance = detail::read_relevance(reader, queries.size(), passages.size());
-      Params params = open_params(reader);
-      if constexpr (requires { params.passage_index = passages.params(); }) params.passage_index = passages.params();
-      if constexpr (requires { params.query_index = queries.params(); }) params.query_index = queries.params();
-      return detail::require_passage_count(
-          PefaXl(std::move(passages), std::move(queries), std::move(relevance), std::nullopt, params), reader);
-    });
-  }
-
-  /// @throws IoError  the file cannot be read  @throws FormatError  as above, or it is no archive
-  [[nodiscard]] static PefaXl open(const std::filesystem::path& path) requires is_archivable {
-    return open(io::ArchiveReader::open(path));
-  }
-
-  /// A passage outside the result of the ERM side's k best and without a vote is behind those k in the blend as well,
-  /// unless votes below 0 pushed some of them back: k and as many more as there are such votes are asked for.
-  ///
-  /// @throws ShapeError, ValueError  a query of another dim or that is not finite; k = 0; λ outside [0, 1]
+  /// The best k. Where a SearchLimit ends either side early, what both have found is blended.
+  /// @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; λ outside [0, 1]
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
+    std::vector<Hit> hits(std::min(k, passage_count()));
+    hits.resize(search(query, std::span<Hit>(hits), options));
+    return hits;
+  }
+
+  /// The best hits.size(), into the caller's buffer; returns how many. @throws  as above
+  std::size_t search(QueryView query, std::span<Hit> hits, const SearchOptions& options = {}) const {
     const float lambda = lambda_of(options);
-    if (lambda == 1.0f || k == 0)
-      return detail::to_hits(passage_index_.search(query, k, detail::passage_options(options)));
+    detail::require_direction(query, "PefaXl::search");
+    const std::size_t k = hits.size();
+    if (lambda == 1.0f || k == 0) {
+      return detail::to_hits(detail::search_passages(passage_index_, query, k, options), hits);
+    }
     const auto scratch = take_scratch();
-    vote(query, query_index_.search(query, neighbors_of(options), {.ef = options.query_ef}), *scratch);
-    std::vector<Neighbor> erm =
-        passage_index_.search(query, candidates(k, scratch->votes), detail::passage_options(options));
-    return blend(query, lambda, erm, *scratch, k);
+    vote(query, nearest_of(query, options), options, *scratch);
+    const auto erm = detail::search_passages(passage_index_, query, candidates(k, scratch->votes), options);
+    return blend(query, lambda, erm, hits, options, *scratch);
   }
 
   /// The same for many. @param queries  [n_queries x dim]
@@ -174,30 +123,41 @@ class PefaXl {
                                                            const SearchOptions& options = {},
                                                            const AnyExecutor& executor = {}) const {
     const float lambda = lambda_of(options);
-    if (lambda == 1.0f || k == 0) {
-      return detail::to_hits(
-          pefa::search_batch(passage_index_, queries, k, detail::passage_options(options), executor));
-    }
+    detail::require_directions(queries, "PefaXl::search_batch");
     const std::size_t usual = candidates(k, {});
-    auto erm = pefa::search_batch(passage_index_, queries, usual, detail::passage_options(options), executor);
-    const auto nearest =
-        pefa::search_batch(query_index_, queries, neighbors_of(options), {.ef = options.query_ef}, executor);
+    const std::size_t offered = lambda == 1.0f || k == 0 ? k : usual;
+    auto erm = detail::search_passages(passage_index_, queries, offered, options, executor);
+    if (lambda == 1.0f) return detail::to_hits(erm);
+    const auto nearest = nearest_of(queries, options, executor);
+    const detail::StopWatch watch(options, &SearchStats::blending_microseconds);
+    std::vector<SearchStats> more(options.stats == nullptr ? 0 : queries.size());  // of those that ask a second time
     std::vector<std::vector<Hit>> results(queries.size());
     executor.run(queries.size(), [&](std::size_t i) {
       const QueryView query(queries.row(i), queries.dim());
       const auto scratch = take_scratch();
-      vote(query, nearest[i], *scratch);
+      SearchOptions mine = options;
+      mine.stats = nullptr;
+      vote(query, nearest[i], mine, *scratch);
       const std::size_t wanted = candidates(k, scratch->votes);
-      if (wanted > usual) erm[i] = passage_index_.search(query, wanted, detail::passage_options(options));
-      results[i] = blend(query, lambda, erm[i], *scratch, k);
+      if (wanted > usual && !options.limit.reached()) {
+        if (options.stats != nullptr) mine.stats = &more[i];
+        auto again = passage_index_.search(query, wanted, detail::passage_options(mine));
+        if (again.size() > erm[i].size()) erm[i] = std::move(again);
+        mine.stats = nullptr;
+      }
+      results[i].resize(std::min(k, passage_count()));
+      results[i].resize(blend(query, lambda, erm[i], results[i], mine, *scratch));
     });
+    for (const SearchStats& stats : more) options.stats->passages += stats.passages;
     return results;
   }
 
-  /// The training queries nearest to q̂ with their similarities: why a passage was found.
+  /// The training queries nearest to q̂ with their similarities: why a passage was found; see explain() for how much
+  /// each of them counts.
   [[nodiscard]] std::vector<Neighbor> nearest_queries(QueryView query, const SearchOptions& options = {}) const {
-    std::vector<Neighbor> nearest = query_index_.search(query, neighbors_of(options), {.ef = options.query_ef});
-    const detail::KnnScale scale(params_.similarity, params_.knn_scale, query);
+    detail::require_direction(query, "PefaXl::nearest_queries");
+    std::vector<Neighbor> nearest = nearest_of(query, options);
+    const KnnScale scale(params_.similarity, params_.knn_scale, query);
     for (Neighbor& neighbor : nearest) neighbor.score = scale.similarity(neighbor.score);
     return nearest;
   }
@@ -214,6 +174,16 @@ class PefaXl {
   [[nodiscard]] const RelevanceMatrix& relevance() const noexcept { return relevance_; }
 
  private:
+  friend struct detail::RetrieverFields<PefaXl>;
+
+  /// Buffers that searches hand on, so that none allocates after the first.
+  struct Scratch {
+    Voters voters;
+    Ballot ballot;
+    Votes votes;
+    Blender blender;
+  };
+
   PefaXl(PassageIndex passage_index, QueryIndex query_index, RelevanceMatrix relevance,
          std::optional<EmbeddingStore<Scalar>> rows, const Params& params)
       : passage_index_(std::move(passage_index)),
@@ -225,157 +195,51 @@ class PefaXl {
     detail::require_knn_metric(query_index_.metric(), params.similarity, "PefaXl::build");
   }
 
-  [[nodiscard]] io::ArchiveWriter archive(const SaveOptions& options) const {
-    io::ArchiveWriter writer = detail::begin_archive(*this, "xl", options);
-    writer.metadata().add("lambda", params_.lambda);
-    detail::add_count(writer, "neighbors", params_.neighbors);
-    detail::add_gate(writer, params_.gate);
-    detail::add_enum(writer, "similarity", params_.similarity, similarity_names);
-    writer.metadata().add("knn_scale", params_.knn_scale);
-    writer.metadata().add("fold_lambda", params_.fold.lambda);
-    detail::add_enum(writer, "fold_cold", params_.fold.cold, detail::cold_names);
-    detail::add_enum(writer, "fold_norm", params_.fold.norm, detail::norm_names);
-    detail::add_count(writer, "passage_candidates", params_.passage_candidates);
-    detail::add_enum(writer, "missing_erm_score", params_.missing_erm_score, missing_names);
-    detail::add_relevance(writer, relevance_);
-    passage_index_.save(writer, "passages.");
-    query_index_.save(writer, "queries.");
-    return writer;
-  }
-
-  /// All but those of the indexes.
-  [[nodiscard]] static Params open_params(const io::ArchiveReader& reader) {
-    Params params{.lambda = detail::read_lambda(reader),
-                  .neighbors = detail::read_count(reader, "neighbors", 1),
-                  .gate = detail::read_gate<GatePolicy>(reader),
-                  .similarity = detail::read_enum(reader, "similarity", similarity_names),
-                  .knn_scale = detail::read_float(reader, "knn_scale"),
-                  .passage_candidates = detail::read_count(reader, "passage_candidates", 0),
-                  .missing_erm_score = detail::read_enum(reader, "missing_erm_score", missing_names),
-                  .fold = {.lambda = static_cast<float>(reader.metadata().real("fold_lambda", 0.0, 1.0)),
-                           .cold = detail::read_enum(reader, "fold_cold", detail::cold_names),
-                           .norm = detail::read_enum(reader, "fold_norm", detail::norm_names)}};
-    detail::require_knn_scale(params.knn_scale, "PefaXl::open");
-    return params;
-  }
-
-  static constexpr detail::EnumNames<KnnSimilarity, 3> similarity_names{
-      {{KnnSimilarity::inner_product, "inner_product"}, {KnnSimilarity::cosine, "cosine"}, {KnnSimilarity::l2, "l2"}}};
-  static constexpr detail::EnumNames<MissingErmScore, 2> missing_names{
-      {{MissingErmScore::exact, "exact"}, {MissingErmScore::zero, "zero"}}};
-
   [[nodiscard]] float lambda_of(const SearchOptions& options) const {
     const float lambda = options.lambda.value_or(params_.lambda);
     detail::require_lambda(lambda, "PefaXl::search");
     return lambda;
   }
 
-  /// What one vote says: a neighbour's weight and similarity times its relevance, for one passage.
-  struct Vote {
-    Row passage;
-    std::uint32_t order;  // of arrival: a passage's votes add up in the order of the neighbours, on every run
-    float score;
-  };
-
-  /// Buffers that searches hand on, so that none allocates after the first.
-  struct Scratch {
-    std::vector<float> similarities;
-    std::vector<float> weights;
-    std::vector<Vote> votes;  // ascending passages, each once
-    std::vector<Neighbor> blended;
-    std::vector<Row> missing;       // passages that only the kNN side found
-    std::vector<std::size_t> at;    // where they are in blended
-    std::vector<float> erm_scores;  // of them
-  };
-
   [[nodiscard]] std::size_t neighbors_of(const SearchOptions& options) const noexcept {
     return options.neighbors == 0 ? params_.neighbors : options.neighbors;
+  }
+
+  [[nodiscard]] std::vector<Neighbor> nearest_of(QueryView query, const SearchOptions& options) const {
+    const detail::StopWatch watch(options, &SearchStats::query_microseconds);
+    return query_index_.search(query, neighbors_of(options), detail::query_options(options));
+  }
+  [[nodiscard]] auto nearest_of(const EmbeddingView<float>& queries, const SearchOptions& options,
+                                const AnyExecutor& executor) const {
+    const detail::StopWatch watch(options, &SearchStats::query_microseconds);
+    return pefa::search_batch(query_index_, queries, neighbors_of(options), detail::query_options(options), executor);
   }
 
   [[nodiscard]] auto take_scratch() const {
     return scratches_->take([] { return std::make_unique<Scratch>(); });
   }
 
-  [[nodiscard]] std::size_t candidates(std::size_t k, const std::vector<Vote>& votes) const {
-    const bool is_zero = params_.missing_erm_score == MissingErmScore::zero;
-    const auto needed =
-        std::min(k, passage_count()) + static_cast<std::size_t>(std::count_if(
-                                           votes.begin(), votes.end(), [](const Vote& v) { return v.score < 0.0f; }));
-    return std::max(needed, params_.passage_candidates == 0 && is_zero ? 500 : params_.passage_candidates);
+  [[nodiscard]] std::size_t candidates(std::size_t k, const Votes& votes) const {
+    return erm_candidates(k, votes, passage_count(), params_.passage_candidates, params_.missing_erm_score);
   }
 
-  /// Leaves f_kNN of every passage that a neighbour points to in scratch.votes.
-  void vote(QueryView query, const std::vector<Neighbor>& nearest, Scratch& scratch) const {
-    std::vector<Vote>& votes = scratch.votes;
-    votes.clear();
-    if (nearest.empty()) return;
-    const detail::KnnScale scale(params_.similarity, params_.knn_scale, query);
-    scratch.similarities.resize(nearest.size());
-    scratch.weights.resize(nearest.size());
-    for (std::size_t i = 0; i < nearest.size(); ++i) {
-      scratch.similarities[i] = scale.similarity(nearest[i].score);
-    }
-    params_.gate(scratch.similarities, scratch.weights);
-
-    for (std::size_t i = 0; i < nearest.size(); ++i) {
-      const RelevanceMatrix::Entries entries = relevance_.passages_of(QueryId(nearest[i].row));
-      const float strength = scratch.weights[i] * scratch.similarities[i] * scale.vote_factor();
-      for (std::size_t e = 0; e < entries.size(); ++e) {
-        votes.push_back({static_cast<Row>(entries.columns[e]), static_cast<std::uint32_t>(votes.size()),
-                         strength * entries.weights[e]});
-      }
-    }
-    std::sort(votes.begin(), votes.end(), [](const Vote& a, const Vote& b) {
-      return a.passage < b.passage || (a.passage == b.passage && a.order < b.order);
-    });
-    std::size_t kept = 0;
-    for (const Vote& each : votes) {
-      if (kept > 0 && votes[kept - 1].passage == each.passage) {
-        votes[kept - 1].score += each.score;
-      } else {
-        votes[kept++] = each;
-      }
-    }
-    votes.resize(kept);
+  /// Leaves f_kNN in scratch.votes.
+  void vote(QueryView query, const std::vector<Neighbor>& nearest, const SearchOptions& options,
+            Scratch& scratch) const {
+    const detail::StopWatch watch(options, &SearchStats::blending_microseconds);
+    weigh(nearest, KnnScale(params_.similarity, params_.knn_scale, query), params_.gate, scratch.voters);
+    scratch.ballot.gather(scratch.voters.queries, relevance_);
+    scratch.ballot.count(scratch.voters.strengths, scratch.votes);
   }
 
-  /// Merges the ERM side with scratch.votes. @param erm  reordered
-  [[nodiscard]] std::vector<Hit> blend(QueryView query, float lambda, std::vector<Neighbor>& erm, Scratch& scratch,
-                                       std::size_t k) const {
-    std::sort(erm.begin(), erm.end(), [](const Neighbor& a, const Neighbor& b) { return a.row < b.row; });
-    std::vector<Neighbor>& blended = scratch.blended;
-    blended.clear();
-    scratch.missing.clear();
-    scratch.at.clear();
-    auto passage = erm.begin();
-    for (const Vote& vote : scratch.votes) {
-      for (; passage != erm.end() && passage->row < vote.passage; ++passage) {
-        blended.push_back({passage->row, lambda * passage->score});
-      }
-      if (passage != erm.end() && passage->row == vote.passage) {
-        blended.push_back({vote.passage, lambda * passage->score + (1.0f - lambda) * vote.score});
-        ++passage;
-      } else {
-        scratch.missing.push_back(vote.passage);
-        scratch.at.push_back(blended.size());
-        blended.push_back({vote.passage, (1.0f - lambda) * vote.score});
-      }
-    }
-    for (; passage != erm.end(); ++passage) blended.push_back({passage->row, lambda * passage->score});
-    add_missing_scores(query, lambda, scratch);
-    for (Neighbor& hit : blended) hit.score = detail::rankable(hit.score);
-    keep_best(blended, k);
-    return detail::to_hits(blended);
-  }
-
-  /// Adds the ERM side to the passages of scratch.missing.
-  void add_missing_scores(QueryView query, float lambda, Scratch& scratch) const {
-    if (params_.missing_erm_score == MissingErmScore::zero) return;
-    scratch.erm_scores.resize(scratch.missing.size());
-    score_passages(query, scratch.missing, scratch.erm_scores);
-    for (std::size_t i = 0; i < scratch.at.size(); ++i) {
-      scratch.blended[scratch.at[i]].score += lambda * scratch.erm_scores[i];
-    }
+  /// Blends the ERM side with scratch.votes.
+  [[nodiscard]] std::size_t blend(QueryView query, float lambda, const std::vector<Neighbor>& erm, std::span<Hit> hits,
+                                  const SearchOptions& options, Scratch& scratch) const {
+    const detail::StopWatch watch(options, &SearchStats::blending_microseconds);
+    scratch.blender.start(
+        erm, scratch.votes, params_.missing_erm_score,
+        [&](std::span<const Row> passages, std::span<float> scores) { score_passages(query, passages, scores); });
+    return scratch.blender.rank(lambda, hits);
   }
 
   /// The exact ERM scores of passages.

@@ -5,24 +5,22 @@
 
 #include <Eigen/Core>
 
+#include <Eigen/Core>
+
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <filesystem>
 #include <numeric>
-#include <ostream>
+#include <span>
 #include <utility>
 #include <vector>
 
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/archived_retriever.hpp"
+#include "pefa/adapter/build_index.hpp"
 #include "pefa/adapter/query_centroids.hpp"
 #include "pefa/adapter/retriever.hpp"
-#include "pefa/adapter/retriever_archive.hpp"
+#include "pefa/index/archivable_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
-#include "pefa/index/index_archive.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
-#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/embedding_source.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {
@@ -43,10 +41,11 @@ struct PefaXsMultiParams {
 /// @tparam Index   any AnnIndex over float rows
 template <EmbeddingScalar Scalar = float, class Index = HnswIndex>
   requires AnnIndex<Index>
-class PefaXsMulti {
+class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, ArchivableIndex<Index>> {
  public:
   using Params = PefaXsMultiParams<typename Index::Params>;
 
+  /// A store passed by && goes as soon as it is folded.
   /// @param passages   P [n_passages x dim]
   /// @param queries    Q [n_train_queries x dim]
   /// @param relevance  Y [n_train_queries x n_passages]
@@ -54,76 +53,63 @@ class PefaXsMulti {
   /// @throws ValueError  a parameter out of range, an empty input, a row that is not finite, or zero, an index that is
   ///                     not over inner product
   /// @throws Cancelled   the progress callback said stop
-  [[nodiscard]] static PefaXsMulti build(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scalar>& queries,
+  [[nodiscard]] static PefaXsMulti build(EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                                          const RelevanceMatrix& relevance, const Params& params = {},
                                          const BuildOptions& options = {}) {
-    const std::size_t n = passages.size();
-    const BuildOptions folding{options.executor, detail::scaled_stage(options.progress, 0, n, 2 * n)};
-    PassageVectors folded = fold_query_centroids(passages, queries, relevance, params.centroids, folding);
-    const BuildOptions indexing{options.executor, detail::scaled_stage(options.progress, n, 2 * n, 2 * n)};
-    const Folding how{params.centroids, queries.size(), relevance.pair_count()};
+    const std::size_t n = passages.view().size();
+    const BuildOptions folding{options.executor, detail::stage(options.progress, 0, n, 2 * n)};
+    PassageVectors folded = fold_query_centroids(passages.view(), queries.view(), relevance, params.centroids, folding);
+    const BuildOptions indexing{options.executor, detail::stage(options.progress, n, 2 * n, 2 * n)};
+    const Folding how{params.centroids, queries.view().size(), relevance.pair_count()};
+    passages.release();
+    queries.release();
     return PefaXsMulti(detail::build_index<Index>(std::move(folded.vectors), params.index, indexing),
                        std::move(folded.passage), how);
   }
 
-  /// Saves the retriever to a file, durably: on an error, or where the process dies, an older archive of that name
-  /// stays as it was. Over indexes that are ArchivableIndex.
-  /// @throws IoError  @throws Cancelled  @throws ShapeError  another number of ids than of passages
-  void save(const std::filesystem::path& path, const SaveOptions& options = {}) const requires ArchivableIndex<Index> {
-    archive(options).save(path, options.progress);
-  }
-
-  /// The same to a binary stream.
-  void save(std::ostream& out, const SaveOptions& options = {}) const requires ArchivableIndex<Index> {
-    archive(options).write(out, options.progress);
-  }
-
-  /// Opens what save() wrote, in place: the retriever keeps what the reader holds, and does not need the reader.
-  /// @throws FormatError  the archive holds another retriever or index, or a damaged one
-  [[nodiscard]] static PefaXsMulti open(const io::ArchiveReader& reader) requires ArchivableIndex<Index> {
-    detail::require_retriever(reader, "xs_multi");
-    const Folding how{open_centroids(reader), detail::read_count(reader, "training_queries", 1),
-                      detail::read_count(reader, "pairs", 1)};
-    return detail::from_archive(reader, [&] {
-      Index index = Index::open(reader, "passages.");
-      std::vector<PassageId> passage = open_passages(reader, index.size());
-      return detail::require_passage_count(PefaXsMulti(std::move(index), std::move(passage), how), reader);
-    });
-  }
-
-  /// @throws IoError  the file cannot be read  @throws FormatError  as above, or it is no archive
-  [[nodiscard]] static PefaXsMulti open(const std::filesystem::path& path) requires ArchivableIndex<Index> {
-    return open(io::ArchiveReader::open(path));
-  }
-
-  /// @throws ShapeError, ValueError  a query of another dim or that is not finite; k = 0; another λ than the built one
+  /// The best k. @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; another λ
+  /// than the built one
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
     require_built_lambda(options);
+    detail::require_direction(query, "PefaXsMulti::search");
+    std::vector<Hit> best;
     for (std::size_t rows = first_rows(k);; rows = more_rows(rows, k)) {
-      const std::vector<Neighbor> found = index_.search(query, rows, detail::passage_options(options));
+      const std::vector<Neighbor> found = detail::search_passages(index_, query, rows, options);
       std::vector<Hit> hits = distinct(found, k);
-      if (is_complete(hits, k, found, rows)) return hits;
+      const bool is_last = is_complete(hits, k, found, rows) || options.limit.reached();
+      if (hits.size() >= best.size()) best = std::move(hits);  // a limit may have cut the wider search short
+      if (is_last) return best;
     }
   }
 
-  /// @param queries  [n_queries x dim]
+  /// The best hits.size(), into the caller's buffer; returns how many. @throws  as above
+  std::size_t search(QueryView query, std::span<Hit> hits, const SearchOptions& options = {}) const {
+    const std::vector<Hit> found = search(query, hits.size(), options);
+    std::copy(found.begin(), found.end(), hits.begin());
+    return found.size();
+  }
+
+  /// The same for many. @param queries  [n_queries x dim]
   [[nodiscard]] std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                            const SearchOptions& options = {},
                                                            const AnyExecutor& executor = {}) const {
     require_built_lambda(options);
+    detail::require_directions(queries, "PefaXsMulti::search_batch");
     std::vector<std::vector<Hit>> results(queries.size());
     std::vector<std::size_t> open(queries.size());  // the queries that do not have k passages yet
     std::iota(open.begin(), open.end(), std::size_t{0});
     EmbeddingView<float> asked = queries;
     RowMajorMatrix gathered;
     for (std::size_t rows = first_rows(k); !open.empty(); rows = more_rows(rows, k)) {
-      const auto found = pefa::search_batch(index_, asked, rows, detail::passage_options(options), executor);
+      const auto found = detail::search_passages(index_, asked, rows, options, executor);
       std::vector<std::size_t> still_open;
       for (std::size_t i = 0; i < open.size(); ++i) {
-        results[open[i]] = distinct(found[i], k);
-        if (!is_complete(results[open[i]], k, found[i], rows)) still_open.push_back(open[i]);
+        std::vector<Hit> hits = distinct(found[i], k);
+        if (!is_complete(hits, k, found[i], rows)) still_open.push_back(open[i]);
+        if (hits.size() >= results[open[i]].size()) results[open[i]] = std::move(hits);
       }
       open = std::move(still_open);
+      if (options.limit.reached()) break;
       gathered.resize(static_cast<Eigen::Index>(open.size()), static_cast<Eigen::Index>(queries.dim()));
       for (std::size_t i = 0; i < open.size(); ++i) {
         queries.decode(open[i], gathered.row(static_cast<Eigen::Index>(i)).data());
@@ -147,6 +133,8 @@ class PefaXsMulti {
   [[nodiscard]] const std::vector<PassageId>& passages() const noexcept { return passage_; }
 
  private:
+  friend struct detail::RetrieverFields<PefaXsMulti>;
+
   /// What was folded in, and how.
   struct Folding {
     CentroidParams centroids;
@@ -163,51 +151,6 @@ class PefaXsMulti {
       run = v > 0 && passage_[v] == passage_[v - 1] ? run + 1 : 1;
       most_vectors_ = std::max(most_vectors_, run);
     }
-  }
-
-  [[nodiscard]] io::ArchiveWriter archive(const SaveOptions& options) const {
-    io::ArchiveWriter writer = detail::begin_archive(*this, "xs_multi", options);
-    const CentroidParams& centroids = how_.centroids;
-    writer.metadata().add("lambda", centroids.lambda);
-    detail::add_enum(writer, "cold", centroids.cold, detail::cold_names);
-    detail::add_enum(writer, "norm", centroids.norm, detail::norm_names);
-    detail::add_count(writer, "max_centroids", centroids.max_centroids);
-    detail::add_count(writer, "queries_per_centroid", centroids.queries_per_centroid);
-    writer.metadata().add("shrinkage", centroids.shrinkage);
-    writer.metadata().add("centroid_seed", static_cast<std::int64_t>(centroids.seed));  // any 64 bits
-    writer.metadata().add("training_queries", how_.training_queries);
-    writer.metadata().add("pairs", how_.pairs);
-    std::vector<std::uint32_t> passages;
-    passages.reserve(passage_.size());
-    for (const PassageId passage : passage_) passages.push_back(passage.row());
-    writer.add("passage_of_vector", std::move(passages));
-    index_.save(writer, "passages.");
-    return writer;
-  }
-
-  [[nodiscard]] static CentroidParams open_centroids(const io::ArchiveReader& reader) {
-    return {.lambda = detail::read_lambda(reader),
-            .max_centroids = detail::read_count(reader, "max_centroids", 1),
-            .queries_per_centroid = detail::read_count(reader, "queries_per_centroid", 1),
-            .shrinkage = static_cast<float>(reader.metadata().real("shrinkage", 0.0, 1.0)),
-            .cold = detail::read_enum(reader, "cold", detail::cold_names),
-            .norm = detail::read_enum(reader, "norm", detail::norm_names),
-            .seed = static_cast<std::uint64_t>(reader.metadata().integer("centroid_seed"))};
-  }
-
-  /// Whose vector each row is: every passage from 0 on has one or more, one after the other.
-  [[nodiscard]] static std::vector<PassageId> open_passages(const io::ArchiveReader& reader, std::size_t vectors) {
-    const auto rows = reader.section<std::uint32_t>("passage_of_vector", vectors);
-    std::vector<PassageId> passages;
-    passages.reserve(rows.size());
-    for (std::size_t v = 0; v < rows.size(); ++v) {
-      if (v == 0 ? rows[0] != 0 : rows[v] - rows[v - 1] > 1) {  // unsigned: a step back is a large one
-        detail::fail<FormatError>(reader.name(), ": section 'passage_of_vector': element ", v, " is ", rows[v],
-                                  ", expected passages from 0 on, none left out");
-      }
-      passages.push_back(PassageId(rows[v]));
-    }
-    return passages;
   }
 
   void require_built_lambda(const SearchOptions& options) const {

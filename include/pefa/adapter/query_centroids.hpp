@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/fold.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/spherical_kmeans.hpp"
 #include "pefa/core/error.hpp"
@@ -94,14 +96,13 @@ template <class Scalar>
   detail::require_training_data(passages, queries, relevance, who);
 
   const std::size_t n = passages.size();
-  const EmbeddingStore<float> means =
-      detail::pseudo_embeddings(passages, queries, relevance, params.cold,
-                                {options.executor, detail::scaled_stage(options.progress, 0, n, 2 * n)});
+  const EmbeddingStore<float> means = detail::pseudo_embeddings(
+      passages, queries, relevance, params.cold, {options.executor, detail::stage(options.progress, 0, n, 2 * n)});
   const std::int32_t* pairs_before = relevance.transposed().outerIndexPtr();
   const auto entries_of = [&](std::size_t j) { return relevance.queries_of(PassageId(static_cast<Row>(j))); };
   std::vector<std::uint32_t> cluster_of(relevance.pair_count());  // of each pair, passage by passage
   std::vector<std::size_t> first(n + 1, 0);                       // the first vector of each passage
-  const Progress clustering = detail::stage(options.progress, n, 2 * n);
+  const Progress clustering = detail::stage(options.progress, n, 2 * n, 2 * n);
   ProgressMeter meter(clustering, n, who);
   for_each_block(options.executor, n, detail::aggregation_block, [&](std::size_t begin, std::size_t end) {
     for (std::size_t j = begin; j < end; ++j) {

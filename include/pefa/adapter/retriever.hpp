@@ -1,9 +1,12 @@
 // pefa: what ERM, PEFA-XS and PEFA-XL have in common, so that evaluation, tuning and a host's code take any of them.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "pefa/adapter/search_options.hpp"
@@ -33,7 +36,79 @@ namespace detail {
 
 /// What a search asks of the passage index.
 [[nodiscard]] inline IndexSearchOptions passage_options(const SearchOptions& options) noexcept {
-  return {.ef = options.ef, .rerank = options.rerank};
+  return {.ef = options.ef,
+          .rerank = options.rerank,
+          .limit = options.limit,
+          .stats = options.stats == nullptr ? nullptr : &options.stats->passages};
+}
+
+/// What a search asks of the index of training queries.
+[[nodiscard]] inline IndexSearchOptions query_options(const SearchOptions& options) noexcept {
+  return {.ef = options.query_ef,
+          .limit = options.limit,
+          .stats = options.stats == nullptr ? nullptr : &options.stats->queries};
+}
+
+/// Adds the time it lives to one of a search's accounts; where nobody asks for one it looks at no clock.
+class StopWatch {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  StopWatch(const SearchOptions& options, double SearchStats::*account)
+      : account_(options.stats == nullptr ? nullptr : &(options.stats->*account)),
+        start_(account_ == nullptr ? Clock::time_point{} : Clock::now()) {}
+  StopWatch(const StopWatch&) = delete;
+  StopWatch& operator=(const StopWatch&) = delete;
+  ~StopWatch() {
+    if (account_ != nullptr) *account_ += std::chrono::duration<double, std::micro>(Clock::now() - start_).count();
+  }
+
+ private:
+  double* account_;
+  Clock::time_point start_;
+};
+
+/// The retrievers' search of the passage index.
+template <class Index>
+[[nodiscard]] std::vector<Neighbor> search_passages(const Index& index, QueryView query, std::size_t k,
+                                                    const SearchOptions& options) {
+  const StopWatch watch(options, &SearchStats::passage_microseconds);
+  return index.search(query, k, passage_options(options));
+}
+
+template <class Index>
+[[nodiscard]] std::vector<std::vector<Neighbor>> search_passages(const Index& index,
+                                                                 const EmbeddingView<float>& queries, std::size_t k,
+                                                                 const SearchOptions& options,
+                                                                 const AnyExecutor& executor) {
+  const StopWatch watch(options, &SearchStats::passage_microseconds);
+  return pefa::search_batch(index, queries, k, passage_options(options), executor);
+}
+
+[[nodiscard]] inline bool is_zero(QueryView query) noexcept {
+  return std::all_of(query.begin(), query.end(), [](float x) { return x == 0.0f; });
+}
+
+/// Retrievers score by direction: to a query of zeros all passages are equal. What the index refuses is left to it.
+/// @param who  "PefaXs::search"
+inline void require_direction(QueryView query, const char* who) {
+  if (query.empty() || !is_zero(query)) return;
+  fail<ValueError>(who, ": query is a zero vector, which has no direction to search by");
+}
+
+/// The same of many. @param who  "PefaXs::search_batch"
+inline void require_directions(const EmbeddingView<float>& queries, const char* who) {
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    if (!is_zero({queries.row(i), queries.dim()})) continue;
+    fail<ValueError>(who, ": query ", i, " is a zero vector, which has no direction to search by");
+  }
+}
+
+/// Writes neighbours of a passage index to a caller's buffer; returns how many.
+inline std::size_t to_hits(const std::vector<Neighbor>& neighbors, std::span<Hit> hits) {
+  const std::size_t count = std::min(neighbors.size(), hits.size());
+  for (std::size_t i = 0; i < count; ++i) hits[i] = {PassageId(neighbors[i].row), neighbors[i].score};
+  return count;
 }
 
 /// The neighbours of a passage index as hits.

@@ -1,23 +1,31 @@
-// pefa: what the retrievers share in saving themselves to a .pefa archive and opening from one.
+// pefa: saving retrievers to .pefa archives and opening them: once for all, with what each of them adds.
 //
 // An archive says in its metadata what retriever it holds: "retriever" is erm, xs, xl or xs_multi, the passage index is
 // under the prefix "passages." and that of PEFA-XL's training queries under "queries.".
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/archive_contents.hpp"
+#include "pefa/adapter/archived_retriever.hpp"
+#include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/knn_similarity.hpp"
+#include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/pefa_xs_multi.hpp"
+#include "pefa/adapter/policies.hpp"
+#include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
-#include "pefa/core/progress.hpp"
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/metadata.hpp"
@@ -27,52 +35,7 @@
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {
-
-/// What goes into an archive beside the retriever, and who hears how far it is.
-struct SaveOptions {
-  const io::ExternalIds* passage_ids = nullptr;  ///< one a passage, for io::read_passage_ids(); borrowed for the call
-  const io::ArchiveMetadata* notes = nullptr;    ///< metadata of the host's own; borrowed for the call
-  Progress progress{};                           ///< in bytes
-};
-
-/// A gate that an archive can name; a host's own cannot be saved, and so neither a PefaXl with it.
-template <class G>
-concept ArchivableGate =
-    std::same_as<G, MeanGate> || std::same_as<G, SumGate> || std::same_as<G, SoftmaxGate> || std::same_as<G, AnyGate>;
-
 namespace detail {
-
-inline constexpr EnumNames<ColdPassage, 3> cold_names{
-    {{ColdPassage::paper, "paper"}, {ColdPassage::erm, "erm"}, {ColdPassage::borrowed, "borrowed"}}};
-inline constexpr EnumNames<PseudoNorm, 2> norm_names{{{PseudoNorm::unit, "unit"}, {PseudoNorm::passage, "passage"}}};
-
-/// An archive with what every retriever says of itself. @param kind  "xs"
-template <class R>
-[[nodiscard]] io::ArchiveWriter begin_archive(const R& retriever, const char* kind, const SaveOptions& options) {
-  io::ArchiveWriter writer;
-  writer.metadata().add("retriever", kind);
-  writer.metadata().add("passages", retriever.passage_count());
-  if (options.notes != nullptr) {
-    for (const auto& note : options.notes->values()) {
-      std::visit([&](const auto& value) { writer.metadata().add(note.first, value); }, note.second);
-    }
-  }
-  if (options.passage_ids == nullptr) return writer;
-  if (options.passage_ids->size() != retriever.passage_count()) {
-    fail<ShapeError>("save: ", options.passage_ids->size(), " passage ids for ", retriever.passage_count(),
-                     " passages, expected one each");
-  }
-  io::add_ids(writer, "passages.ids.", *options.passage_ids);
-  return writer;
-}
-
-/// @throws FormatError  the archive holds another retriever
-inline void require_retriever(const io::ArchiveReader& reader, const char* kind) {
-  const std::string there = reader.metadata().text("retriever");
-  if (there == kind) return;
-  const std::string index = reader.metadata().find_text("passages.index").value_or("an unknown index");
-  fail<FormatError>(reader.name(), ": holds an ", there, " retriever over ", index, ", asked to open it as ", kind);
-}
 
 /// Runs `make` on what an archive says; what that refuses is the archive's fault.
 template <class Make>
@@ -86,51 +49,49 @@ template <class Make>
   }
 }
 
-/// @throws FormatError  another number of passages than the archive says it has
-template <class R>
-[[nodiscard]] R require_passage_count(R retriever, const io::ArchiveReader& reader) {
-  const std::int64_t passages = reader.metadata().integer("passages");
-  if (passages < 0 || static_cast<std::uint64_t>(passages) != retriever.passage_count()) {
-    fail<FormatError>(reader.name(), ": metadata 'passages' is ", passages, ", the retriever has ",
-                      retriever.passage_count());
-  }
-  return retriever;
+template <NamedEnum E>
+void add_named(io::ArchiveWriter& writer, std::string key, E value) {
+  writer.metadata().add(std::move(key), name(value));
 }
 
-[[nodiscard]] inline float read_lambda(const io::ArchiveReader& reader) {
-  return static_cast<float>(reader.metadata().real("lambda", 0.0, 1.0));
+template <NamedEnum E>
+[[nodiscard]] E read_named(const io::ArchiveReader& reader, const std::string& key) {
+  const std::string text = reader.metadata().text(key);
+  const std::optional<E> value = parse_enum<E>(text);
+  if (!value) {
+    fail<FormatError>(reader.name(), ": metadata '", key, "' is '", text, "', expected one of: ", list_names<E>());
+  }
+  return *value;
+}
+
+/// A share, 0 to 1.
+[[nodiscard]] inline float read_share(const io::ArchiveReader& reader, const std::string& key) {
+  return static_cast<float>(reader.metadata().real(key, 0.0, 1.0));
 }
 
 template <ArchivableGate G>
 void add_gate(io::ArchiveWriter& writer, const G& gate) {
   if constexpr (std::same_as<G, AnyGate>) {
     gate.visit([&](const auto& held) { add_gate(writer, held); });
-  } else if constexpr (std::same_as<G, SoftmaxGate>) {
-    writer.metadata().add("gate", "softmax");
-    writer.metadata().add("temperature", gate.temperature());
   } else {
-    writer.metadata().add("gate", std::same_as<G, MeanGate> ? "mean" : "sum");
+    writer.metadata().add("gate", gate_label<G>());
+    if constexpr (std::same_as<G, SoftmaxGate>) writer.metadata().add("temperature", gate.temperature());
   }
 }
 
-/// @throws FormatError  the archive's gate is another
+/// The archive's gate, which G can hold: see require_label().
 template <ArchivableGate G>
 [[nodiscard]] G read_gate(const io::ArchiveReader& reader) {
   const std::string gate = reader.metadata().text("gate");
-  const auto make = [&](auto kind, const char* kind_name) {
-    using Kind = decltype(kind);
-    if constexpr (!std::constructible_from<G, Kind>) {
-      fail<FormatError>(reader.name(), ": has the gate ", kind_name, ", asked to open it with another");
-    } else if constexpr (std::same_as<Kind, SoftmaxGate>) {
-      return G(Kind(read_float(reader, "temperature")));
-    } else {
-      return G(kind);
-    }
-    return G{};
-  };
-  if (gate == "mean") return make(MeanGate{}, "mean");
-  if (gate == "sum") return make(SumGate{}, "sum");
-  if (gate == "softmax") return make(SoftmaxGate{}, "softmax");
+  if constexpr (std::constructible_from<G, MeanGate>) {
+    if (gate == gate_label<MeanGate>()) return MeanGate{};
+  }
+  if constexpr (std::constructible_from<G, SumGate>) {
+    if (gate == gate_label<SumGate>()) return SumGate{};
+  }
+  if constexpr (std::constructible_from<G, SoftmaxGate>) {
+    if (gate == gate_label<SoftmaxGate>()) return SoftmaxGate(read_float(reader, "temperature"));
+  }
   fail<FormatError>(reader.name(), ": metadata 'gate' is '", gate, "', expected mean, sum or softmax");
 }
 
@@ -148,12 +109,216 @@ inline void add_relevance(io::ArchiveWriter& writer, const RelevanceMatrix& rele
 /// Y, copied: 8 bytes a pair.
 [[nodiscard]] inline RelevanceMatrix read_relevance(const io::ArchiveReader& reader, std::size_t n_queries,
                                                     std::size_t n_passages) {
-  return from_archive(reader, [&] {
-    return RelevanceMatrix::from_compressed(
-        reader.section<std::int32_t>("relevance.starts", std::uint64_t{n_queries} + 1),
-        reader.section<std::int32_t>("relevance.passages"), reader.section<float>("relevance.weights"), n_passages);
-  });
+  return RelevanceMatrix::from_compressed(
+      reader.section<std::int32_t>("relevance.starts", std::uint64_t{n_queries} + 1),
+      reader.section<std::int32_t>("relevance.passages"), reader.section<float>("relevance.weights"), n_passages);
+}
+
+template <EmbeddingScalar Scalar, class Index>
+struct RetrieverFields<ErmRetriever<Scalar, Index>> {
+  using R = ErmRetriever<Scalar, Index>;
+
+  static RetrieverLabel label() { return {"erm", IndexLabelOf<Index>::get().value_or(IndexLabel{})}; }
+
+  static void add(io::ArchiveWriter& writer, const R& erm) { erm.index_.save(writer, "passages."); }
+
+  static R read(const io::ArchiveReader& reader) { return R(Index::open(reader, "passages.")); }
+};
+
+template <EmbeddingScalar Scalar, class Index>
+struct RetrieverFields<PefaXs<Scalar, Index>> {
+  using R = PefaXs<Scalar, Index>;
+
+  static RetrieverLabel label() { return {"xs", IndexLabelOf<Index>::get().value_or(IndexLabel{})}; }
+
+  static void add(io::ArchiveWriter& writer, const R& xs) {
+    writer.metadata().add("lambda", xs.how_.lambda);
+    add_named(writer, "cold", xs.how_.cold);
+    add_named(writer, "norm", xs.how_.norm);
+    writer.metadata().add("training_queries", xs.how_.training_queries);
+    writer.metadata().add("pairs", xs.how_.pairs);
+    xs.index_.save(writer, "passages.");
+  }
+
+  static R read(const io::ArchiveReader& reader) {
+    const typename R::Folding how{read_share(reader, "lambda"), read_named<ColdPassage>(reader, "cold"),
+                                  read_named<PseudoNorm>(reader, "norm"), read_count(reader, "training_queries", 1),
+                                  read_count(reader, "pairs", 1)};
+    return R(Index::open(reader, "passages."), how);
+  }
+};
+
+template <EmbeddingScalar Scalar, class Index>
+struct RetrieverFields<PefaXsMulti<Scalar, Index>> {
+  using R = PefaXsMulti<Scalar, Index>;
+
+  static RetrieverLabel label() { return {"xs_multi", IndexLabelOf<Index>::get().value_or(IndexLabel{})}; }
+
+  static void add(io::ArchiveWriter& writer, const R& multi) {
+    const CentroidParams& centroids = multi.how_.centroids;
+    writer.metadata().add("lambda", centroids.lambda);
+    add_named(writer, "cold", centroids.cold);
+    add_named(writer, "norm", centroids.norm);
+    add_count(writer, "max_centroids", centroids.max_centroids);
+    add_count(writer, "queries_per_centroid", centroids.queries_per_centroid);
+    writer.metadata().add("shrinkage", centroids.shrinkage);
+    writer.metadata().add("centroid_seed", static_cast<std::int64_t>(centroids.seed));  // any 64 bits
+    writer.metadata().add("training_queries", multi.how_.training_queries);
+    writer.metadata().add("pairs", multi.how_.pairs);
+    std::vector<std::uint32_t> passages;
+    passages.reserve(multi.passage_.size());
+    for (const PassageId passage : multi.passage_) passages.push_back(passage.row());
+    writer.add("passage_of_vector", std::move(passages));
+    multi.index_.save(writer, "passages.");
+  }
+
+  static R read(const io::ArchiveReader& reader) {
+    const typename R::Folding how{read_centroids(reader), read_count(reader, "training_queries", 1),
+                                  read_count(reader, "pairs", 1)};
+    Index index = Index::open(reader, "passages.");
+    std::vector<PassageId> passages = read_passages(reader, index.size());
+    return R(std::move(index), std::move(passages), how);
+  }
+
+ private:
+  static CentroidParams read_centroids(const io::ArchiveReader& reader) {
+    return {.lambda = read_share(reader, "lambda"),
+            .max_centroids = read_count(reader, "max_centroids", 1),
+            .queries_per_centroid = read_count(reader, "queries_per_centroid", 1),
+            .shrinkage = read_share(reader, "shrinkage"),
+            .cold = read_named<ColdPassage>(reader, "cold"),
+            .norm = read_named<PseudoNorm>(reader, "norm"),
+            .seed = static_cast<std::uint64_t>(reader.metadata().integer("centroid_seed"))};
+  }
+
+  /// Whose vector each row is: every passage from 0 on has one or more, one after the other.
+  static std::vector<PassageId> read_passages(const io::ArchiveReader& reader, std::size_t vectors) {
+    const auto rows = reader.section<std::uint32_t>("passage_of_vector", vectors);
+    std::vector<PassageId> passages;
+    passages.reserve(rows.size());
+    for (std::size_t v = 0; v < rows.size(); ++v) {
+      if (v == 0 ? rows[0] != 0 : rows[v] - rows[v - 1] > 1) {  // unsigned: a step back is a large one
+        fail<FormatError>(reader.name(), ": section 'passage_of_vector': element ", v, " is ", rows[v],
+                          ", expected passages from 0 on, none left out");
+      }
+      passages.push_back(PassageId(rows[v]));
+    }
+    return passages;
+  }
+};
+
+template <EmbeddingScalar Scalar, class PassageIndex, class QueryIndex, ArchivableGate G>
+struct RetrieverFields<PefaXl<Scalar, PassageIndex, QueryIndex, G>> {
+  using R = PefaXl<Scalar, PassageIndex, QueryIndex, G>;
+
+  static RetrieverLabel label() {
+    return {"xl", IndexLabelOf<PassageIndex>::get().value_or(IndexLabel{}),
+            IndexLabelOf<QueryIndex>::get().value_or(IndexLabel{}), gate_label<G>()};
+  }
+
+  static void add(io::ArchiveWriter& writer, const R& xl) {
+    const typename R::Params& params = xl.params_;
+    writer.metadata().add("lambda", params.lambda);
+    add_count(writer, "neighbors", params.neighbors);
+    add_gate(writer, params.gate);
+    add_named(writer, "similarity", params.similarity);
+    writer.metadata().add("knn_scale", params.knn_scale);
+    writer.metadata().add("fold_lambda", params.fold.lambda);
+    add_named(writer, "fold_cold", params.fold.cold);
+    add_named(writer, "fold_norm", params.fold.norm);
+    add_count(writer, "passage_candidates", params.passage_candidates);
+    add_named(writer, "missing_erm_score", params.missing_erm_score);
+    add_relevance(writer, xl.relevance_);
+    xl.passage_index_.save(writer, "passages.");
+    xl.query_index_.save(writer, "queries.");
+  }
+
+  static R read(const io::ArchiveReader& reader) {
+    PassageIndex passages = PassageIndex::open(reader, "passages.");
+    QueryIndex queries = QueryIndex::open(reader, "queries.");
+    if (queries.dim() != passages.dim()) {
+      fail<FormatError>(reader.name(), ": queries have dim ", queries.dim(), ", passages have dim ", passages.dim());
+    }
+    RelevanceMatrix relevance = read_relevance(reader, queries.size(), passages.size());
+    typename R::Params params = read_params(reader);
+    if constexpr (requires { params.passage_index = passages.params(); }) params.passage_index = passages.params();
+    if constexpr (requires { params.query_index = queries.params(); }) params.query_index = queries.params();
+    return R(std::move(passages), std::move(queries), std::move(relevance), std::nullopt, params);
+  }
+
+ private:
+  /// All but those of the indexes.
+  static typename R::Params read_params(const io::ArchiveReader& reader) {
+    typename R::Params params{.lambda = read_share(reader, "lambda"),
+                              .neighbors = read_count(reader, "neighbors", 1),
+                              .gate = read_gate<G>(reader),
+                              .similarity = read_named<KnnSimilarity>(reader, "similarity"),
+                              .knn_scale = read_float(reader, "knn_scale"),
+                              .passage_candidates = read_count(reader, "passage_candidates", 0),
+                              .missing_erm_score = read_named<MissingErmScore>(reader, "missing_erm_score"),
+                              .fold = {.lambda = read_share(reader, "fold_lambda"),
+                                       .cold = read_named<ColdPassage>(reader, "fold_cold"),
+                                       .norm = read_named<PseudoNorm>(reader, "fold_norm")}};
+    require_knn_scale(params.knn_scale, "PefaXl::open");
+    return params;
+  }
+};
+
+/// An archive of a retriever, which must live, unchanged, until that is written.
+template <class R>
+[[nodiscard]] io::ArchiveWriter archive_of(const R& retriever, const SaveOptions& options) {
+  io::ArchiveWriter writer;
+  writer.metadata().add("retriever", RetrieverFields<R>::label().method);
+  writer.metadata().add("passages", retriever.passage_count());
+  if (options.notes != nullptr) {
+    for (const auto& note : options.notes->values()) {
+      std::visit([&](const auto& value) { writer.metadata().add(note.first, value); }, note.second);
+    }
+  }
+  if (options.passage_ids != nullptr) {
+    if (options.passage_ids->size() != retriever.passage_count()) {
+      fail<ShapeError>("save: ", options.passage_ids->size(), " passage ids for ", retriever.passage_count(),
+                       " passages, expected one each");
+    }
+    io::add_ids(writer, "passages.ids.", *options.passage_ids);
+  }
+  RetrieverFields<R>::add(writer, retriever);
+  return writer;
 }
 
 }  // namespace detail
+
+template <class R>
+template <FilePath Path>
+void ArchivedRetriever<R, true>::save(const Path& path, const SaveOptions& options) const {
+  detail::archive_of(static_cast<const R&>(*this), options).save(std::filesystem::path(path), options.progress);
+}
+
+template <class R>
+void ArchivedRetriever<R, true>::save(std::ostream& out, const SaveOptions& options) const {
+  detail::archive_of(static_cast<const R&>(*this), options).write(out, options.progress);
+}
+
+template <class R>
+R ArchivedRetriever<R, true>::open(const io::ArchiveReader& reader) {
+  detail::require_label(reader, detail::RetrieverFields<R>::label());
+  return detail::from_archive(reader, [&] {
+    R retriever = detail::RetrieverFields<R>::read(reader);
+    const std::int64_t passages = reader.metadata().integer("passages");
+    if (passages < 0 || static_cast<std::uint64_t>(passages) != retriever.passage_count()) {
+      detail::fail<FormatError>(reader.name(), ": metadata 'passages' is ", passages, ", the retriever has ",
+                                retriever.passage_count());
+    }
+    return retriever;
+  });
+}
+
+template <class R>
+template <FilePath Path>
+R ArchivedRetriever<R, true>::open(const Path& path, Verify verify) {
+  const auto reader = io::ArchiveReader::open(std::filesystem::path(path));
+  if (verify == Verify::full) reader.verify();
+  return open(reader);
+}
+
 }  // namespace pefa

@@ -58,10 +58,13 @@ class ProgressMeter {
 
 namespace detail {
 
-/// The progress of one of several stages: items [before, before + n) of `total`.
-[[nodiscard]] inline Progress stage(const Progress& progress, std::size_t before, std::size_t total) {
+/// The progress of one of several stages, which counts for the items [begin, end) of `total` whatever it counts itself.
+/// `progress` must outlive what is returned. Below 2^32 items on either side.
+[[nodiscard]] inline Progress stage(const Progress& progress, std::size_t begin, std::size_t end, std::size_t total) {
   if (!progress) return {};
-  return [&progress, before, total](std::size_t done, std::size_t) { return progress(before + done, total); };
+  return [&progress, begin, end, total](std::size_t done, std::size_t of) {
+    return progress(begin + done * (end - begin) / of, total);
+  };
 }
 
 }  // namespace detail

@@ -17,7 +17,6 @@
 #include "pefa/eval/score_tiles.hpp"
 #include "pefa/eval/tune_grid.hpp"
 #include "pefa/eval/validation_split.hpp"
-#include "pefa/eval/vote_blender.hpp"
 #include "pefa/eval/xl_scorer.hpp"
 #include "pefa/eval/xs_scorer.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -50,7 +49,7 @@ class FoldScorer {
       const auto evidence = xl_.start(queries);
       auto folded = xs_.start(end - begin);
       const auto erm = sweep_passages(queries, evidence, folded);
-      VoteBlender blender = xl_.blender();
+      typename XlScorer<Scalar>::Scratch scratch;
       for (std::size_t q = 0; q < end - begin; ++q) {
         const RelevanceMatrix::Entries truth = relevance_.passages_of(held_out_[begin + q]);
         std::size_t setting = 0;
@@ -60,7 +59,7 @@ class FoldScorer {
         xs_.take(folded, q, [&](float lambda, const std::vector<Neighbor>& best) {
           record(lambda == 1.0f ? erm_value : metric(as_hits(best), truth));
         });
-        xl_.rank(evidence, q, queries.data() + q * queries_.dim(), erm[q], blender,
+        xl_.rank(evidence, q, queries.data() + q * queries_.dim(), erm[q], scratch,
                  [&](std::span<const Hit> ranking) { record(metric(ranking, truth)); });
       }
       meter.add(end - begin);

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "pefa/core/ids.hpp"
+#include "pefa/core/rankable.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/store/embedding_view.hpp"
 
@@ -37,7 +39,7 @@ void decode_rows(const EmbeddingView<Scalar>& rows, std::size_t n, const RowOf& 
 }
 
 /// Calls on_tile(first, scores) for the rows row_of(0), …, row_of(n - 1), tile after tile: scores is [n_queries x rows
-/// of the tile], those of row_of(first), row_of(first + 1), …
+/// of the tile], those of row_of(first), row_of(first + 1), …, as search would rank them.
 template <class Scalar, class RowOf, class OnTile>
 void for_each_tile(const RowMajorMatrix& queries, const EmbeddingView<Scalar>& rows, std::size_t n, const RowOf& row_of,
                    const OnTile& on_tile) {
@@ -47,6 +49,7 @@ void for_each_tile(const RowMajorMatrix& queries, const EmbeddingView<Scalar>& r
     decode_rows(
         rows, std::min(tile_rows, n - first), [&](std::size_t i) { return row_of(first + i); }, decoded);
     scores.noalias() = queries * decoded.transpose();
+    for (float& score : std::span(scores.data(), static_cast<std::size_t>(scores.size()))) score = rankable(score);
     on_tile(first, scores);
   }
 }

@@ -6,7 +6,6 @@
 #include <tuple>
 #include <vector>
 
-#include "pefa/adapter/aggregation.hpp"
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"

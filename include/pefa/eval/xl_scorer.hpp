@@ -10,14 +10,15 @@
 #include <utility>
 #include <vector>
 
-#include "pefa/adapter/aggregation.hpp"
 #include "pefa/adapter/condense.hpp"
+#include "pefa/adapter/fold.hpp"
+#include "pefa/adapter/vote.hpp"
 #include "pefa/core/ids.hpp"
+#include "pefa/core/rankable.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/eval/score_tiles.hpp"
 #include "pefa/eval/tune_grid.hpp"
 #include "pefa/eval/validation_split.hpp"
-#include "pefa/eval/vote_blender.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -105,22 +106,30 @@ class XlScorer {
     return most;
   }
 
-  [[nodiscard]] VoteBlender blender() const {
-    return VoteBlender(options_.neighbors.empty() ? 0 : passages_.size(), options_.lambdas, depth_,
-                       options_.passage_candidates);
-  }
+  /// A thread's buffers.
+  class Scratch {
+    friend class XlScorer;
+    std::vector<QueryId> nearest;
+    Voters voters;
+    Ballot ballot;
+    Votes votes;
+    Blender blender;
+    std::vector<Row> named;           // the passages that the nearest of the largest k vote for, ascending
+    std::vector<float> erm_of_named;  // ⟨q̂, p⟩ of those
+    std::vector<Hit> hits;
+  };
 
   /// Calls on_ranking(hits) for a query's rankings in the order of make_grid().
   /// @param erm  what P offers query q, offers() or more of them
   template <class OnRanking>
   void rank(const Evidence& evidence, std::size_t q, const float* query, const std::vector<Neighbor>& erm,
-            VoteBlender& blender, const OnRanking& on_ranking) const {
-    if (has_plain()) blend(passages_, query, erm, evidence.nearest[q], relevance_, blender, on_ranking);
+            Scratch& scratch, const OnRanking& on_ranking) const {
+    if (has_plain()) blend(passages_, query, erm, evidence.nearest[q], relevance_, scratch, on_ranking);
     for (std::size_t c = 0; c < condensed_.size(); ++c) {
-      blend(passages_, query, erm, evidence.condensed[c][q], condensed_[c].relevance, blender, on_ranking);
+      blend(passages_, query, erm, evidence.condensed[c][q], condensed_[c].relevance, scratch, on_ranking);
     }
     for (std::size_t f = 0; f < folded_.size(); ++f) {
-      blend(folded_[f].view(), query, evidence.folded[f][q], evidence.nearest[q], relevance_, blender, on_ranking);
+      blend(folded_[f].view(), query, evidence.folded[f][q], evidence.nearest[q], relevance_, scratch, on_ranking);
     }
   }
 
@@ -146,25 +155,54 @@ class XlScorer {
     return std::min(std::max(depth_ + votes_below_zero, candidates), passages_.size());
   }
 
-  /// One query under every k, gate and λ. @param plain  the rows of the plain side, which offers `offered`
+  /// One query under every k, gate and λ: what depends on the query alone is done once, and each setting costs little
+  /// more than its votes. @param plain  the rows of the plain side, which offers `offered`
   template <class OnRanking>
   void blend(const EmbeddingView<Scalar>& plain, const float* query, const std::vector<Neighbor>& offered,
-             const std::vector<Neighbor>& nearest, const RelevanceMatrix& relevance, VoteBlender& blender,
+             const std::vector<Neighbor>& nearest, const RelevanceMatrix& relevance, Scratch& scratch,
              const OnRanking& on_ranking) const {
-    std::vector<Hit> unblended;
-    for (std::size_t i = 0; i < std::min(depth_, offered.size()); ++i) {
-      unblended.push_back({PassageId(offered[i].row), offered[i].score});
-    }
-    blender.start(offered, nearest, relevance, [&](Row passage) {
-      return simd::dot_kernel<Scalar>()(query, plain.row(passage), plain.dim(), plain.scale(passage));
-    });
+    Ballot& ballot = scratch.ballot;
+    const KnnScale scale(KnnSimilarity::inner_product, 1.0f, {});
+    scratch.hits.resize(depth_);
+    std::vector<Hit> unblended(std::min(depth_, offered.size()));
+    (void)to_hits(offered, unblended);
+    scratch.nearest.clear();
+    for (const Neighbor& neighbor : nearest) scratch.nearest.push_back(QueryId(neighbor.row));
+    ballot.gather(scratch.nearest, relevance);
+    score_named(plain, query, scratch);
     for (const std::size_t neighbors : options_.neighbors) {
+      const std::span<const Neighbor> heard(nearest.data(), std::min(neighbors, nearest.size()));
       for (const GateSpec& gate : options_.gates) {
-        blender.count_votes(neighbors, make_gate(gate));
-        for (std::size_t l = 0; l < options_.lambdas.size(); ++l) {
-          on_ranking(options_.lambdas[l] == 1.0f ? std::span<const Hit>(unblended) : blender.rank(l));
+        weigh(heard, scale, make_gate(gate), scratch.voters);
+        ballot.count(scratch.voters.strengths, scratch.votes);
+        scratch.blender.start(
+            offered, scratch.votes, MissingErmScore::exact,
+            [&](std::span<const Row> passages, std::span<float> scores) { find_named(passages, scores, scratch); });
+        for (const float lambda : options_.lambdas) {
+          on_ranking(lambda == 1.0f
+                         ? std::span<const Hit>(unblended)
+                         : std::span<const Hit>(scratch.hits.data(), scratch.blender.rank(lambda, scratch.hits)));
         }
       }
+    }
+  }
+
+  /// ⟨q̂, p⟩ of every passage on the ballot.
+  void score_named(const EmbeddingView<Scalar>& plain, const float* query, Scratch& scratch) const {
+    scratch.named.clear();
+    scratch.ballot.for_each_passage([&](PassageId passage) { scratch.named.push_back(passage.row()); });
+    scratch.erm_of_named.resize(scratch.named.size());
+    simd::dot_rows_kernel<Scalar>()(query, plain.data(), plain.stride(), plain.dim(), scratch.named.data(),
+                                    scratch.named.size(), plain.scales(), scratch.erm_of_named.data());
+    for (float& score : scratch.erm_of_named) score = rankable(score);
+  }
+
+  /// Those of some of them, ascending.
+  static void find_named(std::span<const Row> passages, std::span<float> scores, const Scratch& scratch) {
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < passages.size(); ++i) {
+      while (scratch.named[n] != passages[i]) ++n;
+      scores[i] = scratch.erm_of_named[n];
     }
   }
 

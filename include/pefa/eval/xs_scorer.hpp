@@ -11,9 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/query_centroids.hpp"
 #include "pefa/core/ids.hpp"
+#include "pefa/core/rankable.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/eval/score_tiles.hpp"
 #include "pefa/eval/tune_grid.hpp"
@@ -147,7 +148,12 @@ class XsScorer {
     for (const float lambda : options_.lambdas) {
       TopK& ranking = *best++;
       if (lambda == 1.0f) continue;  // the plain model's own
-      scores = lambda * erm_scores + (1.0f - lambda) * pseudo_scores;
+      if (lambda == 0.0f) {          // where ⟨q̂, p⟩ may be infinite
+        scores = pseudo_scores;
+      } else {
+        scores = lambda * erm_scores + (1.0f - lambda) * pseudo_scores;
+      }
+      for (float& score : std::span(blended.data(), n)) score = rankable(score);
       if (policy == ColdPassage::erm) {
         for (const Row passage : cold) blended[passage - first] = erm[passage - first];
       }

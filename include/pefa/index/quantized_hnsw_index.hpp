@@ -230,7 +230,7 @@ class QuantizedHnswIndex {
     auto graph = detail::make_graph(space, size(), hnsw.m, hnsw.ef_construction, hnsw.seed, who);
     const bool refines = params_.refine == Refine::once;
     const std::size_t total = refines ? 2 * size() : size();
-    const BuildOptions inserting{options.executor, detail::stage(options.progress, 0, total)};
+    const BuildOptions inserting{options.executor, detail::stage(options.progress, 0, size(), total)};
     detail::insert_rows(
         *graph, size(), who, inserting, [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
           // Behind what the graph takes there is room for the row as floats.
@@ -245,7 +245,7 @@ class QuantizedHnswIndex {
     graph_ = detail::PackedGraph(*graph);
     graph.reset();  // before the next stage takes memory
     if (!refines) return;
-    const Progress progress = detail::stage(options.progress, size(), total);
+    const Progress progress = detail::stage(options.progress, size(), total, total);
     ProgressMeter meter(progress, size(), who);
     const detail::GraphRefinement<Scalar> refinement(rows_, codes_, graph_, {.max_degree = 2 * hnsw.m});
     graph_.replace_bottom(refinement.run(options.executor, meter));

@@ -121,11 +121,14 @@ class EmbeddingStore {
   [[nodiscard]] Scalar* mutable_row(std::size_t i) noexcept { return values_.data() + i * dim_; }
   [[nodiscard]] float* mutable_scales() noexcept requires(has_row_scales<Scalar>) { return scales_.data(); }
 
-  /// The rows in place; valid until the next append.
-  [[nodiscard]] EmbeddingView<Scalar> view() const {
+  /// The rows in place; valid until the next append. Not of a temporary store, whose rows the view would outlive: name
+  /// the store, or hand it over where an EmbeddingSource is asked for.
+  [[nodiscard]] EmbeddingView<Scalar> view() const& {
     return {values_.data(), size_, dim_, has_row_scales<Scalar> ? scales_.data() : nullptr};
   }
-  operator EmbeddingView<Scalar>() const { return view(); }  // NOLINT(google-explicit-constructor): reads in place
+  EmbeddingView<Scalar> view() const&& = delete;
+  operator EmbeddingView<Scalar>() const& { return view(); }  // NOLINT(google-explicit-constructor): reads in place
+  operator EmbeddingView<Scalar>() const&& = delete;
 
   /// Bytes held on the heap.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {

@@ -75,7 +75,8 @@ TEST_CASE("copy_rows: int8 codes count as they are, or times their scales") {
   REQUIRE(io::detail::copy_rows<float, std::int8_t>(rows, Normalize::none, "x").row(1)[1] == -128.0f);
 
   rows.scales = bytes(scales);
-  REQUIRE(io::detail::copy_rows<std::int8_t, std::int8_t>(rows, Normalize::none, "x").view().scale(1) == 2.0f);
+  const auto scaled = io::detail::copy_rows<std::int8_t, std::int8_t>(rows, Normalize::none, "x");
+  REQUIRE(scaled.view().scale(1) == 2.0f);
   REQUIRE(io::detail::copy_rows<float, std::int8_t>(rows, Normalize::none, "x").row(1)[1] == -256.0f);
 }
 

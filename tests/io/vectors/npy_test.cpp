@@ -46,6 +46,9 @@ std::vector<float> decoded(const EmbeddingView<float>& view) {
   for (std::size_t i = 0; i < view.size(); ++i) values.insert(values.end(), view.row(i), view.row(i) + view.dim());
   return values;
 }
+std::vector<float> decoded(const EmbeddingStore<float>& store) {
+  return decoded(store.view());
+}
 
 const std::vector<float> six = {1.0f, -2.0f, 0.5f, 3.0f, 0.0f, -0.25f};
 
@@ -78,7 +81,7 @@ TEMPLATE_TEST_CASE("write_npy: read_npy and MappedNpy bring back every bit", "",
   for (const auto& [rows, dim] : {std::pair(1U, 1U), std::pair(7U, 13U), std::pair(100U, 64U)}) {
     const auto store = EmbeddingStore<TestType>::from(test::random_matrix(rows, dim, 1, Normalize::none));
     io::write_npy(directory / "x.npy", store);
-    REQUIRE(same_bits(io::read_npy<TestType>(directory / "x.npy").view(), store.view()));
+    REQUIRE(same_bits(io::read_npy<TestType>(directory / "x.npy"), store.view()));
     const io::MappedNpy<TestType> mapped(directory / "x.npy");
     REQUIRE(same_bits(mapped.view(), store.view()));
     REQUIRE(reinterpret_cast<std::uintptr_t>(mapped.view().data()) % 64 == 0);
@@ -124,7 +127,7 @@ TEST_CASE("read_npy: files of every version") {
   const TemporaryDirectory directory;
   for (const unsigned version : {1U, 2U, 3U}) {
     const auto path = directory.write("x.npy", npy("<f4", "(2, 3)", bytes_of(six), version));
-    REQUIRE(decoded(io::read_npy(path).view()) == six);
+    REQUIRE(decoded(io::read_npy(path)) == six);
     REQUIRE(decoded(io::MappedNpy<float>(path).view()) == six);
   }
 }
@@ -141,7 +144,7 @@ TEST_CASE("read_npy: converts from the file's type to the one asked for") {
   const auto float_path = directory.write("float.npy", npy("<f4", "(2, 3)", bytes_of(six)));
   const auto double_path = directory.write("double.npy", npy("<f8", "(2, 3)", bytes_of(doubles)));
   for (const auto& path : {half_path, float_path, double_path}) {
-    REQUIRE(decoded(io::read_npy<float>(path).view()) == six);
+    REQUIRE(decoded(io::read_npy<float>(path)) == six);
     REQUIRE(io::read_npy<double>(path).row(1)[2] == -0.25);
     REQUIRE(static_cast<float>(io::read_npy<Eigen::half>(path).row(1)[2]) == -0.25f);
     REQUIRE(static_cast<float>(io::read_npy<Eigen::bfloat16>(path).row(1)[2]) == -0.25f);
@@ -156,7 +159,7 @@ TEST_CASE("read_npy: int8 codes come with their scales, into floats too") {
   const std::vector<std::int8_t> codes = {1, -2, 127, 4, 0, -128};
   const auto path = directory.write("x.npy", npy("|i1", "(2, 3)", bytes_of(codes)));
   (void)directory.write("x.scales.npy", npy("<f4", "(2,)", bytes_of(std::vector<float>{0.5f, 2.0f})));
-  REQUIRE(decoded(io::read_npy<float>(path).view()) == std::vector<float>{0.5f, -1.0f, 63.5f, 8.0f, 0.0f, -256.0f});
+  REQUIRE(decoded(io::read_npy<float>(path)) == std::vector<float>{0.5f, -1.0f, 63.5f, 8.0f, 0.0f, -256.0f});
   const Codes kept = io::read_npy<std::int8_t>(path);
   REQUIRE(std::memcmp(kept.row(0), codes.data(), 6) == 0);
   REQUIRE(kept.view().scale(1) == 2.0f);

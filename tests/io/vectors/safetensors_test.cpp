@@ -53,8 +53,8 @@ TEMPLATE_TEST_CASE("write_safetensors: read_safetensors and MappedSafetensors br
   for (const auto& [rows, dim] : {std::pair(1U, 1U), std::pair(7U, 13U), std::pair(100U, 64U)}) {
     const auto store = EmbeddingStore<TestType>::from(test::random_matrix(rows, dim, 1, Normalize::none));
     io::write_safetensors(directory / "x.safetensors", "passages", store);
-    REQUIRE(same_bits(io::read_safetensors<TestType>(directory / "x.safetensors").view(), store.view()));
-    REQUIRE(same_bits(io::read_safetensors<TestType>(directory / "x.safetensors", "passages").view(), store.view()));
+    REQUIRE(same_bits(io::read_safetensors<TestType>(directory / "x.safetensors"), store.view()));
+    REQUIRE(same_bits(io::read_safetensors<TestType>(directory / "x.safetensors", "passages"), store.view()));
     const io::MappedSafetensors<TestType> mapped(directory / "x.safetensors", "passages");
     REQUIRE(same_bits(mapped.view(), store.view()));
   }
@@ -120,7 +120,8 @@ TEST_CASE("read_safetensors: int8 codes come with their scales, into floats too"
   const std::string data = bytes_of<float>({0.5f, 2.0f}) + "\x01\x02\x03\x04\x05\x06";
   const auto path = directory.write("x", file_of("{" + entry("m", "I8", "[2,3]", "[8,14]") + "," + scales + "}", data));
   REQUIRE(io::read_safetensors<float>(path).row(1)[2] == 12.0f);
-  REQUIRE(io::read_safetensors<std::int8_t>(path).view().scale(1) == 2.0f);
+  const auto codes = io::read_safetensors<std::int8_t>(path);
+  REQUIRE(codes.view().scale(1) == 2.0f);
 
   const auto refused = [&](const std::string& header, const std::string& bytes) {
     const auto bad = directory.write("bad", file_of(header, bytes));

@@ -31,6 +31,11 @@ template <class Scalar>
   return true;
 }
 
+template <class Scalar>
+[[nodiscard]] bool same_bits(const EmbeddingStore<Scalar>& a, const EmbeddingView<Scalar>& b) {
+  return same_bits(a.view(), b);
+}
+
 /// Integers from `least` to `least` + 255, no row all zero.
 [[nodiscard]] inline RowMajorMatrix random_integers(Eigen::Index rows, Eigen::Index dim, int least, unsigned seed) {
   std::mt19937 random(seed);

@@ -1,0 +1,27 @@
+// pefa: the parameters of PEFA-XL.
+#pragma once
+
+#include <cstddef>
+
+#include "pefa/adapter/fold.hpp"
+#include "pefa/adapter/policies.hpp"
+
+namespace pefa {
+
+template <class PassageIndexParams, class QueryIndexParams, class GatePolicy>
+struct PefaXlParams {
+  float lambda = 0.5f;         ///< λ: the weight of the plain model, 0 to 1; may change per call
+  std::size_t neighbors = 32;  ///< k: how many training queries are looked up; at least 1
+  GatePolicy gate{};           ///< D(q̂, Q): their weights
+  KnnSimilarity similarity = KnnSimilarity::inner_product;  ///< s(q̂, q_i); l2 needs a query index of Metric::l2
+  float knn_scale = 1.0f;  ///< what votes are multiplied with, above 0; see KnnSimilarity for what matches the ERM side
+  /// How many passages the ERM side offers, raised to what the result needs. 0: just that, which under
+  /// MissingErmScore::exact leaves nothing out (see erm_candidates), and 500, as in the paper, under zero.
+  std::size_t passage_candidates = 0;
+  MissingErmScore missing_erm_score = MissingErmScore::exact;
+  PassageFold fold{};
+  PassageIndexParams passage_index{};
+  QueryIndexParams query_index{};
+};
+
+}  // namespace pefa
