@@ -7,23 +7,11 @@
 #include <string_view>
 
 #include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/save_options.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/io/archive/fwd.hpp"
 
 namespace pefa {
-
-/// What goes into an archive beside the retriever, and who hears how far it is.
-struct SaveOptions {
-  const io::ExternalIds* passage_ids = nullptr;  ///< one a passage, for io::read_passage_ids(); borrowed for the call
-  const io::ArchiveMetadata* notes = nullptr;    ///< metadata of the host's own; borrowed for the call
-  Progress progress{};                           ///< in bytes
-};
-
-/// How much of an archive is checked before it serves.
-enum class Verify {
-  directory,  ///< its directory, and what searching relies on: links, ids, shapes. Rows are not read
-  full        ///< every byte, against the checksums: as slow as reading the file
-};
 
 /// A std::filesystem::path or what one is made of, told without <filesystem>.
 template <class P>

@@ -1,8 +1,6 @@
 // pefa: rows of embeddings that the library owns, 64-byte aligned, checked as they come in.
 #pragma once
 
-#include <Eigen/Core>
-
 #include <algorithm>
 #include <cmath>
 #include <concepts>
@@ -51,11 +49,11 @@ class EmbeddingStore {
   }
 
   /// A copy of a row-major Eigen matrix.
-  template <class Derived>
-  [[nodiscard]] static EmbeddingStore from(const Eigen::PlainObjectBase<Derived>& matrix,
-                                           Normalize normalize = Normalize::none,
+  template <class M>
+    requires RowMajorDense<M, typename M::Scalar>
+  [[nodiscard]] static EmbeddingStore from(const M& matrix, Normalize normalize = Normalize::none,
                                            RowCheck check = RowCheck::finite_non_zero) {
-    return from(EmbeddingView<typename Derived::Scalar>(matrix), normalize, check);
+    return from(EmbeddingView<typename M::Scalar>(matrix), normalize, check);
   }
 
   /// `size` rows of zeros for the caller to fill through mutable_row(); the caller answers for their values.

@@ -1,0 +1,6 @@
+// pefa: to come.
+#pragma once
+
+namespace pefa {
+void exact_search();
+}  // namespace pefa

@@ -1,0 +1,6 @@
+// pefa: to come.
+#pragma once
+
+namespace pefa {
+void explain();
+}  // namespace pefa
