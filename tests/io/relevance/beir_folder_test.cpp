@@ -22,7 +22,7 @@ TEST_CASE("read_beir: ids in file order and the judgements of a split") {
   expected(1, 2) = 2.0f;
   REQUIRE(test::dense(data.judgements.relevance) == expected);
 
-  REQUIRE_ERROR(FormatError, "test.tsv:3: passage 'p7' is none of the 3 known ones",
+  REQUIRE_ERROR(FormatError, "test.tsv:3: passage 'p7' is none of the 3 known ids",
                 io::read_beir(directory / "", "test"));
   REQUIRE_ERROR(IoError, "dev.tsv: cannot be opened", io::read_beir(directory / "", "dev"));
 }
