@@ -5,15 +5,26 @@ include(GNUInstallDirs)
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/pefa")
 set(build_package_dir "${CMAKE_CURRENT_BINARY_DIR}/cmake")
 
+set(compiled_library "${CMAKE_INSTALL_LIBDIR}/${CMAKE_STATIC_LIBRARY_PREFIX}pefa_compiled${CMAKE_STATIC_LIBRARY_SUFFIX}")
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/pefa-config.cmake.in" "${build_package_dir}/pefa-config.cmake"
-                              INSTALL_DESTINATION "${package_dir}")
+                              INSTALL_DESTINATION "${package_dir}" PATH_VARS compiled_library)
+set(architecture ARCH_INDEPENDENT)
+if(TARGET pefa_compiled)
+  set(architecture "")  # a library is of one
+endif()
 write_basic_package_version_file("${build_package_dir}/pefa-config-version.cmake" COMPATIBILITY SameMinorVersion
-                                 ARCH_INDEPENDENT)
+                                 ${architecture})
 configure_file("${CMAKE_CURRENT_LIST_DIR}/Findhnswlib.cmake" "${build_package_dir}/Findhnswlib.cmake" COPYONLY)
 
 install(TARGETS pefa EXPORT pefa-targets)
 export(EXPORT pefa-targets NAMESPACE pefa:: FILE "${build_package_dir}/pefa-targets.cmake")
 install(EXPORT pefa-targets NAMESPACE pefa:: DESTINATION "${package_dir}")
+if(TARGET pefa_compiled)
+  # A set of its own, as it may not have been built: the package config looks for the library first.
+  install(TARGETS pefa_compiled EXPORT pefa-compiled-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" OPTIONAL)
+  export(EXPORT pefa-compiled-targets NAMESPACE pefa:: FILE "${build_package_dir}/pefa-compiled-build.cmake")
+  install(EXPORT pefa-compiled-targets NAMESPACE pefa:: DESTINATION "${package_dir}")
+endif()
 install(DIRECTORY include/pefa DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES "${build_package_dir}/pefa-config.cmake" "${build_package_dir}/pefa-config-version.cmake"
               "${build_package_dir}/Findhnswlib.cmake" DESTINATION "${package_dir}")
