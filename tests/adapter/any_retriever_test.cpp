@@ -1,0 +1,305 @@
+#include "pefa/adapter/any_retriever_impl.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "io/archive/archive_tools.hpp"
+#include "oracle.hpp"
+#include "pefa/adapter/spec_text.hpp"
+#include "pefa/io/vectors/npy.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+
+namespace {
+
+using Results = std::vector<std::vector<Hit>>;
+
+template <class R>
+Results results(const R& retriever, const RowMajorMatrix& queries, std::size_t k = 10) {
+  Results found;
+  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+    found.push_back(retriever.search(QueryView(queries.row(q).data(), retriever.dim()), k));
+  }
+  return found;
+}
+
+Bytes saved(const AnyRetriever& retriever, const SaveOptions& options = {}) {
+  std::ostringstream out;
+  retriever.save(out, options);
+  return as_bytes(out.str());
+}
+
+constexpr IndexSpec small(IndexKind kind) {
+  return {.kind = kind, .m = 4, .ef_construction = 30, .ef_search = 20};
+}
+
+AnyRetriever built(const RetrieverSpec& spec, const Problem& problem) {
+  return build(spec, problem.passages, problem.queries, problem.relevance, {AnyExecutor::serial()});
+}
+
+RetrieverSpec with_index(RetrieverSpec spec, IndexKind kind) {
+  spec.index = small(kind);
+  spec.query_index = small(kind);
+  return spec;
+}
+
+/// Every method with what it can vary, over one kind of index.
+std::vector<RetrieverSpec> every_spec(IndexKind kind) {
+  std::vector<RetrieverSpec> all{{.method = Method::erm, .lambda = 1.0f}};
+  for (const ColdPassage cold : {ColdPassage::paper, ColdPassage::erm, ColdPassage::borrowed}) {
+    for (const PseudoNorm norm : {PseudoNorm::unit, PseudoNorm::passage}) {
+      all.push_back({.method = Method::xs, .lambda = 0.3f, .cold = cold, .norm = norm});
+      all.push_back({.method = Method::xs_multi, .lambda = 0.3f, .cold = cold, .norm = norm, .max_centroids = 3});
+      all.push_back({.lambda = 0.3f, .neighbors = 4, .fold = 0.4f, .cold = cold, .norm = norm});
+    }
+  }
+  for (const GateSpec gate : {GateSpec{GateKind::mean}, GateSpec{GateKind::sum}, GateSpec{GateKind::softmax, 0.2f}}) {
+    for (const KnnSimilarity similarity : {KnnSimilarity::inner_product, KnnSimilarity::cosine, KnnSimilarity::l2}) {
+      all.push_back({.lambda = 0.2f, .neighbors = 5, .gate = gate, .similarity = similarity});
+    }
+  }
+  all.push_back({.neighbors = 5, .passage_candidates = 40, .missing_erm_score = MissingErmScore::zero});
+  all.push_back({.neighbors = 5, .knn_scale = 2.0f, .condense = 0.3f});
+  for (RetrieverSpec& spec : all) spec = with_index(spec, kind);
+  return all;
+}
+
+/// What a spec comes back as: fields that its method does not have are as they are by default.
+RetrieverSpec as_told(const RetrieverSpec& spec) {
+  RetrieverSpec told{.method = spec.method, .lambda = spec.lambda, .index = spec.index};
+  if (spec.index.kind == IndexKind::flat) told.index = {.kind = IndexKind::flat};
+  if (spec.method == Method::erm) return told;
+  told.cold = spec.cold;
+  told.norm = spec.norm;
+  if (spec.method == Method::xs) return told;
+  if (spec.method == Method::xs_multi) {
+    told.max_centroids = spec.max_centroids;
+    told.queries_per_centroid = spec.queries_per_centroid;
+    told.shrinkage = spec.shrinkage;
+    return told;
+  }
+  RetrieverSpec xl = spec;
+  xl.index = told.index;
+  xl.query_index = spec.query_index.kind == IndexKind::flat ? IndexSpec{.kind = IndexKind::flat} : spec.query_index;
+  return xl;
+}
+
+/// The typed retriever that opens an archive answers as the one that is open.
+template <class Index>
+Results by_type(const RetrieverSpec& spec, const io::ArchiveReader& reader, const RowMajorMatrix& queries) {
+  switch (spec.method) {
+    case Method::erm: return results(ErmRetriever<float, Index>::open(reader), queries);
+    case Method::xs: return results(PefaXs<float, Index>::open(reader), queries);
+    case Method::xs_multi: return results(PefaXsMulti<float, Index>::open(reader), queries);
+    case Method::xl: break;
+  }
+  return results(PefaXl<float, Index, Index, AnyGate>::open(reader), queries);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("open: whatever build() can make, equal to the typed retriever to the bit", "", FlatIndex<>,
+                   HnswIndex, QuantizedHnswIndex<>) {
+  const Problem problem;
+  const IndexKind kind = std::same_as<TestType, FlatIndex<>> ? IndexKind::flat
+                         : std::same_as<TestType, HnswIndex> ? IndexKind::hnsw
+                                                             : IndexKind::quantized;
+  for (const RetrieverSpec& spec : every_spec(kind)) {
+    INFO(describe(spec));
+    const AnyRetriever retriever = built(spec, problem);
+    const Results expected = results(retriever, problem.tests);
+    const Bytes bytes = saved(retriever);
+    const io::ArchiveReader reader = open_bytes(bytes);
+    const AnyRetriever opened = open(reader);
+    REQUIRE(results(opened, problem.tests) == expected);
+    REQUIRE(by_type<TestType>(spec, reader, problem.tests) == expected);
+    REQUIRE(opened.search_batch(EmbeddingView<float>(problem.tests), 10) == expected);
+    REQUIRE(as_told(opened.spec()) == as_told(spec));
+    REQUIRE(as_told(retriever.spec()) == as_told(spec));
+    REQUIRE(opened.dim() == retriever.dim());
+    REQUIRE(opened.passage_count() == static_cast<std::size_t>(problem.passages.rows()));
+    REQUIRE(saved(opened) == bytes);
+  }
+}
+
+TEST_CASE("open: every kind of archive that version 0.1 wrote, with the answers it gave") {
+  const std::filesystem::path folder = shipped_data() / "../../tests/data/archives_v1";
+  const auto queries = io::read_npy<float>(folder / "T.npy");
+  std::size_t archives = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".pefa") continue;
+    ++archives;
+    INFO(entry.path().filename());
+    const AnyRetriever retriever = open(entry.path(), Verify::full);
+    std::ifstream lines(std::filesystem::path(entry.path()).replace_extension(".jsonl"));
+    for (Row q = 0; q < queries.size(); ++q) {
+      std::string line;
+      REQUIRE(std::getline(lines, line));
+      const nlohmann::json expected = nlohmann::json::parse(line)["hits"];
+      const auto found = retriever.search_ids(QueryView(queries.row(q), queries.dim()), expected.size());
+      REQUIRE(found.size() == expected.size());
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        REQUIRE(found[i].id == expected[i]["passage"].get<std::string>());
+        REQUIRE(found[i].score == Approx(expected[i]["score"].get<float>()).epsilon(1e-5));
+      }
+    }
+  }
+  REQUIRE(archives == 17);
+}
+
+TEST_CASE("open: rows of every element type") {
+  const Problem problem;
+  const auto through_archive = [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    const auto rows = EmbeddingStore<Scalar>::from(EmbeddingView<float>(problem.passages));
+    for (const IndexKind kind : {IndexKind::flat, IndexKind::quantized, IndexKind::hnsw}) {
+      const AnyRetriever retriever =
+          build({.method = Method::erm, .index = small(kind)}, rows, {AnyExecutor::serial()});
+      REQUIRE(results(open(open_bytes(saved(retriever))), problem.tests) == results(retriever, problem.tests));
+    }
+  };
+  through_archive(float{});
+  through_archive(double{});
+  through_archive(Eigen::half{});
+  through_archive(Eigen::bfloat16{});
+  through_archive(std::int8_t{});
+}
+
+TEST_CASE("open: what is no retriever is refused, and what was flipped on the disk where every byte is read") {
+  io::ArchiveWriter other;
+  other.metadata().add("retriever", "colbert");
+  std::ostringstream out;
+  other.write(out);
+  REQUIRE_ERROR(FormatError, "holds a retriever 'colbert', this pefa knows erm, xs, xl and xs_multi",
+                open(open_bytes(as_bytes(out.str()))));
+
+  const Problem problem;
+  const TemporaryDirectory folder;
+  const auto path = folder / "x.pefa";
+  built(with_index({.method = Method::xs}, IndexKind::flat), problem).save(path);
+  std::string bytes = read_bytes(path);
+  bytes[256] = static_cast<char>(bytes[256] ^ 1);
+  (void)folder.write("x.pefa", bytes);
+  REQUIRE(open(path).passage_count() == static_cast<std::size_t>(problem.passages.rows()));
+  REQUIRE_ERROR(FormatError, "is damaged", open(path, Verify::full));
+}
+
+TEST_CASE("AnyRetriever: ids come with the hits, as text or as numbers, and stay with the archive") {
+  const Problem problem;
+  const AnyRetriever plain = built(with_index({.method = Method::erm}, IndexKind::flat), problem);
+  const QueryView query(problem.tests.row(0).data(), plain.dim());
+  const Row best = plain.search(query, 1)[0].passage.row();
+  REQUIRE(!plain.has_ids());
+  REQUIRE(plain.ids() == nullptr);
+  REQUIRE(plain.search_ids(query, 1)[0].id == std::to_string(best));
+  REQUIRE(plain.search_ids<std::int64_t>(query, 1)[0].id == best);
+  REQUIRE_ERROR(ValueError, "has no ids; give them with with_ids()", plain.find("7"));
+
+  io::ExternalIds texts;
+  io::ExternalIds numbers;
+  for (Eigen::Index j = 0; j < problem.passages.rows(); ++j) {
+    texts.insert("p-" + std::to_string(j));
+    numbers.insert(std::to_string(9'000'000'000'000 + j));
+  }
+  const AnyRetriever named = open(open_bytes(saved(plain.with_ids(texts))));
+  REQUIRE(named.search_ids(query, 1)[0].id == "p-" + std::to_string(best));
+  REQUIRE(named.search_ids(query, 3)[0].score == plain.search(query, 3)[0].score);
+  REQUIRE(named.find("p-3") == PassageId(3));
+  REQUIRE(!named.find("q"));
+  REQUIRE(plain.with_ids(texts).memory_bytes() > plain.memory_bytes());
+  REQUIRE_ERROR(ValueError, "is 'p-" + std::to_string(best) + "', expected a decimal number of 64 bits",
+                named.search_ids<std::int64_t>(query, 1));
+  REQUIRE(open(open_bytes(saved(plain.with_ids(numbers)))).search_ids<std::int64_t>(query, 1)[0].id ==
+          9'000'000'000'000 + static_cast<std::int64_t>(best));
+  REQUIRE_ERROR(ShapeError, "id_of: passage 5000, expected below", named.id_of(PassageId(5000)));
+
+  io::ExternalIds few;
+  few.insert("a");
+  REQUIRE_ERROR(ShapeError, "with_ids: 1 ids for " + std::to_string(plain.passage_count()) + " passages, expected one",
+                plain.with_ids(few));
+}
+
+TEST_CASE("AnyRetriever: holds a typed retriever, its search into a buffer and a host's own class") {
+  const Problem problem;
+  const auto typed = PefaXl<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance,
+                                                       {.lambda = 0.2f, .neighbors = 7});
+  const Results expected = results(typed, problem.tests);
+  const AnyRetriever held(PefaXl<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance,
+                                                            {.lambda = 0.2f, .neighbors = 7}));
+  static_assert(Retriever<AnyRetriever>);
+  REQUIRE(results(held, problem.tests) == expected);
+  REQUIRE(held.spec().gate == GateSpec{GateKind::mean});
+  REQUIRE(held.spec().neighbors == 7);
+  REQUIRE(held.spec().index.kind == IndexKind::flat);
+  const QueryView query(problem.tests.row(0).data(), held.dim());
+  std::vector<Hit> buffer(10);
+  REQUIRE(held.search(query, buffer) == 10);
+  REQUIRE(buffer == expected[0]);
+  REQUIRE(results(AnyRetriever(held), problem.tests) == expected);  // a copy, not one inside another
+
+  struct Own {  // answers with the first k rows
+    std::vector<Hit> search(QueryView, std::size_t k, const SearchOptions&) const {
+      std::vector<Hit> hits;
+      for (Row row = 0; row < std::min<std::size_t>(k, 3); ++row) hits.push_back({PassageId(row), 1.0f});
+      return hits;
+    }
+    std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                               const SearchOptions& options, const AnyExecutor&) const {
+      return std::vector<std::vector<Hit>>(queries.size(), search({}, k, options));
+    }
+    std::size_t passage_count() const { return 3; }
+    std::size_t dim() const { return 8; }
+    std::size_t memory_bytes() const { return 0; }
+  };
+  const AnyRetriever own{Own{}};
+  REQUIRE(own.search(query, 2).size() == 2);
+  REQUIRE(own.search(query, buffer) == 3);
+  REQUIRE(own.spec().index.kind == IndexKind::custom);
+  std::ostringstream out;
+  REQUIRE_ERROR(Error, "AnyRetriever::save: the retriever it holds, a type of the host's own, has no save",
+                own.save(out));
+}
+
+TEST_CASE("build: an automatic index is flat or quantized by the rows of its side, and told so") {
+  REQUIRE(IndexSpec{}.resolved(10'000).kind == IndexKind::flat);
+  REQUIRE(IndexSpec{}.resolved(10'001).kind == IndexKind::quantized);
+  REQUIRE(IndexSpec{.kind = IndexKind::hnsw}.resolved(5).kind == IndexKind::hnsw);
+  const Problem problem;
+  const AnyRetriever retriever = built({}, problem);
+  REQUIRE(retriever.spec().method == Method::xl);
+  REQUIRE(retriever.spec().index.kind == IndexKind::flat);
+  REQUIRE(retriever.spec().query_index.kind == IndexKind::flat);
+}
+
+TEST_CASE("build: stores passed by && are taken over, rows that are borrowed are not copied") {
+  const Problem problem;
+  auto passages = EmbeddingStore<float>::from(problem.passages);
+  const float* first = passages.row(0);
+  const auto bytes = passages.memory_bytes();
+  const RetrieverSpec spec = with_index({.method = Method::erm}, IndexKind::flat);
+  REQUIRE(build(spec, passages).memory_bytes() >= bytes);
+  REQUIRE(build(spec, passages, {}, Rows::borrow).memory_bytes() < bytes);
+  const AnyRetriever taken = build(spec, std::move(passages));
+  REQUIRE(taken.memory_bytes() >= bytes);
+  REQUIRE(first != nullptr);
+}
+
+TEST_CASE("build: a spec that cannot be built is refused, naming the field") {
+  const Problem problem;
+  REQUIRE_ERROR(ValueError, "build: lambda is 1.1, expected 0 to 1", built({.lambda = 1.1f}, problem));
+  REQUIRE_ERROR(ValueError, "build: fold is -1, expected 0 to 1", built({.fold = -1.0f}, problem));
+  REQUIRE_ERROR(ValueError, "build: condense is 2, expected 0 to 1", built({.condense = 2.0f}, problem));
+  REQUIRE_ERROR(ValueError, "neighbors is 0, expected at least 1", built({.neighbors = 0}, problem));
+  REQUIRE_ERROR(ValueError, "an index of kind custom is a host's own",
+                built({.index = {.kind = IndexKind::custom}}, problem));
+  REQUIRE_ERROR(ValueError, "build: the method is xl, which learns from training queries",
+                build(RetrieverSpec{}, problem.passages));
+  REQUIRE_ERROR(ValueError, "m is 1, expected 2 to 1024", built({.index = {.kind = IndexKind::hnsw, .m = 1}}, problem));
+}
