@@ -1,4 +1,4 @@
-#include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/hnsw_index_archive.hpp"
 #include "retriever_model.hpp"
 #include "retriever_over.hpp"
 

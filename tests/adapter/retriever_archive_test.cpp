@@ -15,8 +15,8 @@
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
-#include "pefa/index/flat_index.hpp"
-#include "pefa/index/quantized_hnsw_index.hpp"
+#include "pefa/index/flat_index_archive.hpp"
+#include "pefa/index/quantized_hnsw_index_archive.hpp"
 
 using namespace pefa;
 using namespace pefa::test;

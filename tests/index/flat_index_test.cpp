@@ -7,6 +7,9 @@
 using namespace pefa;
 using namespace pefa::test;
 
+static_assert(AnnIndex<FlatIndex<float>> && ArchivableIndex<FlatIndex<float>>);
+static_assert(BatchScoringIndex<FlatIndex<float>> && BatchIndex<FlatIndex<float>>);
+
 TEST_CASE("FlatIndex conforms over inner product") {
   check_index_conforms<FlatIndex<>>({.metric = Metric::inner_product}, 1.0);
 }

@@ -9,6 +9,8 @@
 using namespace pefa;
 using namespace pefa::test;
 
+static_assert(AnnIndex<HnswIndex> && BatchScoringIndex<HnswIndex> && ArchivableIndex<HnswIndex>);
+
 TEST_CASE("HnswIndex conforms over inner product") {
   check_index_conforms<HnswIndex>({.metric = Metric::inner_product}, 0.99);
 }

@@ -3,7 +3,7 @@
 #include "catch.hpp"
 #include "index/saved_index.hpp"
 #include "io/archive/archive_tools.hpp"
-#include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/hnsw_index_archive.hpp"
 #include "support.hpp"
 
 using namespace pefa;

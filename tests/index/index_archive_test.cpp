@@ -6,9 +6,9 @@
 #include "catch.hpp"
 #include "index/saved_index.hpp"
 #include "io/archive/archive_tools.hpp"
-#include "pefa/index/flat_index.hpp"
-#include "pefa/index/hnsw_index.hpp"
-#include "pefa/index/quantized_hnsw_index.hpp"
+#include "pefa/index/flat_index_archive.hpp"
+#include "pefa/index/hnsw_index_archive.hpp"
+#include "pefa/index/quantized_hnsw_index_archive.hpp"
 #include "support.hpp"
 
 using namespace pefa;

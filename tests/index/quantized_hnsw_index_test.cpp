@@ -10,6 +10,9 @@
 using namespace pefa;
 using namespace pefa::test;
 
+static_assert(AnnIndex<QuantizedHnswIndex<float>> && BatchScoringIndex<QuantizedHnswIndex<float>>);
+static_assert(ArchivableIndex<QuantizedHnswIndex<float>>);
+
 TEST_CASE("QuantizedHnswIndex conforms over inner product") {
   check_index_conforms<QuantizedHnswIndex<>>({.graph = {.metric = Metric::inner_product}}, 0.99);
 }

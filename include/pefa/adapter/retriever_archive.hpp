@@ -26,6 +26,7 @@
 #include "pefa/adapter/policies.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/index/hnsw_index_archive.hpp"
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/metadata.hpp"

@@ -22,11 +22,9 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/core/memory_block.hpp"
 #include "pefa/index/ann_index.hpp"
-#include "pefa/index/index_archive.hpp"
 #include "pefa/index/principal_axes.hpp"
 #include "pefa/index/row_codes.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
+#include "pefa/io/archive/fwd.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/store/embedding_view.hpp"
 
@@ -40,6 +38,8 @@ enum class CodeSplit {
 };
 
 namespace detail {
+
+struct IndexDescription;
 
 /// A query in the form that coded rows are compared with.
 struct CodedQuery {
@@ -82,51 +82,13 @@ class CodeTable {
     rotation_floats_.resize(0, 0);
   }
 
-  /// Adds heads and tails, and what queries are brought into their form by.
-  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
-    writer.metadata().add(prefix + "head_dim", head_dim_);
-    writer.add(prefix + "heads", heads_.elements());
-    if (!is_split()) return;
-    writer.add(prefix + "tails", tails_.elements());
-    writer.add(prefix + "mean", mean_);
-    writer.add(prefix + "tail_shares", tail_shares_);
-    writer.add(prefix + "rotation", rotation_);
-    writer.add(prefix + "rotation_scales", rotation_scales_);
-  }
+  /// Adds heads and tails, and what queries are brought into their form by. Defined, as is open(), in
+  /// quantized_hnsw_index_archive.hpp.
+  inline void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
   /// Heads and tails in place, whose values are not looked at; the rest, which does not grow with the rows, is copied.
-  [[nodiscard]] static CodeTable open(const io::ArchiveReader& reader, const std::string& prefix,
-                                      const IndexDescription& shape) {
-    CodeTable table;
-    table.size_ = shape.size;
-    table.dim_ = shape.dim;
-    table.is_l2_ = shape.metric == Metric::l2;
-    table.kernels_ = simd::code_kernels();
-    if (shape.dim > simd::code_dim_limit) {
-      fail<FormatError>(reader.name(), ": '", prefix, "' has codes of dim ", shape.dim, ", expected at most ",
-                        simd::code_dim_limit);
-    }
-    table.head_dim_ = read_count(reader, prefix + "head_dim", 1, static_cast<std::int64_t>(shape.dim));
-    table.measure_blocks();
-    const auto codes = [&](const char* key, std::size_t rows, std::size_t bytes) {
-      return reader.section<std::int8_t>(prefix + key, std::uint64_t{rows} * bytes);
-    };
-    const auto floats = [&](const char* key, std::size_t count) {
-      const auto values = reader.section<float>(prefix + key, count);
-      require_finite(reader, prefix + key, values);
-      return std::vector<float>(values.begin(), values.end());
-    };
-    table.heads_ = {codes("heads", table.size_, table.head_bytes_), reader.owner()};
-    if (!table.is_split()) return table;
-    table.tails_ = {codes("tails", table.size_, table.tail_bytes_), reader.owner()};
-    table.mean_ = floats("mean", table.dim_);
-    table.tail_shares_ = floats("tail_shares", table.dim_ - table.head_dim_);
-    table.raw_bytes_ = simd::padded_code_dim(table.dim_);
-    const auto rotation = codes("rotation", table.dim_, table.raw_bytes_);
-    table.rotation_.assign(rotation.begin(), rotation.end());
-    table.rotation_scales_ = floats("rotation_scales", table.dim_);
-    return table;
-  }
+  [[nodiscard]] static inline CodeTable open(const io::ArchiveReader& reader, const std::string& prefix,
+                                             const IndexDescription& shape);
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t head_bytes() const noexcept { return head_bytes_; }

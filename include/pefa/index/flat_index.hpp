@@ -19,10 +19,8 @@
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_scan.hpp"
-#include "pefa/index/index_archive.hpp"
 #include "pefa/index/index_spec.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
+#include "pefa/io/archive/fwd.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -68,21 +66,12 @@ class FlatIndex {
     return index;
   }
 
-  /// Adds the index to an archive; it must live, unchanged, until that is written.
-  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
-    detail::describe_index(writer, prefix, *this, "flat", scalar_name<Scalar>());
-    detail::save_rows(writer, prefix, rows_);
-  }
+  /// Adds the index to an archive; it must live, unchanged, until that is written. Defined in flat_index_archive.hpp.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
-  /// The index over the archive's rows in place; O(1), for int8 4 bytes a row are read.
-  /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
-  [[nodiscard]] static FlatIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
-    const auto shape = detail::IndexDescription::open(reader, prefix, "flat", scalar_name<Scalar>());
-    FlatIndex index(shape.metric);
-    index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
-    index.archive_ = reader.owner();
-    return index;
-  }
+  /// The index over the archive's rows in place; O(1), for int8 4 bytes a row are read. Defined in
+  /// flat_index_archive.hpp. @throws FormatError  the archive holds no such index under this prefix, or a damaged one
+  [[nodiscard]] static FlatIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
   FlatIndex(FlatIndex&&) noexcept = default;
   FlatIndex& operator=(FlatIndex&&) noexcept = default;
@@ -208,8 +197,5 @@ class FlatIndex {
   std::shared_ptr<const void> archive_;  // whose rows these are, where it was opened
   EmbeddingView<Scalar> rows_;
 };
-
-static_assert(AnnIndex<FlatIndex<float>> && ArchivableIndex<FlatIndex<float>>);
-static_assert(BatchScoringIndex<FlatIndex<float>> && BatchIndex<FlatIndex<float>>);
 
 }  // namespace pefa

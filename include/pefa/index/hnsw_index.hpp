@@ -21,12 +21,9 @@
 #include "pefa/core/rankable.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
-#include "pefa/index/hnswlib_archive.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
-#include "pefa/index/index_archive.hpp"
 #include "pefa/index/lift.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
+#include "pefa/io/archive/fwd.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
@@ -50,27 +47,6 @@ inline void require_hnsw_params(const HnswParams& params, const char* who) {
     fail<ValueError>(who, ": ef_construction is ", params.ef_construction, ", expected 1 to 100000");
   }
   if (params.ef_search < 1) fail<ValueError>(who, ": ef_search is 0, expected at least 1");
-}
-
-inline constexpr EnumNames<Lift, 2> lift_names{{{Lift::never, "never"}, {Lift::when_uneven, "when_uneven"}}};
-
-/// Adds all but the metric, which every index describes.
-inline void save_hnsw_params(io::ArchiveWriter& writer, const std::string& prefix, const HnswParams& params) {
-  writer.metadata().add(prefix + "m", params.m);
-  writer.metadata().add(prefix + "ef_construction", params.ef_construction);
-  add_count(writer, prefix + "ef_search", params.ef_search);
-  add_enum(writer, prefix + "lift", params.lift, lift_names);
-  writer.metadata().add(prefix + "seed", static_cast<std::int64_t>(params.seed));  // any 64 bits
-}
-
-[[nodiscard]] inline HnswParams open_hnsw_params(const io::ArchiveReader& reader, const std::string& prefix,
-                                                 Metric metric) {
-  return {.m = read_count(reader, prefix + "m", 2, 1024),
-          .ef_construction = read_count(reader, prefix + "ef_construction", 1, 100'000),
-          .ef_search = read_count(reader, prefix + "ef_search", 1),
-          .metric = metric,
-          .lift = read_enum(reader, prefix + "lift", lift_names),
-          .seed = static_cast<std::size_t>(reader.metadata().integer(prefix + "seed"))};
 }
 
 }  // namespace detail
@@ -113,31 +89,13 @@ class HnswIndex {
     return index;
   }
 
-  /// Adds the index to an archive; it must live, unchanged, until that is written.
-  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
-    detail::describe_index(writer, prefix, *this, "hnsw", scalar_name<float>());
-    detail::save_hnsw_params(writer, prefix, params_);
-    writer.metadata().add(prefix + "stored_dim", space_->get_data_size() / sizeof(float));
-    detail::save_graph(*graph_, writer, prefix);
-  }
+  /// Adds the index to an archive; it must live, unchanged, until that is written. Defined in hnsw_index_archive.hpp.
+  inline void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
   /// The index in place: hnswlib's own object reads rows and links from the archive. Every link is read once, to check
-  /// it, and 16 bytes a row go to the heap.
+  /// it, and 16 bytes a row go to the heap. Defined in hnsw_index_archive.hpp.
   /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
-  [[nodiscard]] static HnswIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
-    const auto shape =
-        detail::IndexDescription::open(reader, prefix, "hnsw", scalar_name<float>(), std::int64_t{most_rows});
-    const auto dim = static_cast<std::int64_t>(shape.dim);
-    const std::size_t stored_dim = detail::read_count(reader, prefix + "stored_dim", dim, dim + 1);
-    HnswIndex index;
-    index.params_ = detail::open_hnsw_params(reader, prefix, shape.metric);
-    const detail::GraphOpener graph(reader, prefix, shape.size, stored_dim, index.params_.m);
-    index.node_of_row_ = graph.checked_nodes();
-    index.space_ = std::make_unique<detail::HnswSpace>(shape.dim, shape.metric, stored_dim != shape.dim);
-    index.graph_ = graph.serve(*index.space_, index.params_.ef_construction);
-    index.space_->serve();
-    return index;
-  }
+  [[nodiscard]] static inline HnswIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
   HnswIndex(HnswIndex&&) noexcept = default;
   HnswIndex& operator=(HnswIndex&&) noexcept = default;
@@ -216,7 +174,5 @@ class HnswIndex {
   detail::HnswGraphPtr graph_;
   std::vector<std::uint32_t> node_of_row_;  // hnswlib numbers nodes in the order of insertion, not by row
 };
-
-static_assert(AnnIndex<HnswIndex> && BatchScoringIndex<HnswIndex> && ArchivableIndex<HnswIndex>);
 
 }  // namespace pefa

@@ -27,22 +27,6 @@
 
 namespace pefa::detail {
 
-/// Destroys a graph; from one that lies in an archive it first takes away what hnswlib would free.
-struct HnswGraphDeleter {
-  bool in_archive = false;                ///< level 0 and the upper links, which are the graph's own otherwise
-  std::shared_ptr<const void> archive{};  ///< keeps them
-
-  void operator()(HnswGraph* graph) const noexcept {
-    if (in_archive) {
-      graph->data_level0_memory_ = nullptr;
-      graph->cur_element_count = 0;  // so many upper link lists would be freed
-    }
-    delete graph;
-  }
-};
-
-using HnswGraphPtr = std::unique_ptr<HnswGraph, HnswGraphDeleter>;
-
 /// Adds a finished graph over float rows:
 ///   "graph"   u32 [size x words]: a count and room for 2M links, the row as floats, the label in 8 bytes
 ///   "levels"  u8 [size]: each node's level

@@ -24,6 +24,22 @@ namespace pefa::detail {
 
 using HnswGraph = hnswlib::HierarchicalNSW<float>;
 
+/// Destroys a graph; from one that lies in an archive it first takes away what hnswlib would free.
+struct HnswGraphDeleter {
+  bool in_archive = false;                ///< level 0 and the upper links, which are the graph's own otherwise
+  std::shared_ptr<const void> archive{};  ///< keeps them
+
+  void operator()(HnswGraph* graph) const noexcept {
+    if (in_archive) {
+      graph->data_level0_memory_ = nullptr;
+      graph->cur_element_count = 0;  // so many upper link lists would be freed
+    }
+    delete graph;
+  }
+};
+
+using HnswGraphPtr = std::unique_ptr<HnswGraph, HnswGraphDeleter>;
+
 /// A metric over float rows for hnswlib: a distance is the negated similarity. Must outlive the graphs built with it.
 ///
 /// A lifted space has one coordinate more while the graph is built (lift.hpp); serve() leaves it out of the distances.

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cmath>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -18,15 +17,12 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/index/ann_index.hpp"
-#include "pefa/index/archivable_index.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/scalar.hpp"
 
-namespace pefa {
-
-namespace detail {
+namespace pefa::detail {
 
 /// The values of an enum and what archives call them.
 template <class E, std::size_t n>
@@ -154,5 +150,4 @@ inline void require_below(const io::ArchiveReader& reader, const std::string& ke
   }
 }
 
-}  // namespace detail
-}  // namespace pefa
+}  // namespace pefa::detail

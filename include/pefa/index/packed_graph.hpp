@@ -16,9 +16,7 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/core/memory_block.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
-#include "pefa/index/index_archive.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
+#include "pefa/io/archive/fwd.hpp"
 
 namespace pefa::detail {
 
@@ -33,27 +31,12 @@ class PackedLists {
     items_ = MemoryBlock<std::uint32_t>(static_cast<std::size_t>(starts[lengths.size()]));
   }
 
-  /// Adds sections "starts" and "items".
-  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
-    writer.add(prefix + "starts", starts_.elements());
-    writer.add(prefix + "items", items_.elements());
-  }
+  /// Adds sections "starts" and "items". Defined, as is open(), in quantized_hnsw_index_archive.hpp.
+  inline void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
   /// In place. @param lists  how many  @param limit  of the numbers: every one is below it
-  [[nodiscard]] static PackedLists open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t lists,
-                                        std::size_t limit) {
-    const auto starts = reader.section<std::uint64_t>(prefix + "starts", std::uint64_t{lists} + 1);
-    const auto items = reader.section<std::uint32_t>(prefix + "items");
-    if (starts.front() != 0 || starts.back() != items.size() || !std::ranges::is_sorted(starts)) {
-      fail<FormatError>(reader.name(), ": section '", prefix, "starts': expected ascending numbers from 0 to ",
-                        items.size());
-    }
-    require_below(reader, prefix + "items", items, limit);
-    PackedLists opened;
-    opened.starts_ = {starts, reader.owner()};
-    opened.items_ = {items, reader.owner()};
-    return opened;
-  }
+  [[nodiscard]] static inline PackedLists open(const io::ArchiveReader& reader, const std::string& prefix,
+                                               std::size_t lists, std::size_t limit);
 
   [[nodiscard]] std::span<const std::uint32_t> list(std::size_t i) const noexcept {
     return {items_.data() + starts_[i], static_cast<std::size_t>(starts_[i + 1] - starts_[i])};
@@ -111,39 +94,13 @@ class PackedGraph {
     entry_ = number[graph.enterpoint_node_];
   }
 
-  /// Adds the links of every level, and where a descent begins.
-  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
-    writer.metadata().add(prefix + "levels", upper_.size());
-    writer.metadata().add(prefix + "entry", entry_);
-    bottom_.save(writer, prefix + "links.");
-    for (std::size_t l = 0; l < upper_.size(); ++l) {
-      const std::string level = level_prefix(prefix, l);
-      writer.add(level + "rows", upper_[l].rows);
-      writer.add(level + "down", upper_[l].down);
-      upper_[l].links.save(writer, level + "links.");
-    }
-  }
+  /// Adds the links of every level, and where a descent begins. Defined, as is open(), in
+  /// quantized_hnsw_index_archive.hpp.
+  inline void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
   /// The links in place, each checked once. @param size  the number of rows
-  [[nodiscard]] static PackedGraph open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t size) {
-    PackedGraph graph;
-    graph.bottom_ = PackedLists::open(reader, prefix + "links.", size, size);
-    const std::size_t levels = read_count(reader, prefix + "levels", 0, max_levels);
-    std::size_t below = size;  // the nodes of the level below
-    for (std::size_t l = 0; l < levels; ++l) {
-      const std::string level = level_prefix(prefix, l);
-      const auto rows = reader.section<Row>(level + "rows");
-      const auto down = reader.section<std::uint32_t>(level + "down", rows.size());
-      require_below(reader, level + "rows", rows, size);
-      require_below(reader, level + "down", down, below);
-      graph.upper_.push_back({{rows.begin(), rows.end()},
-                              {down.begin(), down.end()},
-                              PackedLists::open(reader, level + "links.", rows.size(), rows.size())});
-      below = rows.size();
-    }
-    graph.entry_ = static_cast<std::uint32_t>(read_count(reader, prefix + "entry", 0, std::int64_t(below) - 1));
-    return graph;
-  }
+  [[nodiscard]] static inline PackedGraph open(const io::ArchiveReader& reader, const std::string& prefix,
+                                               std::size_t size);
 
   /// Level 0, by row.
   [[nodiscard]] const PackedLists& bottom() const noexcept { return bottom_; }
@@ -164,12 +121,6 @@ class PackedGraph {
   }
 
  private:
-  static constexpr std::int64_t max_levels = 255;
-
-  [[nodiscard]] static std::string level_prefix(const std::string& prefix, std::size_t upper_level) {
-    return prefix + "level" + std::to_string(upper_level + 1) + ".";
-  }
-
   /// The links of `nodes` on a level, each as its number there.
   static PackedLists pack(const HnswGraph& graph, int level, const std::vector<hnswlib::tableint>& nodes,
                           const std::vector<std::uint32_t>& number) {

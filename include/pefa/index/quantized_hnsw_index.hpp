@@ -32,11 +32,9 @@
 #include "pefa/index/graph_refinement.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
-#include "pefa/index/index_archive.hpp"
 #include "pefa/index/lift.hpp"
 #include "pefa/index/packed_graph.hpp"
-#include "pefa/io/archive/reader.hpp"
-#include "pefa/io/archive/writer.hpp"
+#include "pefa/io/archive/fwd.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -57,14 +55,6 @@ struct QuantizedHnswParams {
   Refine refine = Refine::once;
   std::size_t rerank = 0;  ///< candidates rescored exactly by a search that names none; 0: k + k/2, at least k + 32
 };
-
-namespace detail {
-
-inline constexpr EnumNames<CodeSplit, 3> code_split_names{
-    {{CodeSplit::automatic, "automatic"}, {CodeSplit::never, "never"}, {CodeSplit::always, "always"}}};
-inline constexpr EnumNames<Refine, 2> refine_names{{{Refine::never, "never"}, {Refine::once, "once"}}};
-
-}  // namespace detail
 
 /// A compact, read-only HNSW index: packed links, int8 codes with a scale a row, exact scores on the rows.
 ///
@@ -107,33 +97,13 @@ class QuantizedHnswIndex {
   }
 
   /// Adds the index, and the exact rows whosever they are, to an archive; it must live, unchanged, until that is
-  /// written.
-  void save(io::ArchiveWriter& writer, const std::string& prefix) const {
-    detail::describe_index(writer, prefix, *this, "quantized_hnsw", scalar_name<Scalar>());
-    detail::save_hnsw_params(writer, prefix, params_.graph);
-    detail::add_enum(writer, prefix + "split", params_.split, detail::code_split_names);
-    detail::add_enum(writer, prefix + "refine", params_.refine, detail::refine_names);
-    detail::add_count(writer, prefix + "rerank", params_.rerank);
-    graph_.save(writer, prefix);
-    codes_.save(writer, prefix);
-    detail::save_rows(writer, prefix, rows_);
-  }
+  /// written. Defined in quantized_hnsw_index_archive.hpp.
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
-  /// The index in place: rows, codes and level 0 stay in the archive. Every link is read once, to check it.
+  /// The index in place: rows, codes and level 0 stay in the archive. Every link is read once, to check it. Defined in
+  /// quantized_hnsw_index_archive.hpp.
   /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
-  [[nodiscard]] static QuantizedHnswIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
-    const auto shape = detail::IndexDescription::open(reader, prefix, "quantized_hnsw", scalar_name<Scalar>(),
-                                                      std::int64_t{detail::Beam::row_limit} - 1);
-    QuantizedHnswIndex index(Params{.graph = detail::open_hnsw_params(reader, prefix, shape.metric),
-                                    .split = detail::read_enum(reader, prefix + "split", detail::code_split_names),
-                                    .refine = detail::read_enum(reader, prefix + "refine", detail::refine_names),
-                                    .rerank = detail::read_count(reader, prefix + "rerank", 0)});
-    index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
-    index.codes_ = detail::CodeTable::open(reader, prefix, shape);
-    index.graph_ = detail::PackedGraph::open(reader, prefix, shape.size);
-    index.archive_ = reader.owner();
-    return index;
-  }
+  [[nodiscard]] static QuantizedHnswIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
   QuantizedHnswIndex(QuantizedHnswIndex&&) noexcept = default;
   QuantizedHnswIndex& operator=(QuantizedHnswIndex&&) noexcept = default;
@@ -337,8 +307,5 @@ class QuantizedHnswIndex {
   detail::PackedGraph graph_;
   std::unique_ptr<detail::ScratchPool<detail::WalkState>> states_;
 };
-
-static_assert(AnnIndex<QuantizedHnswIndex<float>> && BatchScoringIndex<QuantizedHnswIndex<float>>);
-static_assert(ArchivableIndex<QuantizedHnswIndex<float>>);
 
 }  // namespace pefa

@@ -1,0 +1,161 @@
+// pefa: how a QuantizedHnswIndex, its codes and its links go into an archive and are served from one.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pefa/core/error.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/index/beam.hpp"
+#include "pefa/index/code_table.hpp"
+#include "pefa/index/hnsw_index_archive.hpp"
+#include "pefa/index/index_archive.hpp"
+#include "pefa/index/packed_graph.hpp"
+#include "pefa/index/quantized_hnsw_index.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
+#include "pefa/simd/code_kernels.hpp"
+
+namespace pefa {
+namespace detail {
+
+inline constexpr EnumNames<CodeSplit, 3> code_split_names{
+    {{CodeSplit::automatic, "automatic"}, {CodeSplit::never, "never"}, {CodeSplit::always, "always"}}};
+inline constexpr EnumNames<Refine, 2> refine_names{{{Refine::never, "never"}, {Refine::once, "once"}}};
+inline constexpr std::int64_t max_upper_levels = 255;
+
+inline void CodeTable::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  writer.metadata().add(prefix + "head_dim", head_dim_);
+  writer.add(prefix + "heads", heads_.elements());
+  if (!is_split()) return;
+  writer.add(prefix + "tails", tails_.elements());
+  writer.add(prefix + "mean", mean_);
+  writer.add(prefix + "tail_shares", tail_shares_);
+  writer.add(prefix + "rotation", rotation_);
+  writer.add(prefix + "rotation_scales", rotation_scales_);
+}
+
+inline CodeTable CodeTable::open(const io::ArchiveReader& reader, const std::string& prefix,
+                                 const IndexDescription& shape) {
+  CodeTable table;
+  table.size_ = shape.size;
+  table.dim_ = shape.dim;
+  table.is_l2_ = shape.metric == Metric::l2;
+  table.kernels_ = simd::code_kernels();
+  if (shape.dim > simd::code_dim_limit) {
+    fail<FormatError>(reader.name(), ": '", prefix, "' has codes of dim ", shape.dim, ", expected at most ",
+                      simd::code_dim_limit);
+  }
+  table.head_dim_ = read_count(reader, prefix + "head_dim", 1, static_cast<std::int64_t>(shape.dim));
+  table.measure_blocks();
+  const auto codes = [&](const char* key, std::size_t rows, std::size_t bytes) {
+    return reader.section<std::int8_t>(prefix + key, std::uint64_t{rows} * bytes);
+  };
+  const auto floats = [&](const char* key, std::size_t count) {
+    const auto values = reader.section<float>(prefix + key, count);
+    require_finite(reader, prefix + key, values);
+    return std::vector<float>(values.begin(), values.end());
+  };
+  table.heads_ = {codes("heads", table.size_, table.head_bytes_), reader.owner()};
+  if (!table.is_split()) return table;
+  table.tails_ = {codes("tails", table.size_, table.tail_bytes_), reader.owner()};
+  table.mean_ = floats("mean", table.dim_);
+  table.tail_shares_ = floats("tail_shares", table.dim_ - table.head_dim_);
+  table.raw_bytes_ = simd::padded_code_dim(table.dim_);
+  const auto rotation = codes("rotation", table.dim_, table.raw_bytes_);
+  table.rotation_.assign(rotation.begin(), rotation.end());
+  table.rotation_scales_ = floats("rotation_scales", table.dim_);
+  return table;
+}
+
+inline void PackedLists::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  writer.add(prefix + "starts", starts_.elements());
+  writer.add(prefix + "items", items_.elements());
+}
+
+inline PackedLists PackedLists::open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t lists,
+                                     std::size_t limit) {
+  const auto starts = reader.section<std::uint64_t>(prefix + "starts", std::uint64_t{lists} + 1);
+  const auto items = reader.section<std::uint32_t>(prefix + "items");
+  if (starts.front() != 0 || starts.back() != items.size() || !std::ranges::is_sorted(starts)) {
+    fail<FormatError>(reader.name(), ": section '", prefix, "starts': expected ascending numbers from 0 to ",
+                      items.size());
+  }
+  require_below(reader, prefix + "items", items, limit);
+  PackedLists opened;
+  opened.starts_ = {starts, reader.owner()};
+  opened.items_ = {items, reader.owner()};
+  return opened;
+}
+
+[[nodiscard]] inline std::string upper_level_prefix(const std::string& prefix, std::size_t upper_level) {
+  return prefix + "level" + std::to_string(upper_level + 1) + ".";
+}
+
+inline void PackedGraph::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  writer.metadata().add(prefix + "levels", upper_.size());
+  writer.metadata().add(prefix + "entry", entry_);
+  bottom_.save(writer, prefix + "links.");
+  for (std::size_t l = 0; l < upper_.size(); ++l) {
+    const std::string level = upper_level_prefix(prefix, l);
+    writer.add(level + "rows", upper_[l].rows);
+    writer.add(level + "down", upper_[l].down);
+    upper_[l].links.save(writer, level + "links.");
+  }
+}
+
+inline PackedGraph PackedGraph::open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t size) {
+  PackedGraph graph;
+  graph.bottom_ = PackedLists::open(reader, prefix + "links.", size, size);
+  const std::size_t levels = read_count(reader, prefix + "levels", 0, max_upper_levels);
+  std::size_t below = size;  // the nodes of the level below
+  for (std::size_t l = 0; l < levels; ++l) {
+    const std::string level = upper_level_prefix(prefix, l);
+    const auto rows = reader.section<Row>(level + "rows");
+    const auto down = reader.section<std::uint32_t>(level + "down", rows.size());
+    require_below(reader, level + "rows", rows, size);
+    require_below(reader, level + "down", down, below);
+    graph.upper_.push_back({{rows.begin(), rows.end()},
+                            {down.begin(), down.end()},
+                            PackedLists::open(reader, level + "links.", rows.size(), rows.size())});
+    below = rows.size();
+  }
+  graph.entry_ = static_cast<std::uint32_t>(read_count(reader, prefix + "entry", 0, std::int64_t(below) - 1));
+  return graph;
+}
+
+}  // namespace detail
+
+template <EmbeddingScalar Scalar>
+void QuantizedHnswIndex<Scalar>::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  detail::describe_index(writer, prefix, *this, "quantized_hnsw", scalar_name<Scalar>());
+  detail::save_hnsw_params(writer, prefix, params_.graph);
+  detail::add_enum(writer, prefix + "split", params_.split, detail::code_split_names);
+  detail::add_enum(writer, prefix + "refine", params_.refine, detail::refine_names);
+  detail::add_count(writer, prefix + "rerank", params_.rerank);
+  graph_.save(writer, prefix);
+  codes_.save(writer, prefix);
+  detail::save_rows(writer, prefix, rows_);
+}
+
+template <EmbeddingScalar Scalar>
+QuantizedHnswIndex<Scalar> QuantizedHnswIndex<Scalar>::open(const io::ArchiveReader& reader,
+                                                            const std::string& prefix) {
+  const auto shape = detail::IndexDescription::open(reader, prefix, "quantized_hnsw", scalar_name<Scalar>(),
+                                                    std::int64_t{detail::Beam::row_limit} - 1);
+  QuantizedHnswIndex index(Params{.graph = detail::open_hnsw_params(reader, prefix, shape.metric),
+                                  .split = detail::read_enum(reader, prefix + "split", detail::code_split_names),
+                                  .refine = detail::read_enum(reader, prefix + "refine", detail::refine_names),
+                                  .rerank = detail::read_count(reader, prefix + "rerank", 0)});
+  index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
+  index.codes_ = detail::CodeTable::open(reader, prefix, shape);
+  index.graph_ = detail::PackedGraph::open(reader, prefix, shape.size);
+  index.archive_ = reader.owner();
+  return index;
+}
+
+}  // namespace pefa
