@@ -22,6 +22,8 @@
 #include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/equal_rows.hpp"
+#include "pefa/index/graph_insertion.hpp"
 #include "pefa/index/hnsw_walk.hpp"
 #include "pefa/index/hnswlib_archive.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
@@ -82,7 +84,7 @@ inline void save_hnsw_params(io::ArchiveWriter& writer, const std::string& prefi
 /// Built with AnyExecutor::serial() it is the same to the bit on every run; built in parallel it depends on the timing
 /// of the threads. `search` is safe from any number of threads. Memory: about 4·dim + 8·M + 40 bytes a row.
 ///
-/// Many equal rows link to each other alone, and rows inserted between them may then be out of reach: keep one of each.
+/// Of rows that are equal to the bit the first is linked, and the others are found with it.
 class HnswIndex {
  public:
   using Params = HnswParams;
@@ -100,7 +102,9 @@ class HnswIndex {
     require_valid_rows(rows, RowCheck::finite, "HnswIndex::build");
     const detail::Lifting<Scalar> lifting(rows, params.metric, params.lift);
     HnswIndex index(rows.size(), rows.dim(), params, lifting.active());
-    detail::insert_rows(*index.graph_, rows.size(), "HnswIndex::build", options,
+    const std::vector<Row> first = detail::first_equal_rows(rows, options.executor);
+    index.equal_ = detail::EqualRows(first);
+    detail::insert_rows(*index.graph_, first, "HnswIndex::build", options,
                         [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
                           if constexpr (std::same_as<Scalar, float>) {
                             if (!lifting.active()) return rows.row(row);
@@ -138,6 +142,11 @@ class HnswIndex {
     index.space_ = std::make_unique<detail::HnswSpace>(shape.dim, shape.metric, stored_dim != shape.dim);
     index.graph_ = graph.serve(*index.space_, index.params_.ef_construction);
     index.space_->serve();
+    index.equal_ = detail::open_equal_rows(reader, prefix, shape.size, [&](std::size_t row) {
+      auto* list = index.graph_->get_linklist0(index.node_of_row_[row]);
+      const bool marked = index.graph_->getListCount(list) == 2 && list[1] == index.node_of_row_[row];
+      return marked ? index.graph_->getExternalLabel(list[2]) : row;
+    });
     return index;
   }
 
@@ -156,7 +165,8 @@ class HnswIndex {
     for (std::size_t i = 0; i < state->beam.size(); ++i) {
       const detail::Beam::Candidate& candidate = state->beam[i];
       if (found.size() >= k && candidate.score < found.back().score) break;  // what ties with the last may rank before
-      found.push_back({static_cast<Row>(graph_->getExternalLabel(candidate.row())), candidate.score});
+      const auto row = static_cast<Row>(graph_->getExternalLabel(candidate.row()));
+      equal_.append({row, candidate.score}, k, found);
     }
     keep_best(found, k);
     return found;
@@ -191,6 +201,7 @@ class HnswIndex {
   /// that.
   [[nodiscard]] std::size_t memory_bytes() const {
     return sizeof(detail::HnswSpace) + sizeof(*states_) + node_of_row_.capacity() * sizeof(std::uint32_t) +
+           equal_.memory_bytes() +
            (graph_.get_deleter().in_archive ? detail::beside_graph_bytes(*graph_) : detail::graph_bytes(*graph_));
   }
 
@@ -220,6 +231,7 @@ class HnswIndex {
   std::unique_ptr<detail::HnswSpace> space_;  // before graph_, which keeps a pointer to it
   detail::HnswGraphPtr graph_;
   std::vector<std::uint32_t> node_of_row_;  // nodes may be numbered in the order of insertion, not by row
+  detail::EqualRows equal_;
   std::unique_ptr<detail::ScratchPool<detail::HnswWalkState>> states_ =
       std::make_unique<detail::ScratchPool<detail::HnswWalkState>>();
 };
