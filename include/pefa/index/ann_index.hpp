@@ -6,7 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/search_control.hpp"
@@ -72,7 +74,8 @@ concept BatchIndex = requires(const I& index, const EmbeddingView<float>& querie
   { index.search_batch(queries, k, options, executor) } -> std::same_as<std::vector<std::vector<Neighbor>>>;
 };
 
-/// Searches every query, in the order of the queries, by the index's own batch search where it has one.
+/// Searches every query, in the order of the queries, by the index's own batch search where it has one. Queries whose
+/// turn comes after the limit have no results.
 /// @param queries  [n_queries x dim]
 template <class Index>
 [[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const Index& index, const EmbeddingView<float>& queries,
@@ -82,9 +85,17 @@ template <class Index>
     return index.search_batch(queries, k, options, executor);
   } else {
     std::vector<std::vector<Neighbor>> results(queries.size());
+    detail::BatchStats stats(options.stats, queries.size());
     executor.run(queries.size(), [&](std::size_t i) {
-      results[i] = index.search(QueryView(queries.row(i), queries.dim()), k, options);
+      IndexSearchOptions mine = options;
+      mine.stats = stats.part(i);
+      if (!options.limit.reached()) {
+        results[i] = index.search(QueryView(queries.row(i), queries.dim()), k, mine);
+      } else if (mine.stats != nullptr) {
+        mine.stats->stopped = true;
+      }
     });
+    stats.add_up();
     return results;
   }
 }
@@ -95,9 +106,16 @@ namespace detail {
 inline void require_query(QueryView query, std::size_t k, std::size_t dim, const char* who) {
   if (query.size() != dim) fail<ShapeError>(who, ": query has dim ", query.size(), ", expected ", dim);
   if (k == 0) fail<ValueError>(who, ": k is 0, expected at least 1");
-  float sum = 0.0f;
-  for (const float x : query) sum += x * 0.0f;  // stays 0 unless an element is NaN or infinite
-  if (!(sum == 0.0f)) fail<ValueError>(who, ": query has a NaN or infinite element");
+  if (!all_finite(query)) fail<ValueError>(who, ": query has a NaN or infinite element");
+}
+
+/// For searches that score by direction alone: against a query of zeros every row scores 0, and the answer would be the
+/// first k rows. @param who  "PefaXs::search"
+inline void require_nonzero_query(QueryView query, const char* who) {
+  for (const float x : query) {
+    if (x != 0.0f) return;
+  }
+  fail<ValueError>(who, ": query is a zero vector, which has no direction to search by");
 }
 
 /// The checks of scoring rows. @param who  "FlatIndex::score"

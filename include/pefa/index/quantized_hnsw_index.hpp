@@ -28,7 +28,9 @@
 #include "pefa/index/code_space.hpp"
 #include "pefa/index/code_table.hpp"
 #include "pefa/index/code_walk.hpp"
+#include "pefa/index/equal_rows.hpp"
 #include "pefa/index/flat_index.hpp"
+#include "pefa/index/graph_insertion.hpp"
 #include "pefa/index/graph_refinement.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
@@ -112,8 +114,10 @@ class QuantizedHnswIndex {
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "QuantizedHnswIndex::search");
     const auto state = take_state();
-    detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state);
-    return rescore(query, k, rerank_of(k, options), *state);
+    detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state, options.limit);
+    std::vector<Neighbor> found = rescore(query, k, rerank_of(k, options), *state);
+    if (options.stats != nullptr) *options.stats += state->stats;
+    return found;
   }
 
   /// Every thread keeps several searches in flight: while one waits for memory, another computes. The results are those
@@ -125,9 +129,13 @@ class QuantizedHnswIndex {
       detail::require_query({queries.row(i), queries.dim()}, k, dim(), "QuantizedHnswIndex::search_batch");
     }
     std::vector<std::vector<Neighbor>> results(queries.size());
+    detail::BatchStats stats(options.stats, (queries.size() + batch_block - 1) / batch_block);
     for_each_block(executor, queries.size(), batch_block, [&](std::size_t begin, std::size_t end) {
-      search_interleaved(queries.slice(begin, end), k, options, results.data() + begin);
+      IndexSearchOptions mine = options;
+      mine.stats = stats.part(begin / batch_block);
+      search_interleaved(queries.slice(begin, end), k, mine, results.data() + begin);
     });
+    stats.add_up();
     return results;
   }
 
@@ -155,7 +163,8 @@ class QuantizedHnswIndex {
 
   /// Bytes of codes and links alone; those on the heap.
   [[nodiscard]] std::size_t served_bytes() const {
-    return codes_.memory_bytes() + graph_.memory_bytes() + sizeof(detail::ScratchPool<detail::WalkState>);
+    return codes_.memory_bytes() + graph_.memory_bytes() + equal_.memory_bytes() +
+           sizeof(detail::ScratchPool<detail::WalkState>);
   }
 
  private:
@@ -201,8 +210,10 @@ class QuantizedHnswIndex {
     const bool refines = params_.refine == Refine::once;
     const std::size_t total = refines ? 2 * size() : size();
     const BuildOptions inserting{options.executor, detail::stage(options.progress, 0, size(), total)};
+    const std::vector<Row> first = detail::first_equal_rows(rows_, options.executor);
+    equal_ = detail::EqualRows(first);
     detail::insert_rows(
-        *graph, size(), who, inserting, [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
+        *graph, first, who, inserting, [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
           // Behind what the graph takes there is room for the row as floats.
           scratch.resize(space.get_data_size() + dim() * sizeof(float));
           auto* floats = reinterpret_cast<float*>(scratch.data() + space.get_data_size());
@@ -218,10 +229,11 @@ class QuantizedHnswIndex {
     const Progress progress = detail::stage(options.progress, size(), total, total);
     ProgressMeter meter(progress, size(), who);
     const detail::GraphRefinement<Scalar> refinement(rows_, codes_, graph_, {.max_degree = 2 * hnsw.m});
-    graph_.replace_bottom(refinement.run(options.executor, meter));
+    graph_.replace_bottom(refinement.run(options.executor, meter, first));
   }
 
-  /// A block of queries on one thread, a few at a time; each takes one step of its walk in turn.
+  /// A block of queries on one thread, a few at a time; each takes one step of its walk in turn. Queries whose turn
+  /// comes after the limit have no results.
   void search_interleaved(const EmbeddingView<float>& queries, std::size_t k, const IndexSearchOptions& options,
                           std::vector<Neighbor>* results) const {
     const detail::CodeWalk walk(codes_, graph_);
@@ -231,10 +243,11 @@ class QuantizedHnswIndex {
       std::size_t query;
     };
     std::vector<Lane> lanes;
-    std::size_t next = 0;
+    IndexSearchStats took{.stopped = options.limit.reached()};
+    std::size_t next = took.stopped ? queries.size() : 0;
     for (; next < std::min(lanes_in_flight, queries.size()); ++next) {
       lanes.push_back({take_state(), next});
-      walk.start(query(next), ef_of(k, options), *lanes.back().state);
+      walk.start(query(next), ef_of(k, options), *lanes.back().state, options.limit);
     }
     for (std::size_t running = lanes.size(); running > 0;) {
       for (Lane& lane : lanes) {
@@ -246,8 +259,10 @@ class QuantizedHnswIndex {
           continue;
         }
         results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), state);
+        took += state.stats;
+        if (took.stopped) next = queries.size();
         if (next < queries.size()) {
-          walk.start(query(next), ef_of(k, options), state);
+          walk.start(query(next), ef_of(k, options), state, options.limit);
           lane.query = next++;
         } else {
           lane.query = done;
@@ -255,6 +270,7 @@ class QuantizedHnswIndex {
         }
       }
     }
+    if (options.stats != nullptr) *options.stats += took;
   }
 
   /// What the kernels sum, as a score.
@@ -287,6 +303,7 @@ class QuantizedHnswIndex {
   [[nodiscard]] std::vector<Neighbor> rescore(QueryView query, std::size_t k, std::size_t rerank,
                                               detail::WalkState& state) const {
     const std::size_t count = std::min(rerank, state.beam.size());
+    state.stats.reranked += count;
     state.rescored.resize(count);
     state.scores.resize(count);
     for (std::size_t i = 0; i < count; ++i) state.rescored[i] = state.beam[i].row();
@@ -294,7 +311,14 @@ class QuantizedHnswIndex {
     std::vector<Neighbor> found(count);
     for (std::size_t i = 0; i < count; ++i) found[i] = {state.rescored[i], ranked(state.scores[i])};
     keep_best(found, k);
-    return found;
+    if (equal_.empty()) return found;
+    std::vector<Neighbor> all;
+    for (const Neighbor& each : found) {
+      if (all.size() >= k && each.score < all.back().score) break;  // what ties with the last may rank before it
+      equal_.append(each, k, all);
+    }
+    keep_best(all, k);
+    return all;
   }
 
   Params params_;
@@ -305,6 +329,7 @@ class QuantizedHnswIndex {
   std::shared_ptr<const void> archive_;          // whose rows these are, where it was opened
   detail::CodeTable codes_;
   detail::PackedGraph graph_;
+  detail::EqualRows equal_;
   std::unique_ptr<detail::ScratchPool<detail::WalkState>> states_;
 };
 
