@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "any_retriever.hpp"
-#include "exact_search.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/adapter/exact_search.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
@@ -29,7 +29,7 @@ class RetrieverModel final : public RetrieverInterface {
     return retriever_.search_batch(queries, k, options, executor);
   }
   std::vector<Hit> exact_search(QueryView query, std::size_t k, const SearchOptions& options) const override {
-    return cli::exact_search(retriever_, query, k, options);
+    return pefa::exact_search(retriever_, query, k, options);
   }
   std::size_t passage_count() const override { return retriever_.passage_count(); }
   std::size_t dim() const override { return retriever_.dim(); }

@@ -1,5 +1,6 @@
 #include "pefa/adapter/retriever_archive.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -268,6 +269,29 @@ TEST_CASE("open: a file that was replaced or removed, and one opened twice, serv
   std::filesystem::remove(path);
   REQUIRE(results(first, problem.tests) == results(build(0.5f), problem.tests));
   REQUIRE(results(second, problem.tests) == results(first, problem.tests));
+}
+
+TEST_CASE("open: Verify::full finds a row that was flipped on disk, which opening alone does not read") {
+  const Problem problem;
+  const TemporaryDirectory folder;
+  const auto path = folder / "x.pefa";
+  const auto check = [&](const auto& retriever) {
+    using R = std::remove_cvref_t<decltype(retriever)>;
+    retriever.save(path);
+    REQUIRE_NOTHROW(R::open(path, Verify::full));
+    std::string bytes = read_bytes(path);
+    const io::ArchiveReader reader = io::ArchiveReader::open(path);
+    const auto rows = std::ranges::find(reader.sections(), "passages.rows", &io::ArchiveSection::key);
+    bytes[static_cast<std::size_t>(rows->offset) + 1] ^= 1;
+    const auto flipped = folder.write("flipped.pefa", bytes);
+    REQUIRE_NOTHROW(R::open(flipped));
+    REQUIRE_ERROR(FormatError, "section 'passages.rows'", R::open(flipped, Verify::full));
+    REQUIRE_ERROR(FormatError, "is damaged (checksum)", R::open(flipped.string(), Verify::full));
+  };
+  check(ErmRetriever<float, FlatIndex<>>::build(problem.passages));
+  check(PefaXs<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance));
+  check(PefaXsMulti<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance));
+  check(PefaXl<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance));
 }
 
 TEST_CASE("open: archives kept from an earlier version still open, and answer") {

@@ -8,6 +8,7 @@
 #include "pefa/index/flat_index.hpp"
 #include "pefa/io/relevance/pairs.hpp"
 #include "pefa/io/vectors/npy.hpp"
+#include "retriever_oracle.hpp"
 #include "tuning_problem.hpp"
 
 using namespace pefa;
@@ -257,4 +258,24 @@ TEST_CASE("tune: on banking77 the pick reaches 85 % Recall@1 on the test queries
       {.lambda = report.pick.lambda, .neighbors = report.pick.neighbors, .gate = make_gate(report.pick.gate)});
   const auto measured = evaluate(xl, tests, truth, {.recall_at = {1}, .bootstrap_samples = 0});
   REQUIRE(measured.recall.at(1).mean >= 0.85);
+}
+
+TEST_CASE("tune: rows so long that products are infinite or NaN score as the retrievers have them") {
+  TuningProblem problem = gaussian();
+  for (Eigen::Index j = 0; j < problem.passages.rows(); j += 3) problem.passages.row(j) *= 1e28f;
+  for (Eigen::Index i = 0; i < problem.queries.rows(); i += 2) problem.queries.row(i) *= 1e28f;
+  for (const float sign : {1.0f, -1.0f}) {  // of one sign throughout: infinite, and no NaN
+    problem.passages.row(6) = sign * problem.passages.row(6).cwiseAbs();
+    problem.queries.row(8) = problem.queries.row(8).cwiseAbs();
+    TuneOptions options{.lambdas = {0.0f, 0.5f, 1.0f}, .cold = {ColdPassage::erm, ColdPassage::paper}};
+    options.max_centroids = {3};
+    options.neighbors = {1, 16};
+    options.folds = {0.5f};
+    for (const TuneMetric metric : {TuneMetric::recall, TuneMetric::ndcg, TuneMetric::mrr}) {
+      options.metric = metric;
+      require_same_as_retrievers(problem, options);
+      const TuneReport report = problem.tune(options);
+      for (const TuneEntry& entry : report.grid) REQUIRE((entry.score >= 0.0 && entry.score <= 1.0));
+    }
+  }
 }

@@ -1,6 +1,117 @@
-// pefa: to come.
+// pefa: what a retriever would answer if its indexes were exact: every row is scored. Slow; what ann_recall is measured
+// against.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/pefa_xs_multi.hpp"
+#include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/vote.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/top_k.hpp"
+#include "pefa/index/ann_index.hpp"
+
 namespace pefa {
-void exact_search();
+namespace detail {
+
+/// The scores of rows, by the faster way where the index has one.
+template <ScoringIndex Index>
+void score_rows(const Index& index, QueryView query, std::span<const Row> rows, std::span<float> scores) {
+  if constexpr (BatchScoringIndex<Index>) {
+    index.score_rows(query, rows, scores);
+  } else {
+    for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = index.score(query, rows[i]);
+  }
+}
+
+/// Calls on_row(row, score) for every row of an index.
+template <ScoringIndex Index, class OnRow>
+void score_all(const Index& index, QueryView query, const OnRow& on_row) {
+  constexpr std::size_t block = 256;
+  std::vector<Row> rows(block);
+  std::vector<float> scores(block);
+  for (std::size_t begin = 0; begin < index.size(); begin += block) {
+    const std::size_t count = std::min(block, index.size() - begin);
+    std::iota(rows.begin(), rows.end(), static_cast<Row>(begin));
+    score_rows(index, query, std::span<const Row>(rows.data(), count), std::span<float>(scores.data(), count));
+    for (std::size_t i = 0; i < count; ++i) on_row(rows[i], scores[i]);
+  }
+}
+
+/// The best k of all rows of an index.
+template <ScoringIndex Index>
+[[nodiscard]] std::vector<Neighbor> exact_neighbors(const Index& index, QueryView query, std::size_t k) {
+  require_query(query, k, index.dim(), "exact_search");
+  require_direction(query, "exact_search");
+  TopK best(std::min(k, std::size_t{index.size()}));
+  score_all(index, query, [&](Row row, float score) { best.push({row, score}); });
+  return best.take();
+}
+
+}  // namespace detail
+
+/// What search() would return if the index were exact; what searches spend or may take is ignored.
+/// @throws ShapeError, ValueError  as search()
+/// O(rows · dim) a query.
+template <class Scalar, ScoringIndex Index>
+[[nodiscard]] std::vector<Hit> exact_search(const ErmRetriever<Scalar, Index>& erm, QueryView query, std::size_t k,
+                                            const SearchOptions& /*options*/ = {}) {
+  return detail::to_hits(detail::exact_neighbors(erm.index(), query, k));
+}
+
+template <class Scalar, ScoringIndex Index>
+[[nodiscard]] std::vector<Hit> exact_search(const PefaXs<Scalar, Index>& xs, QueryView query, std::size_t k,
+                                            const SearchOptions& options = {}) {
+  detail::require_folded_lambda(options, xs.lambda(), "exact_search");
+  return detail::to_hits(detail::exact_neighbors(xs.index(), query, k));
+}
+
+template <class Scalar, ScoringIndex Index>
+[[nodiscard]] std::vector<Hit> exact_search(const PefaXsMulti<Scalar, Index>& multi, QueryView query, std::size_t k,
+                                            const SearchOptions& options = {}) {
+  detail::require_folded_lambda(options, multi.lambda(), "exact_search");
+  detail::require_query(query, k, multi.dim(), "exact_search");
+  detail::require_direction(query, "exact_search");
+  std::vector<float> scores(multi.passage_count(), -std::numeric_limits<float>::infinity());
+  detail::score_all(multi.index(), query, [&](Row row, float score) {
+    float& highest = scores[multi.passages()[row].row()];
+    highest = std::max(highest, score);
+  });
+  TopK best(std::min(k, scores.size()));
+  for (Row row = 0; row < scores.size(); ++row) best.push({row, scores[row]});
+  return detail::to_hits(best.take());
+}
+
+template <class Scalar, ScoringIndex PassageIndex, ScoringIndex QueryIndex, class G>
+[[nodiscard]] std::vector<Hit> exact_search(const PefaXl<Scalar, PassageIndex, QueryIndex, G>& xl, QueryView query,
+                                            std::size_t k, const SearchOptions& options = {}) {
+  const auto& params = xl.params();
+  const float lambda = options.lambda.value_or(params.lambda);
+  detail::require_lambda(lambda, "exact_search");
+  if (lambda == 1.0f) return detail::to_hits(detail::exact_neighbors(xl.passage_index(), query, k));
+  const std::size_t neighbors = options.neighbors == 0 ? params.neighbors : options.neighbors;
+  Voters voters;
+  weigh(detail::exact_neighbors(xl.query_index(), query, neighbors),
+        KnnScale(params.similarity, params.knn_scale, query), params.gate, voters);
+  const Votes votes = votes_of(voters, xl.relevance());
+  const std::size_t offered =
+      erm_candidates(k, votes, xl.passage_count(), params.passage_candidates, params.missing_erm_score);
+  const auto erm = detail::exact_neighbors(xl.passage_index(), query, k == 0 ? 0 : offered);
+  Blender blender;
+  blender.start(erm, votes, params.missing_erm_score, [&](std::span<const Row> rows, std::span<float> scores) {
+    detail::score_rows(xl.passage_index(), query, rows, scores);
+  });
+  std::vector<Hit> hits(std::min(k, xl.passage_count()));
+  hits.resize(blender.rank(lambda, hits));
+  return hits;
+}
+
 }  // namespace pefa

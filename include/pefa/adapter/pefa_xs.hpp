@@ -77,7 +77,7 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   [[nodiscard]] std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                            const SearchOptions& options = {},
                                                            const AnyExecutor& executor = {}) const {
-    require_built_lambda(options);
+    detail::require_folded_lambda(options, how_.lambda, "PefaXs::search");
     detail::require_directions(queries, "PefaXs::search_batch");
     return detail::to_hits(detail::search_passages(index_, queries, k, options, executor));
   }
@@ -107,16 +107,9 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   }
 
   [[nodiscard]] std::vector<Neighbor> nearest(QueryView query, std::size_t k, const SearchOptions& options) const {
-    require_built_lambda(options);
+    detail::require_folded_lambda(options, how_.lambda, "PefaXs::search");
     detail::require_direction(query, "PefaXs::search");
     return detail::search_passages(index_, query, k, options);
-  }
-
-  void require_built_lambda(const SearchOptions& options) const {
-    if (options.lambda && *options.lambda != how_.lambda) {
-      detail::fail<ValueError>("PefaXs::search: lambda is ", *options.lambda, ", but ", how_.lambda,
-                               " is folded into the index; build another, or use PefaXl to change it per call");
-    }
   }
 
   Index index_;

@@ -70,7 +70,7 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
   /// The best k. @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; another λ
   /// than the built one
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
-    require_built_lambda(options);
+    detail::require_folded_lambda(options, how_.centroids.lambda, "PefaXsMulti::search");
     detail::require_direction(query, "PefaXsMulti::search");
     std::vector<Hit> best;
     for (std::size_t rows = first_rows(k);; rows = more_rows(rows, k)) {
@@ -93,7 +93,7 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
   [[nodiscard]] std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                            const SearchOptions& options = {},
                                                            const AnyExecutor& executor = {}) const {
-    require_built_lambda(options);
+    detail::require_folded_lambda(options, how_.centroids.lambda, "PefaXsMulti::search");
     detail::require_directions(queries, "PefaXsMulti::search_batch");
     std::vector<std::vector<Hit>> results(queries.size());
     std::vector<std::size_t> open(queries.size());  // the queries that do not have k passages yet
@@ -150,13 +150,6 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     for (std::size_t v = 0; v < passage_.size(); ++v) {
       run = v > 0 && passage_[v] == passage_[v - 1] ? run + 1 : 1;
       most_vectors_ = std::max(most_vectors_, run);
-    }
-  }
-
-  void require_built_lambda(const SearchOptions& options) const {
-    if (options.lambda && *options.lambda != how_.centroids.lambda) {
-      detail::fail<ValueError>("PefaXsMulti::search: lambda is ", *options.lambda, ", but ", how_.centroids.lambda,
-                               " is folded into the index; build another, or use PefaXl to change it per call");
     }
   }
 

@@ -130,6 +130,13 @@ inline void require_lambda(float lambda, const char* who) {
   if (!(lambda >= 0.0f && lambda <= 1.0f)) fail<ValueError>(who, ": lambda is ", lambda, ", expected 0 to 1");
 }
 
+/// @throws ValueError  a search asks for another λ than the one that is folded into the index
+inline void require_folded_lambda(const SearchOptions& options, float folded, const char* who) {
+  if (!options.lambda || *options.lambda == folded) return;
+  fail<ValueError>(who, ": lambda is ", *options.lambda, ", but ", folded,
+                   " is folded into the index; build another, or use PefaXl to change it per call");
+}
+
 /// The adapters blend inner products; a distance does not add up with them.
 template <class Index>
 void require_inner_product(const Index& index, const char* who) {

@@ -28,6 +28,7 @@
 #include "pefa/index/hnswlib_graph.hpp"
 #include "pefa/index/lift.hpp"
 #include "pefa/io/archive/fwd.hpp"
+#include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
@@ -93,6 +94,13 @@ class HnswIndex {
                         });
     index.finish();
     return index;
+  }
+
+  /// The same of a store that is not needed any more: the graph has the rows.
+  template <EmbeddingScalar Scalar>
+  [[nodiscard]] static HnswIndex build(EmbeddingStore<Scalar>&& store, const HnswParams& params = {},
+                                       const BuildOptions& options = {}) {
+    return build(static_cast<const EmbeddingStore<Scalar>&>(store).view(), params, options);
   }
 
   /// Adds the index to an archive; it must live, unchanged, until that is written. Defined in hnsw_index_archive.hpp.
