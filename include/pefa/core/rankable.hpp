@@ -3,11 +3,13 @@
 
 #include <limits>
 
+#include "pefa/core/finite.hpp"
+
 namespace pefa::detail {
 
 /// The score, or −infinity for NaN, which products of huge finite values come to as well as a damaged file's rows.
 [[nodiscard]] constexpr float rankable(float score) noexcept {
-  return score == score ? score : -std::numeric_limits<float>::infinity();
+  return is_nan(score) ? -std::numeric_limits<float>::infinity() : score;
 }
 
 }  // namespace pefa::detail

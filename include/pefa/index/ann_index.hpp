@@ -6,7 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/search_control.hpp"
@@ -95,9 +97,16 @@ namespace detail {
 inline void require_query(QueryView query, std::size_t k, std::size_t dim, const char* who) {
   if (query.size() != dim) fail<ShapeError>(who, ": query has dim ", query.size(), ", expected ", dim);
   if (k == 0) fail<ValueError>(who, ": k is 0, expected at least 1");
-  float sum = 0.0f;
-  for (const float x : query) sum += x * 0.0f;  // stays 0 unless an element is NaN or infinite
-  if (!(sum == 0.0f)) fail<ValueError>(who, ": query has a NaN or infinite element");
+  if (!all_finite(query)) fail<ValueError>(who, ": query has a NaN or infinite element");
+}
+
+/// For searches that score by direction alone: against a query of zeros every row scores 0, and the answer would be the
+/// first k rows. @param who  "PefaXs::search"
+inline void require_nonzero_query(QueryView query, const char* who) {
+  for (const float x : query) {
+    if (x != 0.0f) return;
+  }
+  fail<ValueError>(who, ": query is a zero vector, which has no direction to search by");
 }
 
 /// The checks of scoring rows. @param who  "FlatIndex::score"

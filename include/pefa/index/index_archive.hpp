@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/io/archive/reader.hpp"
@@ -118,9 +119,7 @@ void save_rows(io::ArchiveWriter& writer, const std::string& prefix, const Embed
 
 /// @throws FormatError  a value that is not finite
 inline void require_finite(const io::ArchiveReader& reader, const std::string& key, std::span<const float> values) {
-  float sum = 0.0f;
-  for (const float x : values) sum += x * 0.0f;  // stays 0 unless an element is NaN or infinite
-  if (!(sum == 0.0f)) fail<FormatError>(reader.name(), ": section '", key, "' has a NaN or infinite element");
+  if (!all_finite(values)) fail<FormatError>(reader.name(), ": section '", key, "' has a NaN or infinite element");
 }
 
 /// The rows in place. Their values are not looked at, only that they are there; scales are finite.

@@ -5,13 +5,13 @@
 #pragma once
 
 #include <cassert>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <limits>
 #include <span>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/store/scalar.hpp"
 
@@ -158,7 +158,7 @@ template <class Scalar>
 void require_valid_rows(const EmbeddingView<Scalar>& rows, RowCheck check, const char* who) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const double norm = detail::squared_norm(rows, i);
-    if (!std::isfinite(norm)) detail::fail<ValueError>(who, ": row ", i, " has a NaN or infinite element");
+    if (!detail::is_finite(norm)) detail::fail<ValueError>(who, ": row ", i, " has a NaN or infinite element");
     if (check == RowCheck::finite_non_zero && norm == 0.0) {
       detail::fail<ValueError>(who, ": row ", i, " is a zero vector, which has no direction to search by");
     }

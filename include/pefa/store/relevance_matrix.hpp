@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 
 namespace pefa {
@@ -84,7 +85,7 @@ class RelevanceMatrix {
         weight = merge(weight, static_cast<double>(sorted[i].weight), duplicates);
       }
       merged.weight = static_cast<float>(weight);
-      if (!std::isfinite(merged.weight)) {
+      if (!detail::is_finite(merged.weight)) {
         detail::fail<ValueError>("RelevanceMatrix: the weights of query ", merged.query, ", passage ", merged.passage,
                                  " add up to more than a float holds");
       }
@@ -135,7 +136,7 @@ class RelevanceMatrix {
                                    ", expected ascending and below ", n_passages);
         }
         before = passages[i];
-        if (!std::isfinite(weights[i]) || weights[i] <= 0.0f) {
+        if (!detail::is_finite(weights[i]) || weights[i] <= 0.0f) {
           detail::fail<ValueError>("RelevanceMatrix: query ", row, ", passage ", passages[i], " has weight ",
                                    weights[i], ", expected finite and above 0");
         }
@@ -303,7 +304,7 @@ class RelevanceMatrix {
       detail::fail<ShapeError>("RelevanceMatrix: pair ", position, " has passage ", pair.passage, ", expected below ",
                                n_passages);
     }
-    if (!std::isfinite(pair.weight) || pair.weight < 0.0f) {
+    if (!detail::is_finite(pair.weight) || pair.weight < 0.0f) {
       detail::fail<ValueError>("RelevanceMatrix: pair ", position, " (query ", pair.query, ", passage ", pair.passage,
                                ") has weight ", pair.weight, ", expected finite and >= 0");
     }
