@@ -111,7 +111,9 @@ class DirectHnswlib {
     std::reverse(rows.begin(), rows.end());  // the queue gives the worst first
     return rows;
   }
-  [[nodiscard]] std::size_t bytes() const { return pefa::detail::graph_bytes(*graph_); }
+  [[nodiscard]] std::size_t bytes() const {
+    return pefa::detail::graph_bytes(*graph_) + graph_->max_elements_ * sizeof(hnswlib::vl_type);  // its marks
+  }
 
  private:
   std::shared_ptr<hnswlib::InnerProductSpace> space_;

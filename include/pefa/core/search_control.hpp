@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <vector>
 
 namespace pefa {
 
@@ -43,4 +44,50 @@ struct IndexSearchStats {
   }
 };
 
+namespace detail {
+
+inline constexpr SearchLimit no_limit{};
+
+/// Asks a search's limit every few hundred distances; where there is none, one comparison a call.
+class LimitWatch {
+ public:
+  static constexpr std::size_t distances_between = 256;
+
+  /// @param limit  must outlive the watch
+  explicit LimitWatch(const SearchLimit& limit) noexcept : limit_(limit.exists() ? &limit : nullptr) {}
+
+  /// Whether to give up, after so many more distances. What was once reached stays reached.
+  [[nodiscard]] bool reached_after(std::size_t distances) noexcept {
+    if (limit_ == nullptr) return false;
+    since_ += distances;
+    if (reached_ || since_ < distances_between) return reached_;
+    since_ = 0;
+    return reached_ = limit_->reached();
+  }
+
+ private:
+  const SearchLimit* limit_;
+  std::size_t since_ = 0;
+  bool reached_ = false;
+};
+
+/// The accounts of a batch's parts, each written by one thread at a time, added to the caller's in the end.
+class BatchStats {
+ public:
+  /// @param total  the caller's; nullptr: nobody asks
+  BatchStats(IndexSearchStats* total, std::size_t parts) : total_(total), parts_(total == nullptr ? 0 : parts) {}
+
+  /// nullptr where nobody asks.
+  [[nodiscard]] IndexSearchStats* part(std::size_t i) noexcept { return total_ == nullptr ? nullptr : &parts_[i]; }
+
+  void add_up() const noexcept {
+    for (const IndexSearchStats& part : parts_) *total_ += part;
+  }
+
+ private:
+  IndexSearchStats* total_;
+  std::vector<IndexSearchStats> parts_;
+};
+
+}  // namespace detail
 }  // namespace pefa

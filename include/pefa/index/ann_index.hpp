@@ -74,7 +74,8 @@ concept BatchIndex = requires(const I& index, const EmbeddingView<float>& querie
   { index.search_batch(queries, k, options, executor) } -> std::same_as<std::vector<std::vector<Neighbor>>>;
 };
 
-/// Searches every query, in the order of the queries, by the index's own batch search where it has one.
+/// Searches every query, in the order of the queries, by the index's own batch search where it has one. Queries whose
+/// turn comes after the limit have no results.
 /// @param queries  [n_queries x dim]
 template <class Index>
 [[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const Index& index, const EmbeddingView<float>& queries,
@@ -84,9 +85,17 @@ template <class Index>
     return index.search_batch(queries, k, options, executor);
   } else {
     std::vector<std::vector<Neighbor>> results(queries.size());
+    detail::BatchStats stats(options.stats, queries.size());
     executor.run(queries.size(), [&](std::size_t i) {
-      results[i] = index.search(QueryView(queries.row(i), queries.dim()), k, options);
+      IndexSearchOptions mine = options;
+      mine.stats = stats.part(i);
+      if (!options.limit.reached()) {
+        results[i] = index.search(QueryView(queries.row(i), queries.dim()), k, mine);
+      } else if (mine.stats != nullptr) {
+        mine.stats->stopped = true;
+      }
     });
+    stats.add_up();
     return results;
   }
 }

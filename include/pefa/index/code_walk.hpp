@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pefa/core/ids.hpp"
+#include "pefa/core/search_control.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/beam.hpp"
 #include "pefa/index/code_table.hpp"
@@ -31,6 +32,8 @@ struct WalkState {
   std::vector<std::int32_t> tail_dots;
   std::vector<Row> rescored;  ///< for the exact scores at the end
   std::vector<float> scores;  ///< of rescored
+  LimitWatch watch{no_limit};
+  IndexSearchStats stats;  ///< of this search
 };
 
 /// The graph and the codes it is walked by. Const and safe from any number of threads, each with a state of its own.
@@ -44,28 +47,36 @@ class CodeWalk {
   CodeWalk(const CodeTable& table, const PackedGraph& graph)
       : table_(table), graph_(graph), kernels_(simd::code_kernels()) {}
 
-  /// Leaves the `ef` best candidates for `query` in state.beam.
-  void run(QueryView query, std::size_t ef, WalkState& state) const {
-    start(query, ef, state);
+  /// Leaves the `ef` best candidates for `query` in state.beam, or the best found when the limit is reached.
+  void run(QueryView query, std::size_t ef, WalkState& state, const SearchLimit& limit = no_limit) const {
+    start(query, ef, state, limit);
     do {
       absorb(state);
     } while (expand(state));
   }
 
   /// Encodes the query and descends to level 0; the row found there is the first for absorb(). Whatever the state was
-  /// left in, by an exception perhaps, does not matter.
-  void start(QueryView query, std::size_t ef, WalkState& state) const {
+  /// left in, by an exception perhaps, does not matter. @param limit  must outlive the walk
+  void start(QueryView query, std::size_t ef, WalkState& state, const SearchLimit& limit = no_limit) const {
+    state.watch = LimitWatch(limit);
+    state.stats = {};
     state.seen.clear();
     table_.encode(query, state.query);
     state.beam.reset(ef);
-    const Row entry = descend(state.query);
+    const Row entry = descend(state.query, state.stats);
     state.fresh = state.seen.insert({&entry, 1});
   }
 
-  /// Takes the best candidate and lists its unseen links in state.fresh. @return whether there was one
+  /// Takes the best candidate and lists its unseen links in state.fresh. @return whether there was one, and the limit
+  /// is not reached
   bool expand(WalkState& state) const {
+    if (state.watch.reached_after(state.fresh.size())) {
+      state.stats.stopped = true;
+      return false;
+    }
     const Beam::Candidate* candidate = state.beam.expand_next();
     if (candidate == nullptr) return false;
+    ++state.stats.hops;
     state.fresh = state.seen.insert(graph_.bottom().list(candidate->row()));
     return true;
   }
@@ -82,6 +93,7 @@ class CodeWalk {
   void absorb(WalkState& state) const {
     const std::span<const Row> fresh = state.fresh;
     Beam& beam = state.beam;
+    state.stats.distances += fresh.size();
     if (const Beam::Candidate* next = beam.peek()) graph_.bottom().prefetch(next->row());
     if (state.dots.size() < fresh.size()) {
       for (auto* dots : {&state.dots, &state.head_dots, &state.tail_dots}) dots->resize(fresh.size());
@@ -133,14 +145,17 @@ class CodeWalk {
   }
 
   /// Greedy descent through the upper levels. @return the row of level 0 to start from
-  [[nodiscard]] Row descend(const CodedQuery& query) const {
+  [[nodiscard]] Row descend(const CodedQuery& query, IndexSearchStats& stats) const {
     std::uint32_t node = graph_.entry();
     for (std::size_t l = graph_.upper().size(); l-- > 0;) {
       const PackedLevel& level = graph_.upper()[l];
       float best = whole_score(query, level.rows[node]);
+      ++stats.distances;
       for (bool moved = true; moved;) {
         moved = false;
+        ++stats.hops;
         for (const std::uint32_t link : level.links.list(node)) {
+          ++stats.distances;
           const float score = whole_score(query, level.rows[link]);
           if (!(score > best)) continue;  // so written, codes that come to NaN cannot keep it going in circles
           best = score;

@@ -1,7 +1,7 @@
 // pefa: approximate search on hnswlib's hierarchical navigable small world graph (Malkov & Yashunin, TPAMI 2018).
 //
-// The graph is hnswlib's; what is added is parallel building, an ef that belongs to the call, errors instead of silent
-// caps, kernels chosen at run time, and deterministic ties.
+// The graph is hnswlib's; what is added is parallel building, a search of our own with an ef and a limit that belong to
+// the call, errors instead of silent caps, kernels chosen at run time, and deterministic ties.
 #pragma once
 
 #include <algorithm>
@@ -19,8 +19,10 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/rankable.hpp"
+#include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/hnsw_walk.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
 #include "pefa/index/lift.hpp"
 #include "pefa/io/archive/fwd.hpp"
@@ -104,12 +106,15 @@ class HnswIndex {
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "HnswIndex::search");
     const std::size_t ef = std::min(std::max(options.ef == 0 ? params_.ef_search : options.ef, k), size());
-    const hnswlib::tableint entry = detail::descend(*graph_, *space_, query.data());
-    const auto candidates = detail::search_base_layer(*graph_, entry, query.data(), ef);
+    const auto state = states_->take([this] { return std::make_unique<detail::HnswWalkState>(size()); });
+    detail::HnswWalk(*graph_, *space_).run(query.data(), ef, options.limit, *state);
+    if (options.stats != nullptr) *options.stats += state->stats;
     std::vector<Neighbor> found;
-    found.reserve(candidates.size());
-    for (const auto& [distance, node] : candidates) {
-      found.push_back({static_cast<Row>(graph_->getExternalLabel(node)), detail::rankable(-distance)});
+    found.reserve(std::min(k, state->beam.size()) + 1);
+    for (std::size_t i = 0; i < state->beam.size(); ++i) {
+      const detail::Beam::Candidate& candidate = state->beam[i];
+      if (found.size() >= k && candidate.score < found.back().score) break;  // what ties with the last may rank before
+      found.push_back({static_cast<Row>(graph_->getExternalLabel(candidate.row())), candidate.score});
     }
     keep_best(found, k);
     return found;
@@ -140,10 +145,10 @@ class HnswIndex {
   [[nodiscard]] Metric metric() const noexcept { return space_->metric(); }
   [[nodiscard]] const HnswParams& params() const noexcept { return params_; }
 
-  /// Bytes on the heap while one thread searches; each further thread that searches at the same time adds 2 a row. What
-  /// lies in an archive is not on the heap.
+  /// Bytes on the heap; what lies in an archive is not. A thread that searches holds a bit a row and its beam beside
+  /// that.
   [[nodiscard]] std::size_t memory_bytes() const {
-    return sizeof(detail::HnswSpace) + node_of_row_.capacity() * sizeof(std::uint32_t) +
+    return sizeof(detail::HnswSpace) + sizeof(*states_) + node_of_row_.capacity() * sizeof(std::uint32_t) +
            (graph_.get_deleter().in_archive ? detail::beside_graph_bytes(*graph_) : detail::graph_bytes(*graph_));
   }
 
@@ -172,7 +177,9 @@ class HnswIndex {
   HnswParams params_;
   std::unique_ptr<detail::HnswSpace> space_;  // before graph_, which keeps a pointer to it
   detail::HnswGraphPtr graph_;
-  std::vector<std::uint32_t> node_of_row_;  // hnswlib numbers nodes in the order of insertion, not by row
+  std::vector<std::uint32_t> node_of_row_;  // nodes may be numbered in the order of insertion, not by row
+  std::unique_ptr<detail::ScratchPool<detail::HnswWalkState>> states_ =
+      std::make_unique<detail::ScratchPool<detail::HnswWalkState>>();
 };
 
 }  // namespace pefa

@@ -15,7 +15,6 @@
 #include <new>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -105,8 +104,8 @@ class GraphOpener {
                   words_ * sizeof(std::uint32_t));
     }
     make_room_for_prefetch(*graph);
+    graph->max_elements_ = size_;  // before the marks for them are made
     release_build_state(*graph);
-    renew_visited_lists(*graph);
     graph->element_levels_.assign(levels_.begin(), levels_.end());
     auto* lists = static_cast<char**>(std::malloc(size_ * sizeof(char*)));  // for hnswlib to free
     if (lists == nullptr) throw std::bad_alloc();
@@ -119,7 +118,6 @@ class GraphOpener {
     }
     std::free(std::exchange(graph->data_level0_memory_, as_memory(level0_.data())));
     graph.get_deleter() = {true, reader_.owner()};
-    graph->max_elements_ = size_;
     graph->cur_element_count = size_;
     graph->enterpoint_node_ = entry_;
     graph->maxlevel_ = levels_[entry_];
@@ -147,17 +145,6 @@ class GraphOpener {
   template <class... What>
   [[noreturn]] void refuse_list(std::size_t node, std::uint8_t level, const What&... what) const {
     fail<FormatError>(reader_.name(), ": '", prefix_, "': node ", node, " on level ", int{level}, " ", what...);
-  }
-
-  /// Marks for the nodes of the archive. hnswlib 0.8 holds them by a unique_ptr, earlier ones by a plain pointer.
-  template <class Graph>
-  void renew_visited_lists(Graph& graph) const {
-    auto lists = std::make_unique<hnswlib::VisitedListPool>(1, static_cast<int>(size_));
-    if constexpr (std::is_pointer_v<decltype(graph.visited_list_pool_)>) {
-      delete std::exchange(graph.visited_list_pool_, lists.release());
-    } else {
-      graph.visited_list_pool_ = std::move(lists);
-    }
   }
 
   const io::ArchiveReader& reader_;

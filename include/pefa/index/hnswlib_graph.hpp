@@ -1,7 +1,7 @@
 // pefa: what bridges hnswlib's versions (0.6.2, 0.7, 0.8) and reaches the parts its own interface hides.
 //
 // It holds our metrics as an hnswlib space, so that the graph is built and walked with kernels chosen at run time, and
-// the searches that hnswlib offers only through shared, settable state.
+// the parallel building.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <mutex>
 #include <span>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -141,57 +142,16 @@ void insert_rows(HnswGraph& graph, std::size_t n, const char* who, const BuildOp
   });
 }
 
-/// hnswlib 0.8's base-layer search takes a filter and a stop condition, and its first template argument means the
-/// opposite of 0.6's and 0.7's.
-template <class Graph>
-concept HasStopCondition = requires(const Graph& graph, const void* query) {
-  graph.template searchBaseLayerST<true>(hnswlib::tableint{}, query, std::size_t{}, nullptr, nullptr);
-};
-
-/// The candidates of a beam search of width `ef` on level 0, in no order: (distance, internal id).
-template <class Graph>
-[[nodiscard]] auto search_base_layer(const Graph& graph, hnswlib::tableint entry, const void* query, std::size_t ef) {
-  auto queue = [&] {
-    if constexpr (HasStopCondition<Graph>) {
-      return graph.template searchBaseLayerST<true, false>(entry, query, ef);
-    } else {
-      return graph.template searchBaseLayerST<false, false>(entry, query, ef);
-    }
-  }();
-  // The heap's own array, as its order does not matter here and popping it one by one would cost.
-  struct Heap : decltype(queue) {
-    static auto&& array(decltype(queue)& from) { return from.*(&Heap::c); }
-  };
-  return std::move(Heap::array(queue));
-}
-
-/// The node of level 0 from which a query's search starts: greedy descent from the top level.
-template <class Graph>
-[[nodiscard]] hnswlib::tableint descend(const Graph& graph, const HnswSpace& space, const void* query) {
-  hnswlib::tableint nearest = graph.enterpoint_node_;
-  float best = space.similarity(query, graph.getDataByInternalId(nearest));
-  for (int level = graph.maxlevel_; level > 0; --level) {
-    for (bool moved = true; moved;) {
-      moved = false;
-      auto* list = graph.get_linklist(nearest, level);
-      const std::size_t count = graph.getListCount(list);
-      const auto* links = reinterpret_cast<const hnswlib::tableint*>(list + 1);
-      for (std::size_t i = 0; i < count; ++i) {
-        const float similarity = space.similarity(query, graph.getDataByInternalId(links[i]));
-        if (similarity > best) {
-          best = similarity;
-          nearest = links[i];
-          moved = true;
-        }
-      }
-    }
-  }
-  return nearest;
-}
-
-/// Gives back what only insertion needs: a mutex a node, and in 0.6 65,536 more. The graph is read-only from here on.
+/// Gives back what only insertion needs: marks and a mutex a node, and in 0.6 65,536 more. The graph is read-only from
+/// here on; hnswlib's own search makes new marks where a host calls it.
 template <class Graph>
 void release_build_state(Graph& graph) {
+  auto no_marks = std::make_unique<hnswlib::VisitedListPool>(0, static_cast<int>(graph.max_elements_));
+  if constexpr (std::is_pointer_v<decltype(graph.visited_list_pool_)>) {
+    delete std::exchange(graph.visited_list_pool_, no_marks.release());
+  } else {  // 0.8 holds them by a unique_ptr
+    graph.visited_list_pool_ = std::move(no_marks);
+  }
   std::vector<std::mutex>().swap(graph.link_list_locks_);
   if constexpr (requires { graph.link_list_update_locks_; }) {
     std::vector<std::mutex>().swap(graph.link_list_update_locks_);
@@ -207,8 +167,8 @@ void release_build_state(Graph& graph) {
 
 /// Bytes on the heap beside the rows and links of a graph after release_build_state().
 [[nodiscard]] inline std::size_t beside_graph_bytes(const HnswGraph& graph) {
-  return sizeof(HnswGraph) + graph.max_elements_ * sizeof(void*) + graph.element_levels_.capacity() * sizeof(int) +
-         graph.max_elements_ * sizeof(hnswlib::vl_type);  // one list of visited marks
+  return sizeof(HnswGraph) + sizeof(hnswlib::VisitedListPool) + graph.max_elements_ * sizeof(void*) +
+         graph.element_levels_.capacity() * sizeof(int);
 }
 
 /// Bytes a graph after release_build_state() holds on the heap.

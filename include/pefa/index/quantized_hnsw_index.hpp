@@ -112,8 +112,10 @@ class QuantizedHnswIndex {
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "QuantizedHnswIndex::search");
     const auto state = take_state();
-    detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state);
-    return rescore(query, k, rerank_of(k, options), *state);
+    detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state, options.limit);
+    std::vector<Neighbor> found = rescore(query, k, rerank_of(k, options), *state);
+    if (options.stats != nullptr) *options.stats += state->stats;
+    return found;
   }
 
   /// Every thread keeps several searches in flight: while one waits for memory, another computes. The results are those
@@ -125,9 +127,13 @@ class QuantizedHnswIndex {
       detail::require_query({queries.row(i), queries.dim()}, k, dim(), "QuantizedHnswIndex::search_batch");
     }
     std::vector<std::vector<Neighbor>> results(queries.size());
+    detail::BatchStats stats(options.stats, (queries.size() + batch_block - 1) / batch_block);
     for_each_block(executor, queries.size(), batch_block, [&](std::size_t begin, std::size_t end) {
-      search_interleaved(queries.slice(begin, end), k, options, results.data() + begin);
+      IndexSearchOptions mine = options;
+      mine.stats = stats.part(begin / batch_block);
+      search_interleaved(queries.slice(begin, end), k, mine, results.data() + begin);
     });
+    stats.add_up();
     return results;
   }
 
@@ -221,7 +227,8 @@ class QuantizedHnswIndex {
     graph_.replace_bottom(refinement.run(options.executor, meter));
   }
 
-  /// A block of queries on one thread, a few at a time; each takes one step of its walk in turn.
+  /// A block of queries on one thread, a few at a time; each takes one step of its walk in turn. Queries whose turn
+  /// comes after the limit have no results.
   void search_interleaved(const EmbeddingView<float>& queries, std::size_t k, const IndexSearchOptions& options,
                           std::vector<Neighbor>* results) const {
     const detail::CodeWalk walk(codes_, graph_);
@@ -231,10 +238,11 @@ class QuantizedHnswIndex {
       std::size_t query;
     };
     std::vector<Lane> lanes;
-    std::size_t next = 0;
+    IndexSearchStats took{.stopped = options.limit.reached()};
+    std::size_t next = took.stopped ? queries.size() : 0;
     for (; next < std::min(lanes_in_flight, queries.size()); ++next) {
       lanes.push_back({take_state(), next});
-      walk.start(query(next), ef_of(k, options), *lanes.back().state);
+      walk.start(query(next), ef_of(k, options), *lanes.back().state, options.limit);
     }
     for (std::size_t running = lanes.size(); running > 0;) {
       for (Lane& lane : lanes) {
@@ -246,8 +254,10 @@ class QuantizedHnswIndex {
           continue;
         }
         results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), state);
+        took += state.stats;
+        if (took.stopped) next = queries.size();
         if (next < queries.size()) {
-          walk.start(query(next), ef_of(k, options), state);
+          walk.start(query(next), ef_of(k, options), state, options.limit);
           lane.query = next++;
         } else {
           lane.query = done;
@@ -255,6 +265,7 @@ class QuantizedHnswIndex {
         }
       }
     }
+    if (options.stats != nullptr) *options.stats += took;
   }
 
   /// What the kernels sum, as a score.
@@ -287,6 +298,7 @@ class QuantizedHnswIndex {
   [[nodiscard]] std::vector<Neighbor> rescore(QueryView query, std::size_t k, std::size_t rerank,
                                               detail::WalkState& state) const {
     const std::size_t count = std::min(rerank, state.beam.size());
+    state.stats.reranked += count;
     state.rescored.resize(count);
     state.scores.resize(count);
     for (std::size_t i = 0; i < count; ++i) state.rescored[i] = state.beam[i].row();
