@@ -24,9 +24,15 @@ float hidden(std::uint32_t bits) {
   volatile std::uint32_t unseen = bits;
   return std::bit_cast<float>(std::uint32_t{unseen});
 }
-float nan() { return hidden(0x7FC0'0000U); }
-float infinity() { return hidden(0x7F80'0000U); }
-float minus_infinity() { return hidden(0xFF80'0000U); }
+float nan() {
+  return hidden(0x7FC0'0000U);
+}
+float infinity() {
+  return hidden(0x7F80'0000U);
+}
+float minus_infinity() {
+  return hidden(0xFF80'0000U);
+}
 
 }  // namespace
 

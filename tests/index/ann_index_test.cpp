@@ -59,3 +59,30 @@ TEST_CASE("search_batch: an index without a batch search is searched query by qu
   const auto results = search_batch(SmallestIndex{3, 3}, rows, 1, {}, ThreadExecutor(2));
   REQUIRE(results == std::vector<std::vector<Neighbor>>(3, {{0, 1.0f}}));
 }
+
+TEST_CASE("search_batch: an index without a batch search counts every query once, and begins none past the limit") {
+  struct Counting : SmallestIndex {
+    static Counting build(const EmbeddingView<float>&, const Params&, const BuildOptions&) { return {}; }
+    std::vector<Neighbor> search(QueryView, std::size_t, const IndexSearchOptions& options) const {
+      if (options.stats != nullptr) *options.stats += {.distances = 3};
+      return {{0, 1.0f}};
+    }
+  };
+  const RowMajorMatrix queries = RowMajorMatrix::Ones(1000, 3);
+  IndexSearchStats stats;
+  (void)search_batch(Counting{}, EmbeddingView<float>(queries), 1, {.stats = &stats}, ThreadExecutor(4));
+  REQUIRE(stats.distances == 3000);
+  REQUIRE_FALSE(stats.stopped);
+  const auto late = search_batch(Counting{}, EmbeddingView<float>(queries), 1,
+                                 {.limit = SearchLimit::within(-std::chrono::seconds(1)), .stats = &stats});
+  REQUIRE(late == std::vector<std::vector<Neighbor>>(1000));
+  REQUIRE(stats.distances == 3000);
+  REQUIRE(stats.stopped);
+}
+
+TEST_CASE("require_nonzero_query: refuses a query of zeros, whatever their sign, and no other") {
+  const std::vector<float> zeros{0.0f, -0.0f, 0.0f};
+  REQUIRE_ERROR(ValueError, "PefaXs::search: query is a zero vector",
+                (detail::require_nonzero_query(zeros, "PefaXs::search"), 0));
+  REQUIRE_NOTHROW(detail::require_nonzero_query(std::vector<float>{0.0f, 1e-45f}, "PefaXs::search"));
+}

@@ -3,6 +3,8 @@
 
 #include <Eigen/Core>
 
+#include <atomic>
+#include <chrono>
 #include <limits>
 #include <string>
 #include <thread>
@@ -94,6 +96,64 @@ void check_index_conforms(const typename Index::Params& params, double least_rec
     }
     for (std::thread& thread : threads) thread.join();
     REQUIRE(wrong == std::vector<int>(wrong.size(), 0));
+  }
+  SECTION("a search that is told to stop answers with what it has found") {
+    const std::atomic<bool> stop{true};
+    IndexSearchStats stats;
+    const IndexSearchOptions stopping{.ef = n, .limit = {.stop = &stop}, .stats = &stats};
+    const std::vector<Neighbor> found = index.search(query(0), 10, stopping);
+    REQUIRE(stats.stopped);
+    REQUIRE(stats.distances < n);
+    REQUIRE(found.size() == 10);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (i > 0) REQUIRE(ranks_before(found[i - 1], found[i]));
+      REQUIRE(found[i].score == index.score(query(0), found[i].row));
+    }
+    const IndexSearchOptions late{.ef = n, .limit = SearchLimit::within(-std::chrono::seconds(1)), .stats = &stats};
+    stats = {};
+    REQUIRE(index.search(query(0), 10, late) == found);
+    REQUIRE(stats.stopped);
+  }
+  SECTION("a limit that is not reached changes nothing") {
+    const std::atomic<bool> go{false};
+    const SearchLimit limit{.deadline = SearchLimit::Clock::now() + std::chrono::hours(1), .stop = &go};
+    IndexSearchStats stats;
+    REQUIRE(index.search(query(0), 10, {.limit = limit, .stats = &stats}) == index.search(query(0), 10, {}));
+    REQUIRE_FALSE(stats.stopped);
+  }
+  SECTION("a batch adds up what its queries took, from any number of threads") {
+    for (const std::size_t count : {std::size_t{7}, std::size_t{50}, std::size_t{150}}) {
+      const RowMajorMatrix many = queries.replicate(3, 1).topRows(static_cast<Eigen::Index>(count));
+      IndexSearchStats singles;
+      for (Eigen::Index q = 0; q < many.rows(); ++q) {
+        (void)index.search({many.row(q).data(), dim}, 10, {.stats = &singles});
+      }
+      REQUIRE(singles.distances > count);
+      IndexSearchStats batch;
+      batch.hops = 5;  // what was there stays
+      (void)search_batch(index, EmbeddingView<float>(many), 10, {.stats = &batch}, ThreadExecutor(4));
+      REQUIRE(batch.distances == singles.distances);
+      REQUIRE(batch.hops == singles.hops + 5);
+      REQUIRE_FALSE(batch.stopped);
+    }
+  }
+  SECTION("a batch past its limit says so, and what it gives is sorted and the rows' own") {
+    const RowMajorMatrix many = queries.replicate(3, 1);
+    for (const Eigen::Index count : {Eigen::Index{3}, Eigen::Index{150}}) {
+      IndexSearchStats stats;
+      const IndexSearchOptions late{.limit = SearchLimit::within(-std::chrono::seconds(1)), .stats = &stats};
+      const RowMajorMatrix asking = many.topRows(count);
+      const auto batch = search_batch(index, EmbeddingView<float>(asking), 10, late, ThreadExecutor(2));
+      REQUIRE(stats.stopped);
+      REQUIRE(batch.size() == static_cast<std::size_t>(count));
+      for (std::size_t q = 0; q < batch.size(); ++q) {
+        for (std::size_t i = 0; i < batch[q].size(); ++i) {
+          if (i > 0) REQUIRE(ranks_before(batch[q][i - 1], batch[q][i]));
+          REQUIRE(batch[q][i].score ==
+                  index.score({asking.row(static_cast<Eigen::Index>(q)).data(), dim}, batch[q][i].row));
+        }
+      }
+    }
   }
   SECTION("moving it moves its rows") {
     const std::vector<Neighbor> expected = index.search(query(0), 10, {});

@@ -92,12 +92,32 @@ TEST_CASE("FlatIndex::search_batch: gives what single searches give, to the bit,
     for (const float query_length : {1.0f, length}) {
       for (const std::size_t dim : {std::size_t{1}, std::size_t{24}, std::size_t{96}}) {
         const RowMajorMatrix rows = length * random_matrix(500, dim, 6);
-        const RowMajorMatrix queries = query_length * random_matrix(20, dim, 7);
+        const RowMajorMatrix queries = query_length * random_matrix(70, dim, 7);
         const auto index = FlatIndex<>::build(EmbeddingView<float>(rows), {.metric = metric, .rows = Rows::borrow});
-        const auto batch = index.search_batch(queries, 10);
-        for (std::size_t q = 0; q < batch.size(); ++q) {
-          REQUIRE(batch[q] == index.search({queries.row(static_cast<Eigen::Index>(q)).data(), dim}, 10));
+        for (const Eigen::Index count : {1, 5, 20, 70}) {  // by the rows themselves, and by codes
+          const auto batch = index.search_batch(queries.topRows(count).eval(), 10);
+          for (std::size_t q = 0; q < batch.size(); ++q) {
+            REQUIRE(batch[q] == index.search({queries.row(static_cast<Eigen::Index>(q)).data(), dim}, 10));
+          }
         }
+      }
+    }
+  }
+}
+
+TEST_CASE("FlatIndex::search_batch: a batch that is stopped halfway gives the best of the rows it saw") {
+  const RowMajorMatrix rows = random_matrix(60'000, 32, 12);
+  const RowMajorMatrix queries = random_matrix(200, 32, 13);
+  const auto index = FlatIndex<>::build(EmbeddingView<float>(rows), {.rows = Rows::borrow});
+  for (const int microseconds : {0, 500, 2000, 10'000}) {
+    IndexSearchStats stats;
+    const auto limit = SearchLimit::within(std::chrono::microseconds(microseconds));
+    const auto batch = index.search_batch(queries, 5, {.limit = limit, .stats = &stats}, ThreadExecutor(2));
+    REQUIRE((stats.stopped || stats.distances == 60'000 * 200));
+    for (std::size_t q = 0; q < batch.size(); ++q) {
+      REQUIRE(std::is_sorted(batch[q].begin(), batch[q].end(), ranks_before));
+      for (const Neighbor& each : batch[q]) {
+        REQUIRE(each.score == index.score({queries.row(static_cast<Eigen::Index>(q)).data(), 32}, each.row));
       }
     }
   }

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +19,7 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/rankable.hpp"
+#include "pefa/core/search_control.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_scan.hpp"
@@ -35,8 +39,10 @@ struct FlatParams {
 
 /// Exact search over rows of any element type.
 ///
-/// A single query costs one kernel call a row. A batch goes through int8 products in tiles that stay in the cache,
-/// which rule out most rows for certain (code_scan.hpp), and gives the same results to the bit. O(size · dim) a query.
+/// A batch reads each tile of rows from memory once for 16 queries. A large one goes through int8 products, which rule
+/// out most rows for certain (code_scan.hpp); the codes are made anew for each batch, as holding them would cost a
+/// quarter more memory and a smaller batch gains nothing by them. The results are those of single searches, to the bit.
+/// O(size · dim) a query.
 template <EmbeddingScalar Scalar = float>
 class FlatIndex {
  public:
@@ -77,11 +83,11 @@ class FlatIndex {
   FlatIndex& operator=(FlatIndex&&) noexcept = default;
 
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
-                                             const IndexSearchOptions& /*options*/ = {}) const {
+                                             const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "FlatIndex::search");
-    TopK best(std::min(k, size()));
-    for (std::size_t i = 0; i < size(); ++i) best.push({static_cast<Row>(i), score_of(query.data(), i)});
-    return best.take();
+    std::vector<Neighbor> found;
+    scan_exactly(EmbeddingView<float>(query, dim()), k, options, &found);
+    return found;
   }
 
   /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
@@ -95,45 +101,34 @@ class FlatIndex {
     detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "FlatIndex::score_rows");
     rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(),
                  scores.data());
-    for (float& score : scores) score = detail::rankable(metric_ == Metric::inner_product ? score : -score);
+    for (float& score : scores) score = ranked(score);
   }
 
+  /// Queries that the limit leaves no time for have no results.
   [[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
-                                                                const IndexSearchOptions& /*options*/ = {},
+                                                                const IndexSearchOptions& options = {},
                                                                 const AnyExecutor& executor = {}) const {
     for (std::size_t i = 0; i < queries.size(); ++i) {
       detail::require_query({queries.row(i), queries.dim()}, k, dim(), "FlatIndex::search_batch");
     }
     std::vector<std::vector<Neighbor>> results(queries.size());
-    if (dim() > simd::code_dim_limit) {
-      executor.run(queries.size(), [&](std::size_t q) { results[q] = search({queries.row(q), queries.dim()}, k); });
+    if (queries.size() >= coded_batch && dim() <= simd::code_dim_limit) {
+      scan_codes(queries, k, options, executor, results);
       return results;
     }
-    detail::BoundedCodes query_codes(queries.size(), dim());
-    for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
-      for (std::size_t q = begin; q < end; ++q) query_codes.encode(q, queries.row(q));
+    const std::size_t share = (queries.size() + executor.concurrency() - 1) / executor.concurrency();
+    const std::size_t block = std::clamp<std::size_t>(share, 1, query_block);
+    detail::BatchStats stats(options.stats, (queries.size() + block - 1) / block);
+    for_each_block(executor, queries.size(), block, [&](std::size_t begin, std::size_t end) {
+      IndexSearchOptions mine = options;
+      mine.stats = stats.part(begin / block);
+      if (!options.limit.reached()) {
+        scan_exactly(queries.slice(begin, end), k, mine, results.data() + begin);
+      } else if (mine.stats != nullptr) {
+        mine.stats->stopped = true;
+      }
     });
-    std::vector<detail::CandidateRows> candidates(queries.size(), detail::CandidateRows(std::min(k, size())));
-    detail::BoundedCodes row_codes(std::min(size(), row_chunk), dim());
-    for (std::size_t first = 0; first < size(); first += row_chunk) {  // bounds the memory of the codes
-      const std::size_t count = std::min(row_chunk, size() - first);
-      for_each_block(executor, count, row_block, [&](std::size_t begin, std::size_t end) {
-        std::vector<float> values(dim());
-        for (std::size_t r = begin; r < end; ++r) {
-          rows_.decode(first + r, values.data());
-          row_codes.encode(r, values.data());
-        }
-      });
-      for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
-        scan(query_codes, begin, end, row_codes, first, count, candidates);
-      });
-    }
-    executor.run(queries.size(), [&](std::size_t q) {
-      std::vector<Neighbor> found = candidates[q].take();
-      for (Neighbor& each : found) each.score = score_of(queries.row(q), each.row);
-      keep_best(found, k);
-      results[q] = std::move(found);
-    });
+    stats.add_up();
     return results;
   }
 
@@ -149,9 +144,17 @@ class FlatIndex {
   [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_; }
 
  private:
+  static constexpr std::size_t coded_batch = 64;    // queries from which encoding every row pays; about equal from 32
   static constexpr std::size_t query_block = 16;    // queries a thread takes at a time
   static constexpr std::size_t row_block = 256;     // rows whose codes stay in the L2 cache while queries pass
-  static constexpr std::size_t row_chunk = 65'536;  // rows whose codes are held at a time
+  static constexpr std::size_t row_chunk = 16'384;  // rows whose codes are held at a time
+  static constexpr std::size_t tile_bytes = 1U << 16;  // rows that stay in the L2 cache while queries pass
+  static constexpr std::size_t least_tile = 8;
+  static constexpr auto tile_numbers = [] {
+    std::array<Row, 256> numbers{};
+    std::iota(numbers.begin(), numbers.end(), Row{0});
+    return numbers;
+  }();
 
   explicit FlatIndex(Metric metric)
       : metric_(metric),
@@ -170,24 +173,96 @@ class FlatIndex {
   }
 
   [[nodiscard]] float score_of(const float* query, std::size_t row) const noexcept {
-    const float sum = kernel_(query, rows_.row(row), rows_.dim(), rows_.scale(row));
+    return ranked(kernel_(query, rows_.row(row), rows_.dim(), rows_.scale(row)));
+  }
+
+  /// What the kernels sum, as a score.
+  [[nodiscard]] float ranked(float sum) const noexcept {
     return detail::rankable(metric_ == Metric::inner_product ? sum : -sum);
   }
 
-  /// Offers the coded rows [first, first + count) to the queries [begin, end).
-  void scan(const detail::BoundedCodes& query_codes, std::size_t begin, std::size_t end,
-            const detail::BoundedCodes& row_codes, std::size_t first, std::size_t count,
-            std::vector<detail::CandidateRows>& candidates) const {
+  /// Looks at every row for some queries at once: a tile of rows is read from memory for the first of them, and from
+  /// the cache for the others. @param results  one a query
+  void scan_exactly(const EmbeddingView<float>& queries, std::size_t k, const IndexSearchOptions& options,
+                    std::vector<Neighbor>* results) const {
+    const std::size_t tile = std::clamp(tile_bytes / (dim() * sizeof(Scalar)), least_tile, tile_numbers.size());
+    std::vector<TopK> best(queries.size(), TopK(std::min(k, size())));
+    std::array<float, tile_numbers.size()> scores;
+    detail::LimitWatch watch(options.limit);
+    IndexSearchStats stats;
+    for (std::size_t first = 0; first < size() && !stats.stopped; first += tile) {
+      const std::size_t count = std::min(tile, size() - first);
+      const float* scales = rows_.scales() == nullptr ? nullptr : rows_.scales() + first;
+      for (std::size_t q = 0; q < queries.size(); ++q) {
+        rows_kernel_(queries.row(q), rows_.data() + first * rows_.stride(), rows_.stride(), dim(), tile_numbers.data(),
+                     count, scales, scores.data());
+        for (std::size_t i = 0; i < count; ++i) best[q].push({static_cast<Row>(first + i), ranked(scores[i])});
+      }
+      stats.distances += count * queries.size();
+      stats.stopped = first + count < size() && watch.reached_after(count * queries.size());
+    }
+    for (std::size_t q = 0; q < queries.size(); ++q) results[q] = best[q].take();
+    if (options.stats != nullptr) *options.stats += stats;
+  }
+
+  /// The same by codes of rows and queries, which rule most rows out.
+  void scan_codes(const EmbeddingView<float>& queries, std::size_t k, const IndexSearchOptions& options,
+                  const AnyExecutor& executor, std::vector<std::vector<Neighbor>>& results) const {
+    detail::BoundedCodes query_codes(queries.size(), dim());
+    for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t q = begin; q < end; ++q) query_codes.encode(q, queries.row(q));
+    });
+    std::vector<detail::CandidateRows> candidates(queries.size(), detail::CandidateRows(std::min(k, size())));
+    detail::BoundedCodes row_codes(std::min(size(), row_chunk), dim());
+    detail::BatchStats stats(options.stats, queries.size());
+    std::atomic<bool> stopped{false};
+    for (std::size_t first = 0; first < size() && !stopped; first += row_chunk) {  // bounds the memory of the codes
+      const std::size_t count = std::min(row_chunk, size() - first);
+      for_each_block(executor, count, row_block, [&](std::size_t begin, std::size_t end) {
+        if (options.limit.reached()) stopped = true;
+        if (stopped) return;  // what is not encoded is not scanned
+        std::vector<float> values(dim());
+        for (std::size_t r = begin; r < end; ++r) {
+          rows_.decode(first + r, values.data());
+          row_codes.encode(r, values.data());
+        }
+      });
+      if (stopped) break;
+      for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
+        const std::size_t scanned = scan(query_codes, begin, end, row_codes, first, count, options.limit, candidates);
+        if (scanned < count) stopped = true;
+        if (options.stats == nullptr) return;
+        for (std::size_t q = begin; q < end; ++q) stats.part(q)->distances += scanned;
+      });
+    }
+    executor.run(queries.size(), [&](std::size_t q) {
+      std::vector<Neighbor> found = candidates[q].take();
+      for (Neighbor& each : found) each.score = score_of(queries.row(q), each.row);
+      if (options.stats != nullptr) stats.part(q)->reranked += found.size();
+      keep_best(found, k);
+      results[q] = std::move(found);
+    });
+    stats.add_up();
+    if (options.stats != nullptr && stopped) options.stats->stopped = true;
+  }
+
+  /// Offers the coded rows [first, first + count) to the queries [begin, end). @return  how many of them, in time
+  [[nodiscard]] std::size_t scan(const detail::BoundedCodes& query_codes, std::size_t begin, std::size_t end,
+                                 const detail::BoundedCodes& row_codes, std::size_t first, std::size_t count,
+                                 const SearchLimit& limit, std::vector<detail::CandidateRows>& candidates) const {
     detail::ScoreBounds bounds(metric_);
+    detail::LimitWatch watch(limit);
     std::vector<float> lower(row_block);
     std::vector<float> upper(row_block);
     for (std::size_t tile = 0; tile < count; tile += row_block) {
+      if (tile > 0 && watch.reached_after(row_block * (end - begin))) return tile;
       const std::size_t n = std::min(row_block, count - tile);
       for (std::size_t q = begin; q < end; ++q) {
         bounds.compute(query_codes, q, row_codes, tile, n, lower.data(), upper.data());
         candidates[q].offer(first + tile, lower.data(), upper.data(), n);
       }
     }
+    return count;
   }
 
   Metric metric_;
