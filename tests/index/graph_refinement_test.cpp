@@ -3,6 +3,7 @@
 #include "catch.hpp"
 #include "pefa/eval/metrics.hpp"
 #include "pefa/index/flat_index.hpp"
+#include "pefa/index/graph_insertion.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -24,7 +25,7 @@ struct Fixture {
     CodeSpace space(table.code_bytes(), 1.0f);
     HnswGraph built(&space, table.size(), 6, 8, 100);
     pefa::detail::insert_rows(
-        built, table.size(), "test", {AnyExecutor::serial()},
+        built, {}, "test", {AnyExecutor::serial()},
         [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
           scratch.resize(space.get_data_size());
           table.copy_codes(static_cast<Row>(row), reinterpret_cast<std::int8_t*>(scratch.data()));

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -46,7 +47,9 @@ class GraphRefinement {
       : rows_(rows), table_(table), graph_(graph), params_(params), dot_(simd::code_kernels().dot) {}
 
   /// One list a row. @param meter  counts rows, each once
-  [[nodiscard]] PackedLists run(const AnyExecutor& executor, ProgressMeter& meter) const {
+  /// @param first  for each row the first one equal to it; empty: no two are equal. The others keep their lists
+  [[nodiscard]] PackedLists run(const AnyExecutor& executor, ProgressMeter& meter,
+                                std::span<const Row> first = {}) const {
     const std::size_t n = table_.size();
     ScratchPool<Scratch> scratches;
     const auto take = [&] {
@@ -56,7 +59,9 @@ class GraphRefinement {
     std::vector<std::vector<Row>> chosen(n);
     for_each_block(executor, n, block, [&](std::size_t begin, std::size_t end) {
       const auto scratch = take();
-      for (std::size_t i = begin; i < end; ++i) chosen[i] = choose_links(static_cast<Row>(i), *scratch);
+      for (std::size_t i = begin; i < end; ++i) {
+        if (first.empty() || first[i] == i) chosen[i] = choose_links(static_cast<Row>(i), *scratch);
+      }
       meter.add(end - begin);
     });
 
@@ -76,6 +81,11 @@ class GraphRefinement {
         chosen[i] = std::move(all);
       }
     });
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      if (first[i] == i) continue;
+      const auto links = graph_.bottom().list(i);
+      chosen[i].assign(links.begin(), links.end());
+    }
     return packed(chosen);
   }
 

@@ -57,6 +57,11 @@ inline HnswIndex HnswIndex::open(const io::ArchiveReader& reader, const std::str
   index.space_ = std::make_unique<detail::HnswSpace>(shape.dim, shape.metric, stored_dim != shape.dim);
   index.graph_ = graph.serve(*index.space_, index.params_.ef_construction);
   index.space_->serve();
+  index.equal_ = detail::open_equal_rows(reader, prefix, shape.size, [&](std::size_t row) {
+    auto* list = index.graph_->get_linklist0(index.node_of_row_[row]);
+    const bool marked = index.graph_->getListCount(list) == 2 && list[1] == index.node_of_row_[row];
+    return marked ? index.graph_->getExternalLabel(list[2]) : row;
+  });
   return index;
 }
 

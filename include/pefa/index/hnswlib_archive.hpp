@@ -27,7 +27,8 @@
 namespace pefa::detail {
 
 /// Adds a finished graph over float rows:
-///   "graph"   u32 [size x words]: a count and room for 2M links, the row as floats, the label in 8 bytes
+///   "graph"   u32 [size x words]: a count and room for 2M links, the row as floats, the label in 8 bytes; a node whose
+///             first link is to itself has the row of its second, and that one's links
 ///   "levels"  u8 [size]: each node's level
 ///   "upper"   u32: for each node and level from 1 a count, room for M links, and one number that means nothing
 inline void save_graph(const HnswGraph& graph, io::ArchiveWriter& writer, const std::string& prefix) {

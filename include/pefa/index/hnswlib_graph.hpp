@@ -1,7 +1,7 @@
 // pefa: what bridges hnswlib's versions (0.6.2, 0.7, 0.8) and reaches the parts its own interface hides.
 //
 // It holds our metrics as an hnswlib space, so that the graph is built and walked with kernels chosen at run time, and
-// the parallel building.
+// room for its prefetching.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
-#include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
-#include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/hnswlib_headers.hpp"
 #include "pefa/simd/kernels.hpp"
@@ -119,27 +117,6 @@ decltype(auto) with_hnswlib(const char* who, const Action& action) {
 /// where the list is full: one more link's room a list, before the first is made, keeps it inside.
 inline void make_room_for_prefetch(HnswGraph& graph) noexcept {
   graph.size_links_per_element_ += sizeof(hnswlib::tableint);
-}
-
-/// Inserts rows 0 … n-1: the first alone, as the others start their descent from it, the rest in blocks over the
-/// executor. `encode(row, scratch)` gives the bytes of a row as the graph's space has them; each block has a scratch of
-/// its own.
-/// @throws Cancelled  the progress callback said stop  @throws Error  what hnswlib could not do
-template <class Encode>
-void insert_rows(HnswGraph& graph, std::size_t n, const char* who, const BuildOptions& options, const Encode& encode) {
-  constexpr std::size_t block = 16;
-  make_room_for_prefetch(graph);
-  ProgressMeter meter(options.progress, n, who);
-  const auto insert = [&](std::size_t begin, std::size_t end) {
-    std::vector<std::byte> scratch;
-    for (std::size_t row = begin; row < end; ++row) graph.addPoint(encode(row, scratch), row);
-    meter.add(end - begin);
-  };
-  with_hnswlib(who, [&] {
-    insert(0, 1);
-    for_each_block(options.executor, n - 1, block,
-                   [&](std::size_t begin, std::size_t end) { insert(begin + 1, end + 1); });
-  });
 }
 
 /// Gives back what only insertion needs: marks and a mutex a node, and in 0.6 65,536 more. The graph is read-only from

@@ -10,14 +10,17 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/equal_rows.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -134,6 +137,28 @@ template <class Scalar>
     scales = values.data();
   }
   return {rows.data(), shape.size, shape.dim, scales};
+}
+
+/// The groups of equal rows, as a graph marks them. @param first  (row): the row whose links stand for this one's too
+/// @throws FormatError  one that has no links of its own either
+template <class First>
+[[nodiscard]] EqualRows open_equal_rows(const io::ArchiveReader& reader, const std::string& prefix, std::size_t size,
+                                        const First& first) {
+  std::vector<Row> firsts;
+  for (std::size_t row = 0; row < size; ++row) {
+    const auto to = static_cast<std::size_t>(first(row));
+    if (to == row) continue;
+    if (static_cast<std::size_t>(first(to)) != to) {
+      fail<FormatError>(reader.name(), ": '", prefix, "': row ", row, " equals row ", to,
+                        ", which has no links of its own either");
+    }
+    if (firsts.empty()) {
+      firsts.resize(size);
+      std::iota(firsts.begin(), firsts.end(), Row{0});
+    }
+    firsts[row] = static_cast<Row>(to);
+  }
+  return EqualRows(firsts);
 }
 
 /// A section of numbers below `limit`. @throws FormatError  one that is not, naming it

@@ -28,7 +28,9 @@
 #include "pefa/index/code_space.hpp"
 #include "pefa/index/code_table.hpp"
 #include "pefa/index/code_walk.hpp"
+#include "pefa/index/equal_rows.hpp"
 #include "pefa/index/flat_index.hpp"
+#include "pefa/index/graph_insertion.hpp"
 #include "pefa/index/graph_refinement.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
@@ -161,7 +163,8 @@ class QuantizedHnswIndex {
 
   /// Bytes of codes and links alone; those on the heap.
   [[nodiscard]] std::size_t served_bytes() const {
-    return codes_.memory_bytes() + graph_.memory_bytes() + sizeof(detail::ScratchPool<detail::WalkState>);
+    return codes_.memory_bytes() + graph_.memory_bytes() + equal_.memory_bytes() +
+           sizeof(detail::ScratchPool<detail::WalkState>);
   }
 
  private:
@@ -207,8 +210,10 @@ class QuantizedHnswIndex {
     const bool refines = params_.refine == Refine::once;
     const std::size_t total = refines ? 2 * size() : size();
     const BuildOptions inserting{options.executor, detail::stage(options.progress, 0, size(), total)};
+    const std::vector<Row> first = detail::first_equal_rows(rows_, options.executor);
+    equal_ = detail::EqualRows(first);
     detail::insert_rows(
-        *graph, size(), who, inserting, [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
+        *graph, first, who, inserting, [&](std::size_t row, std::vector<std::byte>& scratch) -> const void* {
           // Behind what the graph takes there is room for the row as floats.
           scratch.resize(space.get_data_size() + dim() * sizeof(float));
           auto* floats = reinterpret_cast<float*>(scratch.data() + space.get_data_size());
@@ -224,7 +229,7 @@ class QuantizedHnswIndex {
     const Progress progress = detail::stage(options.progress, size(), total, total);
     ProgressMeter meter(progress, size(), who);
     const detail::GraphRefinement<Scalar> refinement(rows_, codes_, graph_, {.max_degree = 2 * hnsw.m});
-    graph_.replace_bottom(refinement.run(options.executor, meter));
+    graph_.replace_bottom(refinement.run(options.executor, meter, first));
   }
 
   /// A block of queries on one thread, a few at a time; each takes one step of its walk in turn. Queries whose turn
@@ -306,7 +311,14 @@ class QuantizedHnswIndex {
     std::vector<Neighbor> found(count);
     for (std::size_t i = 0; i < count; ++i) found[i] = {state.rescored[i], ranked(state.scores[i])};
     keep_best(found, k);
-    return found;
+    if (equal_.empty()) return found;
+    std::vector<Neighbor> all;
+    for (const Neighbor& each : found) {
+      if (all.size() >= k && each.score < all.back().score) break;  // what ties with the last may rank before it
+      equal_.append(each, k, all);
+    }
+    keep_best(all, k);
+    return all;
   }
 
   Params params_;
@@ -317,6 +329,7 @@ class QuantizedHnswIndex {
   std::shared_ptr<const void> archive_;          // whose rows these are, where it was opened
   detail::CodeTable codes_;
   detail::PackedGraph graph_;
+  detail::EqualRows equal_;
   std::unique_ptr<detail::ScratchPool<detail::WalkState>> states_;
 };
 

@@ -155,6 +155,10 @@ QuantizedHnswIndex<Scalar> QuantizedHnswIndex<Scalar>::open(const io::ArchiveRea
   index.codes_ = detail::CodeTable::open(reader, prefix, shape);
   index.graph_ = detail::PackedGraph::open(reader, prefix, shape.size);
   index.archive_ = reader.owner();
+  index.equal_ = detail::open_equal_rows(reader, prefix, shape.size, [&](std::size_t row) -> std::size_t {
+    const auto links = index.graph_.bottom().list(row);
+    return links.size() == 2 && links[0] == row ? links[1] : row;
+  });
   return index;
 }
 
