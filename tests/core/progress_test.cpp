@@ -52,6 +52,26 @@ TEST_CASE("ProgressMeter: items may come in lumps, and none at all is no report"
   REQUIRE(reports == Reports{{600, 1000}, {1000, 1000}});
 }
 
+TEST_CASE("ProgressMeter: a long step is reported, and can be stopped, several times a second") {
+  Reports reports;
+  const Progress progress = recorder(reports);
+  ProgressMeter meter(progress, 10'000, "Test");
+  meter.poll();
+  REQUIRE(reports.empty());  // nothing is late yet
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  meter.poll();
+  meter.poll();
+  REQUIRE(reports == Reports{{0, 10'000}});
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  meter.add(1);  // less than a percent
+  REQUIRE(reports == Reports{{0, 10'000}, {1, 10'000}});
+  const Progress stop = [](std::size_t, std::size_t) { return ProgressAction::stop; };
+  ProgressMeter stopped(stop, 10, "Test");
+  std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  REQUIRE_THROWS_AS(stopped.poll(), Cancelled);
+  REQUIRE_THROWS_AS(stopped.poll(), Cancelled);  // and again, not to be late
+}
+
 TEST_CASE("ProgressMeter: without a callback it does nothing") {
   const Progress none;
   ProgressMeter meter(none, 10, "Test");

@@ -8,7 +8,9 @@
 #include "pefa/eval/metrics.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/hnsw_index_archive.hpp"
 #include "pefa/index/quantized_hnsw_index.hpp"
+#include "pefa/index/quantized_hnsw_index_archive.hpp"
 #include "support.hpp"
 
 using namespace pefa;

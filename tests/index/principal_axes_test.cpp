@@ -48,3 +48,55 @@ TEST_CASE("PrincipalAxes: fewer rows than dimensions have variances of 0 at the 
   REQUIRE((axes.axes * axes.axes.transpose()).isIdentity(1e-4f));
   REQUIRE(axes.variances[9] == Approx(0.0).margin(1e-9));
 }
+
+TEST_CASE("PrincipalAxes::leading: are the first of all axes, with their variances") {
+  RowMajorMatrix rows = random_matrix(3000, 60, 6, Normalize::none);
+  for (Eigen::Index d = 0; d < 60; ++d) rows.col(d) *= std::exp(-0.15f * static_cast<float>(d));
+  rows *= random_matrix(60, 60, 7);
+  const EmbeddingView<float> view(rows);
+  const auto all = PrincipalAxes::of(view, 3000, {});
+  const auto first = PrincipalAxes::leading(view, 3000, 20, 3, {}, {});
+  REQUIRE(first.axes.rows() == 20);
+  REQUIRE((first.axes * first.axes.transpose()).isIdentity(1e-4f));
+  REQUIRE(first.mean == all.mean);
+  REQUIRE(first.total == Approx(all.total).epsilon(1e-4));
+  for (std::size_t d = 0; d < 60; ++d) REQUIRE(first.spread[d] == Approx(all.spread[d]).epsilon(1e-3));
+  for (Eigen::Index a = 0; a < 10; ++a) {
+    const auto at = static_cast<std::size_t>(a);
+    REQUIRE(first.variances[at] == Approx(all.variances[at]).epsilon(1e-2));
+    REQUIRE(std::abs(first.axes.row(a).dot(all.axes.row(a))) > 0.98f);
+  }
+  // Begun with what is sought, no round is needed.
+  const auto again = PrincipalAxes::leading(view, 3000, 5, 0, all.axes, {});
+  for (std::size_t a = 0; a < 5; ++a) REQUIRE(again.variances[a] == Approx(all.variances[a]).epsilon(1e-3));
+}
+
+TEST_CASE("PrincipalAxes::leading: are the same for any number of threads, and of fewer rows than axes") {
+  const RowMajorMatrix rows = random_matrix(2000, 30, 8);
+  const EmbeddingView<float> view(rows);
+  REQUIRE(PrincipalAxes::leading(view, 2000, 7, 1, {}, AnyExecutor::serial()).axes ==
+          PrincipalAxes::leading(view, 2000, 7, 1, {}, ThreadExecutor(3)).axes);
+  const auto few = PrincipalAxes::leading(view.slice(0, 3), 100, 10, 2, {}, {});
+  REQUIRE((few.axes * few.axes.transpose()).isIdentity(1e-4f));
+  REQUIRE(few.variances[9] == Approx(0.0).margin(1e-6));
+}
+
+TEST_CASE("most_share_held: is not below what the axes hold, and near it where all hold alike") {
+  const RowMajorMatrix even = random_matrix(4000, 100, 9);
+  REQUIRE(pefa::detail::most_share_held(EmbeddingView<float>(even), 25) == Approx(0.5).epsilon(0.1));
+  RowMajorMatrix uneven = random_matrix(4000, 100, 10, Normalize::none);
+  for (Eigen::Index d = 0; d < 100; ++d) uneven.col(d) *= std::exp(-0.1f * static_cast<float>(d));
+  const auto axes = PrincipalAxes::of(EmbeddingView<float>(uneven), 4000, {});
+  double held = 0.0;
+  for (std::size_t a = 0; a < 10; ++a) held += axes.variances[a];
+  REQUIRE(pefa::detail::most_share_held(EmbeddingView<float>(uneven), 10) >= 0.95 * held / axes.total);
+  const RowMajorMatrix same = even.row(0).replicate(50, 1);
+  REQUIRE(pefa::detail::most_share_held(EmbeddingView<float>(same), 25) < 0.75);
+}
+
+TEST_CASE("PrincipalAxes: long computations ask whether to go on") {
+  const RowMajorMatrix rows = random_matrix(3000, 20, 11);
+  const auto stop = [] { throw Cancelled("stop"); };
+  REQUIRE_ERROR(Cancelled, "stop", PrincipalAxes::of(EmbeddingView<float>(rows), 3000, {}, stop));
+  REQUIRE_ERROR(Cancelled, "stop", PrincipalAxes::leading(EmbeddingView<float>(rows), 3000, 5, 1, {}, {}, stop));
+}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <mutex>
@@ -26,7 +27,8 @@ struct BuildOptions {
   Progress progress{};     ///< empty: no reports
 };
 
-/// Counts finished items from several threads and reports each whole percent to the callback.
+/// Counts finished items from several threads and reports to the callback: each whole percent, and where that takes
+/// long, several times a second.
 class ProgressMeter {
  public:
   /// @param who  the build's name, for the message of Cancelled
@@ -38,14 +40,33 @@ class ProgressMeter {
     if (!progress_ || items == 0) return;
     const std::lock_guard lock(mutex_);
     done_ += items;
-    if (!stopped_ && (done_ >= next_report_ || done_ == total_)) {
-      next_report_ = done_ + step_;
-      stopped_ = progress_(done_, total_) == ProgressAction::stop;
-    }
-    if (stopped_) detail::fail<Cancelled>(who_, ": stopped by its progress callback after ", done_, " of ", total_);
+    if (done_ >= next_report_ || done_ == total_ || is_late()) report();
+    fail_if_stopped();
+  }
+
+  /// Lets the callback stop a long step that has nothing to count. @throws Cancelled
+  void poll() {
+    if (!progress_) return;
+    const std::lock_guard lock(mutex_);
+    if (done_ < total_ && is_late()) report();
+    fail_if_stopped();
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  [[nodiscard]] bool is_late() const { return Clock::now() - last_report_ > std::chrono::milliseconds(200); }
+
+  void report() {
+    if (stopped_) return;
+    next_report_ = done_ + step_;
+    stopped_ = progress_(done_, total_) == ProgressAction::stop;
+    last_report_ = Clock::now();
+  }
+  void fail_if_stopped() const {
+    if (stopped_) detail::fail<Cancelled>(who_, ": stopped by its progress callback after ", done_, " of ", total_);
+  }
+
   const Progress& progress_;
   std::size_t total_;
   std::size_t step_;
@@ -53,6 +74,7 @@ class ProgressMeter {
   std::mutex mutex_;
   std::size_t done_ = 0;
   std::size_t next_report_ = 0;
+  Clock::time_point last_report_ = Clock::now();
   bool stopped_ = false;
 };
 

@@ -1,8 +1,9 @@
 // pefa: the int8 codes that QuantizedHnswIndex walks: a head a row that decides most comparisons, a tail for the rest.
 //
 // Rows are centred and turned to their principal axes first, where that pays: the head then holds most of what tells
-// rows apart, and a walk reads the tail of promising rows only. Centring costs nothing, as ⟨q, x⟩ = ⟨q, x − μ⟩ + ⟨q,
-// μ⟩, whose last term is the same for all rows.
+// rows apart, and a walk reads the tail of promising rows only. Of long rows only the head's axes are found; the tail
+// is then what those leave of the row. Centring costs nothing, as ⟨q, x⟩ = ⟨q, x − μ⟩ + ⟨q, μ⟩, whose last term is the
+// same for all rows.
 #pragma once
 
 #include <Eigen/Core>
@@ -19,8 +20,10 @@
 
 #include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/memory_block.hpp"
+#include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/principal_axes.hpp"
 #include "pefa/index/row_codes.hpp"
@@ -32,7 +35,8 @@ namespace pefa {
 
 /// Whether a quantised index turns rows to their principal axes and splits their codes into head and tail.
 enum class CodeSplit {
-  automatic,  ///< where there are rows enough to learn the axes from, and the first of them hold most of the variance
+  automatic,  ///< where there are rows enough to learn the axes from, and the first of them hold most of the variance:
+              ///< a few rows tell first whether they can
   never,
   always  ///< where the dim is above 64 and the rows have axes at all
 };
@@ -67,18 +71,24 @@ class CodeTable {
 
   CodeTable() = default;
 
-  /// O(size · dim²) where rows are rotated, else O(size · dim).
+  /// O(size · dim · head) where rows are split, and O(dim³) up to whole_dim, else O(size · dim).
+  /// @param meter  counts rows, each once; it is asked all along whether to go on
   template <class Scalar>
-  CodeTable(const EmbeddingView<Scalar>& rows, Metric metric, CodeSplit split, const AnyExecutor& executor)
+  CodeTable(const EmbeddingView<Scalar>& rows, Metric metric, CodeSplit split, const AnyExecutor& executor,
+            ProgressMeter* meter = nullptr)
       : size_(rows.size()), dim_(rows.dim()), is_l2_(metric == Metric::l2), kernels_(simd::code_kernels()) {
+    const Poll poll = meter == nullptr ? Poll{} : [meter] { meter->poll(); };
     head_dim_ = dim_;
     if (split != CodeSplit::never && dim_ > block && (split == CodeSplit::always || size_ >= 4 * dim_)) {
-      split_at_axes(PrincipalAxes::of(rows, sample_rows, executor), split);
+      find_split(rows, split, executor, poll);
     }
     measure_blocks();
     heads_ = MemoryBlock<std::int8_t>(size_ * head_bytes_);
     tails_ = MemoryBlock<std::int8_t>(size_ * tail_bytes_);
-    for_each_block(executor, size_, 256, [&](std::size_t begin, std::size_t end) { encode_rows(rows, begin, end); });
+    for_each_block(executor, size_, 256, [&](std::size_t begin, std::size_t end) {
+      encode_rows(rows, begin, end);
+      if (meter != nullptr) meter->add(end - begin);
+    });
     rotation_floats_.resize(0, 0);
   }
 
@@ -133,14 +143,18 @@ class CodeTable {
       values = coded.rotated.data();
     }
     // One scale for head and tail: their products add up as integers.
-    coded.raw.resize(dim_);
-    const float scale = encode_row(values, dim_, coded.raw.data());
+    const std::size_t length = head_dim_ + tail_dim();
+    coded.raw.resize(length);
+    const float scale = encode_row(values, length, coded.raw.data());
     std::memcpy(coded.codes.data(), coded.raw.data(), head_dim_);
-    if (is_split()) std::memcpy(coded.codes.data() + head_bytes_, coded.raw.data() + head_dim_, dim_ - head_dim_);
+    if (is_split()) std::memcpy(coded.codes.data() + head_bytes_, coded.raw.data() + head_dim_, tail_dim());
     const float factor = is_l2_ ? 2.0f : 1.0f;
     coded.scale = factor * scale;
     float variance = 0.0f;
-    for (std::size_t d = head_dim_; d < dim_; ++d) variance += values[d] * values[d] * tail_shares_[d - head_dim_];
+    for (std::size_t d = 0; d < tail_dim(); ++d) {
+      variance += values[head_dim_ + d] * values[head_dim_ + d] * tail_shares_[d];
+    }
+    if (leading_only_) variance *= share_past_head(values);
     coded.tail_deviation = factor * std::sqrt(variance);
   }
 
@@ -153,40 +167,101 @@ class CodeTable {
  private:
   static constexpr std::size_t block = simd::code_block;
   static constexpr std::size_t sample_rows = 32'768;
-  static constexpr double head_share = 0.75;  // of the variance; gives 512-dimensional sentence vectors 128 bytes
+  static constexpr std::size_t few_rows = 2048;
+  static constexpr std::size_t whole_dim = 768;     // above, only leading axes are looked for
+  static constexpr std::size_t most_leading = 512;  // bytes of their head
+  static constexpr double head_share = 0.75;        // of the variance; gives 512-dimensional sentence vectors 128 bytes
 
   /// The bytes of a head and a tail, by how many codes the head holds.
   void measure_blocks() noexcept {
     head_bytes_ = simd::padded_code_dim(head_dim_ + sizeof(Terms));
-    tail_bytes_ = simd::padded_code_dim(dim_ - head_dim_);
+    tail_bytes_ = simd::padded_code_dim(tail_dim());
+  }
+
+  /// The codes of a tail: along the axes past the head, or of what the head's axes leave of every coordinate.
+  [[nodiscard]] std::size_t tail_dim() const noexcept { return leading_only_ ? dim_ : dim_ - head_dim_; }
+  /// What the rotation has rows of.
+  [[nodiscard]] std::size_t axes() const noexcept { return leading_only_ ? head_dim_ : dim_; }
+
+  /// The longest head that pays: it is a third of all codes, or shorter.
+  [[nodiscard]] std::size_t longest_head() const noexcept {
+    const std::size_t bytes = simd::padded_code_dim(dim_) / 3 / block * block;
+    return bytes == 0 ? 0 : std::min(bytes, dim_ > whole_dim ? most_leading : bytes) - sizeof(Terms);
+  }
+
+  /// Looks for a head that holds most of the variance, as long as there may be one.
+  template <class Scalar>
+  void find_split(const EmbeddingView<Scalar>& rows, CodeSplit split, const AnyExecutor& executor, const Poll& poll) {
+    const bool automatic = split == CodeSplit::automatic;
+    if (automatic && (longest_head() == 0 || most_share_held(rows, longest_head()) < head_share)) return;
+    ask(poll);
+    if (dim_ <= whole_dim) {
+      split_at_axes(PrincipalAxes::of(rows, sample_rows, executor, poll), split);
+      return;
+    }
+    // Few rows say too much of what their own axes hold: where that is too little, so it is for all rows.
+    const std::size_t count = std::max(longest_head(), block - sizeof(Terms));
+    PrincipalAxes axes = PrincipalAxes::leading(rows, few_rows, count, 1, {}, executor, poll);
+    if (automatic && head_of(axes).share < head_share) return;
+    const std::size_t wanted = std::min(count, head_of(axes).length + block);
+    split_at_axes(PrincipalAxes::leading(rows, sample_rows / 2, wanted, 1, axes.axes, executor, poll), split);
+  }
+
+  struct Head {
+    std::size_t length;
+    double share;  // of the variance
+  };
+
+  /// The shortest head that holds head_share of the variance, or the longest there is.
+  [[nodiscard]] Head head_of(const PrincipalAxes& axes) const {
+    Head head{0, 0.0};
+    double held = 0.0;
+    for (std::size_t end = block - sizeof(Terms); end < dim_ && end <= axes.variances.size(); end += block) {
+      for (; head.length < end; ++head.length) held += axes.variances[head.length];
+      head.share = axes.total > 0.0 ? held / axes.total : 1.0;
+      if (head.share >= head_share) break;
+    }
+    return head;
   }
 
   /// Chooses the head and keeps the rotation, or leaves rows as they are where no short head holds enough.
   void split_at_axes(PrincipalAxes axes, CodeSplit split) {
-    const double total = std::accumulate(axes.variances.begin(), axes.variances.end(), 0.0);
-    if (!std::isfinite(total)) return;  // rows so long that their squares are past float's range have no axes
-    std::size_t head = 0;
-    double held = 0.0;
-    for (std::size_t end = block - sizeof(Terms); end < dim_; end += block) {
-      for (; head < end; ++head) held += axes.variances[head];
-      if (held >= head_share * total) break;
-    }
-    const bool pays = held >= head_share * total && 3 * (head + sizeof(Terms)) <= simd::padded_code_dim(dim_);
-    if (split == CodeSplit::automatic && !pays) return;
-    head_dim_ = head;
+    if (!is_finite(axes.total)) return;  // rows so long that their squares are past float's range have no axes
+    const Head head = head_of(axes);
+    if (split == CodeSplit::automatic && !(head.share >= head_share && head.length <= longest_head())) return;
+    head_dim_ = head.length;
+    leading_only_ = dim_ > whole_dim;
     mean_ = std::move(axes.mean);
-    const double tail_total = std::max(total - held, 1e-30);
-    tail_shares_.resize(dim_ - head_dim_);
-    for (std::size_t d = head_dim_; d < dim_; ++d) {
-      tail_shares_[d - head_dim_] = static_cast<float>(axes.variances[d] / tail_total);
-    }
+    const auto kept = static_cast<Eigen::Index>(this->axes());
+    axes.axes.conservativeResize(kept, Eigen::NoChange);
+    share_tail(axes);
     raw_bytes_ = simd::padded_code_dim(dim_);
-    rotation_.assign(dim_ * raw_bytes_, 0);
-    rotation_scales_.resize(dim_);
-    for (std::size_t d = 0; d < dim_; ++d) {
+    rotation_.assign(this->axes() * raw_bytes_, 0);
+    rotation_scales_.resize(this->axes());
+    for (std::size_t d = 0; d < this->axes(); ++d) {
       rotation_scales_[d] = encode_row(axes.axes.data() + d * dim_, dim_, rotation_.data() + d * raw_bytes_);
     }
     rotation_floats_ = std::move(axes.axes);
+  }
+
+  /// Each tail element's share of the variance that the head does not hold.
+  void share_tail(const PrincipalAxes& axes) {
+    std::vector<double> left(axes.variances.begin(), axes.variances.end());
+    if (leading_only_) {
+      left = axes.spread;
+      for (std::size_t a = 0; a < head_dim_; ++a) {
+        for (std::size_t d = 0; d < dim_; ++d) {
+          const auto along = static_cast<double>(axes.axes(static_cast<Eigen::Index>(a), static_cast<Eigen::Index>(d)));
+          left[d] = std::max(0.0, left[d] - axes.variances[a] * along * along);
+        }
+      }
+    } else {
+      left.erase(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(head_dim_));
+    }
+    const double total = std::max(std::accumulate(left.begin(), left.end(), 0.0), 1e-30);
+    tail_shares_.resize(left.size());
+    std::transform(left.begin(), left.end(), tail_shares_.begin(),
+                   [total](double variance) { return static_cast<float>(variance / total); });
   }
 
   template <class Scalar>
@@ -202,34 +277,55 @@ class CodeTable {
     }
     if (is_split()) {
       values.rowwise() -= Eigen::Map<const Eigen::RowVectorXf>(mean_.data(), values.cols());
-      values = (values * rotation_floats_.transpose()).eval();
+      const RowMajorMatrix along = values * rotation_floats_.transpose();
+      if (leading_only_) {
+        RowMajorMatrix both(count, along.cols() + values.cols());
+        both << along, values - along * rotation_floats_;
+        values = std::move(both);
+      } else {
+        values = along;
+      }
     }
-    std::vector<std::int8_t> codes(dim_);
+    const std::size_t length = head_dim_ + tail_dim();
+    std::vector<std::int8_t> codes(length);
     for (std::size_t i = begin; i < end; ++i) {
-      const float* row = values.data() + (i - begin) * dim_;
-      Terms terms{encode_row(row, dim_, codes.data()), offsets[i - begin], 0.0f};
+      const float* row = values.data() + (i - begin) * length;
+      Terms terms{encode_row(row, length, codes.data()), offsets[i - begin], 0.0f};
       float squares = 0.0f;
-      for (std::size_t d = head_dim_; d < dim_; ++d) squares += row[d] * row[d];
+      for (std::size_t d = head_dim_; d < length; ++d) squares += row[d] * row[d];
       terms.tail = std::sqrt(squares);
       std::int8_t* head = heads_.mutable_data() + i * head_bytes_;
       std::memcpy(head, codes.data(), head_dim_);
       std::memcpy(head + head_bytes_ - sizeof terms, &terms, sizeof terms);
-      if (is_split()) std::memcpy(tails_.mutable_data() + i * tail_bytes_, codes.data() + head_dim_, dim_ - head_dim_);
+      if (is_split()) std::memcpy(tails_.mutable_data() + i * tail_bytes_, codes.data() + head_dim_, tail_dim());
     }
   }
 
   /// The query along the axes, by products of codes: the error is that of one more quantisation, the time a sixth.
+  /// Where there are the head's axes alone the query itself follows: what they leave of a row is at right angles to
+  /// them.
   void rotate(QueryView query, CodedQuery& coded) const {
     coded.raw.assign(raw_bytes_, 0);
-    coded.dots.resize(dim_);
-    coded.rotated.resize(dim_);
+    coded.dots.resize(axes());
+    coded.rotated.resize(head_dim_ + tail_dim());
     const float scale = encode_row(query.data(), dim_, coded.raw.data());
-    for (std::size_t d = 0; d < dim_; ++d) {
+    for (std::size_t d = 0; d < axes(); ++d) {
       coded.dots[d] = kernels_.dot(coded.raw.data(), rotation_.data() + d * raw_bytes_, raw_bytes_);
     }
-    for (std::size_t d = 0; d < dim_; ++d) {
+    for (std::size_t d = 0; d < axes(); ++d) {
       coded.rotated[d] = static_cast<float>(coded.dots[d]) * (scale * rotation_scales_[d]);
     }
+    if (leading_only_)
+      std::copy(query.begin(), query.end(), coded.rotated.begin() + static_cast<std::ptrdiff_t>(head_dim_));
+  }
+
+  /// How much of a query, by its square, the head's axes leave. @param values  along the axes, then the query itself
+  [[nodiscard]] float share_past_head(const float* values) const noexcept {
+    float head = 0.0f;
+    float whole = 0.0f;
+    for (std::size_t d = 0; d < head_dim_; ++d) head += values[d] * values[d];
+    for (std::size_t d = head_dim_; d < head_dim_ + dim_; ++d) whole += values[d] * values[d];
+    return whole > head ? (whole - head) / whole : 0.0f;
   }
 
   std::size_t size_ = 0;
@@ -237,14 +333,15 @@ class CodeTable {
   bool is_l2_ = false;
   simd::CodeKernels kernels_{};
   std::size_t head_dim_ = 0;    // codes in the head
+  bool leading_only_ = false;   // the rotation is of the head alone
   std::size_t head_bytes_ = 0;  // with padding and terms
   std::size_t tail_bytes_ = 0;
   MemoryBlock<std::int8_t> heads_;
   MemoryBlock<std::int8_t> tails_;
   std::vector<float> mean_;              // empty where rows are not rotated, as are the next four
-  std::vector<float> tail_shares_;       // of the variance, along each tail axis; they add up to 1
+  std::vector<float> tail_shares_;       // of the variance, of each element of a tail; they add up to 1
   std::size_t raw_bytes_ = 0;            // of a row of rotation_
-  AlignedVector<std::int8_t> rotation_;  // the axes as codes [dim x raw_bytes_]
+  AlignedVector<std::int8_t> rotation_;  // the axes as codes [axes() x raw_bytes_]
   std::vector<float> rotation_scales_;
   RowMajorMatrix rotation_floats_;  // while encoding rows
 };

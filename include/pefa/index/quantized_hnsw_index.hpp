@@ -203,13 +203,17 @@ class QuantizedHnswIndex {
     constexpr const char* who = "QuantizedHnswIndex::build";
     const HnswParams& hnsw = params_.graph;
     const bool is_l2 = hnsw.metric == Metric::l2;
-    codes_ = detail::CodeTable(rows_, hnsw.metric, params_.split, options.executor);
+    const bool refines = params_.refine == Refine::once;
+    const std::size_t total = (refines ? 3 : 2) * size();
+    {
+      const Progress coding = detail::stage(options.progress, 0, size(), total);
+      ProgressMeter meter(coding, size(), who);
+      codes_ = detail::CodeTable(rows_, hnsw.metric, params_.split, options.executor, &meter);
+    }
     const detail::Lifting<Scalar> lifting(rows_, hnsw.metric, hnsw.lift);
     detail::CodeSpace space(codes_.code_bytes(), is_l2 ? 2.0f : 1.0f);
     auto graph = detail::make_graph(space, size(), hnsw.m, hnsw.ef_construction, hnsw.seed, who);
-    const bool refines = params_.refine == Refine::once;
-    const std::size_t total = refines ? 2 * size() : size();
-    const BuildOptions inserting{options.executor, detail::stage(options.progress, 0, size(), total)};
+    const BuildOptions inserting{options.executor, detail::stage(options.progress, size(), 2 * size(), total)};
     const std::vector<Row> first = detail::first_equal_rows(rows_, options.executor);
     equal_ = detail::EqualRows(first);
     detail::insert_rows(
@@ -226,7 +230,7 @@ class QuantizedHnswIndex {
     graph_ = detail::PackedGraph(*graph);
     graph.reset();  // before the next stage takes memory
     if (!refines) return;
-    const Progress progress = detail::stage(options.progress, size(), total, total);
+    const Progress progress = detail::stage(options.progress, 2 * size(), total, total);
     ProgressMeter meter(progress, size(), who);
     const detail::GraphRefinement<Scalar> refinement(rows_, codes_, graph_, {.max_degree = 2 * hnsw.m});
     graph_.replace_bottom(refinement.run(options.executor, meter, first));

@@ -51,6 +51,9 @@ inline CodeTable CodeTable::open(const io::ArchiveReader& reader, const std::str
                       simd::code_dim_limit);
   }
   table.head_dim_ = read_count(reader, prefix + "head_dim", 1, static_cast<std::int64_t>(shape.dim));
+  // Axes of the head alone leave a share of the variance to every coordinate.
+  const bool is_split = table.head_dim_ < table.dim_;
+  table.leading_only_ = is_split && reader.section<float>(prefix + "tail_shares").size() == table.dim_;
   table.measure_blocks();
   const auto codes = [&](const char* key, std::size_t rows, std::size_t bytes) {
     return reader.section<std::int8_t>(prefix + key, std::uint64_t{rows} * bytes);
@@ -64,11 +67,11 @@ inline CodeTable CodeTable::open(const io::ArchiveReader& reader, const std::str
   if (!table.is_split()) return table;
   table.tails_ = {codes("tails", table.size_, table.tail_bytes_), reader.owner()};
   table.mean_ = floats("mean", table.dim_);
-  table.tail_shares_ = floats("tail_shares", table.dim_ - table.head_dim_);
+  table.tail_shares_ = floats("tail_shares", table.tail_dim());
   table.raw_bytes_ = simd::padded_code_dim(table.dim_);
-  const auto rotation = codes("rotation", table.dim_, table.raw_bytes_);
+  const auto rotation = codes("rotation", table.axes(), table.raw_bytes_);
   table.rotation_.assign(rotation.begin(), rotation.end());
-  table.rotation_scales_ = floats("rotation_scales", table.dim_);
+  table.rotation_scales_ = floats("rotation_scales", table.axes());
   return table;
 }
 
