@@ -15,7 +15,10 @@
 #include "commands.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
+#include "option_groups.hpp"
 #include "output.hpp"
+#include "pefa/adapter/retriever_spec_json.hpp"
+#include "pefa/adapter/spec_text.hpp"
 #include "pefa/eval/statistics.hpp"
 #include "source.hpp"
 
@@ -37,7 +40,6 @@ struct Point {
 };
 
 struct Subject {
-  Method method;
   AnyRetriever retriever;
   std::optional<double> build_seconds;
   std::size_t index_bytes = 0;
@@ -70,24 +72,26 @@ struct BenchCommand {
     const DataFiles& files = source.files();
     if (source.is_archive()) {
       const OpenArchive archive = source.open();
-      return measure({archive.method, archive.retriever, std::nullopt, archive.index_bytes(), archive.reader.name(),
-                      source.with_overrides({}, archive), 0},
-                     files.read_test_queries(archive.passage_side()));
+      return measure(
+          {archive.retriever, std::nullopt, archive.index_bytes(), archive.name, source.with_overrides({}, archive), 0},
+          files.read_test_queries(archive.passage_side()));
     }
-    const Method method = source.method();
-    const TrainingData training = files.read_training(method.training());
+    const RetrieverSpec spec = source.spec();
+    const TrainingData training = source.read_training(spec);
     const EmbeddingStore<float> queries = files.read_test_queries(files.passage_side(training));
-    Built built = build_with_progress(method, training, threads, output.verbosity());
-    const std::size_t bytes = built.retriever.memory_bytes();
-    measure({method, std::move(built.retriever), built.seconds, bytes, method.label(), {}, training.judgements_skipped},
-            queries);
+    Built built = build_with_progress(spec, training, threads, output.verbosity());
+    measure(
+        {std::move(built.retriever), built.seconds, built.index_bytes, describe(spec), {}, training.judgements_skipped},
+        queries);
   }
 
   void measure(const Subject& subject, const EmbeddingStore<float>& all) const {
     const EmbeddingView<float> queries = all.view().slice(0, std::min(all.size(), max_queries));
     const auto exact = exact_results(subject, queries);
     std::vector<Point> curve;
-    if (subject.method.index == "flat") {
+    const RetrieverSpec& spec = subject.retriever.spec();
+    const bool is_xl = spec.method == Method::xl;
+    if (spec.index.kind == IndexKind::flat && (!is_xl || spec.query_index.kind == IndexKind::flat)) {
       curve.push_back(point(subject, queries, exact, std::nullopt));
     } else {
       for (const std::size_t ef : efs) curve.push_back(point(subject, queries, exact, ef));
@@ -159,11 +163,11 @@ struct BenchCommand {
     return text + fmt::format(
                       "{}, {} index: {} queries one at a time on one thread, best of {} runs; recall against "
                       "exact search\n",
-                      subject.name, subject.method.index, n, runs);
+                      subject.name, name(subject.retriever.spec().index.kind), n, runs);
   }
 
   [[nodiscard]] Json json(const Subject& subject, const std::vector<Point>& curve, std::size_t n) const {
-    Json json = to_json(subject.method);
+    Json json = to_json(with_arguments(subject.retriever.spec(), subject.options));
     json["passages"] = subject.retriever.passage_count();
     json["dim"] = subject.retriever.dim();
     json["top_k"] = top_k;
@@ -198,18 +202,23 @@ void add_bench_command(CLI::App& app) {
   command.add_option("--ef", bench->efs, "beam widths of the curve")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::search);
   command.add_option("--query-ef", bench->query_ef, "XL: beam width on the training queries (default: as --ef)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->group(groups::search);
   command.add_option("--top-k", bench->top_k, "passages a query asks for")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::search);
   command.add_option("--runs", bench->runs, "runs over all queries, of which the best counts")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::measurement);
   command.add_option("--max-queries", bench->max_queries, "how many test queries are used at most")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::measurement);
   command.add_option("--threads", bench->threads, "threads of the build and the exact search (default: all)")
       ->check(CLI::PositiveNumber);
   bench->output.add_options(command);

@@ -1,6 +1,7 @@
-// pefa compare: the plain model against both adapters and every gate, on the same files, in one table; and what changes
-// for a few queries.
+// pefa compare: the plain model against the paper's adapters and the default one, on the same files, in one table; and
+// what changes for a few queries.
 #include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <memory>
@@ -11,6 +12,9 @@
 
 #include "commands.hpp"
 #include "measure.hpp"
+#include "option_groups.hpp"
+#include "pefa/adapter/spec_text.hpp"
+#include "spec_options.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -31,26 +35,24 @@ class Texts {
 
 struct CompareCommand {
   DataFiles files;
-  Method method;  // the parameters that all methods share, and those of XL
-  float xs_lambda = 0.5f;
-  float xl_lambda = 0.1f;
+  SpecOptions options;
+  std::optional<float> xs_lambda;
+  std::optional<float> xl_lambda;
   Measurement measurement;
   std::vector<Row> show;
   std::string passage_texts;
   std::string query_texts;
 
-  [[nodiscard]] std::vector<Method> methods() const {
-    Method plain = method;
-    plain.fold.reset();
-    plain.condense.reset();
-    std::vector<Method> all{plain, plain, method, method, method};
-    all[1].name = "xs";
-    all[1].lambda = xs_lambda;
-    const char* gates[] = {"mean", "sum", "softmax"};
-    for (std::size_t i = 0; i < 3; ++i) {
-      all[2 + i].name = "xl";
-      all[2 + i].lambda = xl_lambda;
-      all[2 + i].gate = gates[i];
+  /// The plain model, the paper's two with both of its gates, and XL as it is by default; each with what was asked for.
+  [[nodiscard]] std::vector<RetrieverSpec> specs() const {
+    RetrieverSpec sum = RetrieverSpec::paper_xl();
+    sum.gate.kind = GateKind::sum;
+    std::vector<RetrieverSpec> all{
+        {.method = Method::erm}, RetrieverSpec::paper_xs(), RetrieverSpec::paper_xl(), sum, RetrieverSpec{}};
+    for (RetrieverSpec& each : all) {
+      each = options.over(each);
+      const std::optional<float>& lambda = each.method == Method::xs ? xs_lambda : xl_lambda;
+      if (each.method != Method::erm) each.lambda = lambda.value_or(each.lambda);
     }
     return all;
   }
@@ -72,7 +74,7 @@ struct CompareCommand {
     std::vector<Measured> measured;
     std::optional<AnyRetriever> before;
     std::optional<AnyRetriever> after;
-    for (const Method& each : methods()) {
+    for (const RetrieverSpec& each : specs()) {
       Outcome outcome = measurement.run(each, training, test);
       measured.push_back(std::move(outcome.measured));
       if (!before) before = outcome.retriever;
@@ -84,7 +86,7 @@ struct CompareCommand {
     for (const Row row : show) {
       text += fmt::format("\nquery: {}\n", queries.of(row));
       text += top_of(*before, "before (ERM)", test, row, passages);
-      text += top_of(*after, "after (" + measured.back().method.label() + ")", test, row, passages);
+      text += top_of(*after, "after (" + describe(measured.back().spec) + ")", test, row, passages);
     }
     measurement.output().result(text, json);
   }
@@ -104,31 +106,37 @@ struct CompareCommand {
 }  // namespace
 
 void add_compare_command(CLI::App& app) {
-  CLI::App& command =
-      *app.add_subcommand("compare", "Measure ERM, PEFA-XS and PEFA-XL with every gate on the same files");
+  CLI::App& command = *app.add_subcommand(
+      "compare", "Measure the plain model, the paper's PEFA-XS and PEFA-XL, and the default, on the same files");
   const auto compare = std::make_shared<CompareCommand>();
   compare->files.add_passages(command, Required::yes);
   compare->files.add_training(command, Required::yes);
   compare->files.add_test(command);
   compare->files.add_reading(command);
-  Method& method = compare->method;
-  method.neighbors = 16;
   command.add_option("--xs-lambda", compare->xs_lambda, "XS: weight of the plain model")
       ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+      ->group(groups::method);
   command.add_option("--xl-lambda", compare->xl_lambda, "XL: weight of the plain model")
       ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  add_adapter_options(command, method);
-  add_index_options(command, method);
+      ->group(groups::method);
+  compare->options.add_adapter(command);
+  compare->options.add_index(command);
+  for (CLI::Option* option : command.get_options()) {  // rows have defaults of their own
+    if (option->get_group() == groups::method || option->get_group() == groups::index) option->default_str("");
+  }
   compare->measurement.add_options(command);
   command
       .add_option("--show", compare->show,
                   "rows of test queries whose top 3 to print before and after; * marks relevant ones")
-      ->delimiter(',');
-  command.add_option("--passage-texts", compare->passage_texts, "a text a passage, one a line, for --show");
-  command.add_option("--query-texts", compare->query_texts, "a text a test query, one a line, for --show");
+      ->delimiter(',')
+      ->group(groups::output);
+  command.add_option("--passage-texts", compare->passage_texts, "a text a passage, one a line, for --show")
+      ->group(groups::output);
+  command.add_option("--query-texts", compare->query_texts, "a text a test query, one a line, for --show")
+      ->group(groups::output);
   command.footer(
+      "Rows: the plain model; the paper's XS; the paper's XL with the mean and with the sum gate; XL as pefa build\n"
+      "makes it. Options of method and index hold for every row that has such a thing.\n"
       "Example:\n  pefa compare --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --test-queries T.npy "
       "\\\n"
       "               --test-relevance Z.tsv --show 0,1,2");

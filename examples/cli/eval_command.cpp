@@ -21,17 +21,18 @@ struct EvalCommand {
   }
 
   [[nodiscard]] Measured from_files() const {
-    const Method method = source.method();
+    const RetrieverSpec spec = source.spec();
+    const SearchOptions search = arguments.options(spec, "the index");
     const DataFiles& files = source.files();
-    const TrainingData training = files.read_training(method.training());
+    const TrainingData training = source.read_training(spec);
     const TestData test = files.read_test(files.passage_side(training));
-    return measurement.run(method, training, test, arguments.options(method, "the index")).measured;
+    return measurement.run(spec, training, test, search).measured;
   }
 
   [[nodiscard]] Measured from_archive() const {
     const OpenArchive archive = source.open();
     const SearchOptions search =
-        source.with_overrides(arguments.options(archive.method, archive.reader.name()), archive);
+        source.with_overrides(arguments.options(archive.retriever.spec(), archive.name), archive);
     return measurement.run(archive, search, source.files().read_test(archive.passage_side()));
   }
 };
@@ -49,7 +50,7 @@ void add_eval_command(CLI::App& app) {
   command.footer(
       "Examples:\n"
       "  pefa eval --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --test-queries T.npy \\\n"
-      "            --test-relevance Z.tsv --method xl --lambda 0.1 --gate softmax --json result.json\n"
+      "            --test-relevance Z.tsv --method xl --lambda 0.2 --json result.json\n"
       "  pefa eval x.pefa --test-queries T.npy --test-relevance Z.tsv");
   command.callback([eval] { eval->run(); });
 }

@@ -12,10 +12,14 @@
 #include "data_files.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
+#include "option_groups.hpp"
 #include "output.hpp"
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/fold.hpp"
+#include "pefa/adapter/retriever_spec_json.hpp"
 #include "pefa/io/file/output_file.hpp"
 #include "pefa/io/vectors/vector_file.hpp"
+#include "spec_options.hpp"
+#include "tuned_file.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -24,10 +28,9 @@ struct ExportCommand {
   DataFiles files;
   std::filesystem::path out;
   std::string format;
-  float lambda = 0.5f;
-  std::string cold = "erm";
-  std::string norm = "unit";
+  SpecOptions options;
   std::filesystem::path tuned;
+  bool tuned_anyway = false;
   std::size_t threads = 0;
   Output output;
 
@@ -35,35 +38,36 @@ struct ExportCommand {
     const bool lines = format == "jsonl" || (format.empty() && out.extension() == ".jsonl");
     io::VectorFormat vectors = io::VectorFormat::npy;
     if (!lines) vectors = format.empty() ? io::vector_format_of(out) : io::parse_vector_format(format);
-    Method method{.name = "xs", .lambda = lambda, .cold = cold};
-    if (!tuned.empty()) method = read_tuned(tuned, method);
-    if (method.name != "xs") {
-      throw ValueError(tuned.string() + ": its pick is " + method.name + ", which is not one vector a passage");
+    const RetrieverSpec spec =
+        options.over(tuned.empty() ? RetrieverSpec{.method = Method::xs} : TunedFile(tuned).pick());
+    if (spec.method != Method::xs) {
+      throw ValueError(tuned.string() + ": its pick is " + name(spec.method) + ", which is not one vector a passage");
     }
     const TrainingData data = files.read_training(Training::used);
-    const EmbeddingStore<float> folded = fold(method, data);
+    if (!tuned.empty() && !tuned_anyway) TunedFile(tuned).require_data(data);
+    const EmbeddingStore<float> folded = fold(spec, data);
     if (lines) {
       write_lines(folded, data.passage_ids);
     } else {
       io::write_vectors(out, folded, vectors, interrupted);
     }
     output.summary(
-        fmt::format("{}: {} vectors of dim {}, lambda {}\n", out.string(), folded.size(), folded.dim(), method.lambda),
+        fmt::format("{}: {} vectors of dim {}, lambda {}\n", out.string(), folded.size(), folded.dim(), spec.lambda),
         {{"out", out.string()},
          {"format", lines ? "jsonl" : io::name(vectors)},
          {"rows", folded.size()},
          {"dim", folded.dim()},
-         {"lambda", to_json(method)["lambda"]},
-         {"cold", method.cold},
-         {"norm", norm},
+         {"lambda", to_json(spec)["lambda"]},
+         {"cold", name(spec.cold)},
+         {"norm", name(spec.norm)},
          {"judgements_skipped", data.judgements_skipped}});
   }
 
-  [[nodiscard]] EmbeddingStore<float> fold(const Method& method, const TrainingData& data) const {
+  [[nodiscard]] EmbeddingStore<float> fold(const RetrieverSpec& spec, const TrainingData& data) const {
     ProgressBar bar("folding queries", output.verbosity());
     const InterruptibleExecutor executor(threads);
-    return fold_queries<float>(data.passages, data.queries, data.relevance, method.lambda, cold_policy(method.cold),
-                               norm == "passage" ? PseudoNorm::passage : PseudoNorm::unit, {executor, bar.callback()});
+    return fold_queries<float>(data.passages, data.queries, data.relevance, spec.lambda, spec.cold, spec.norm,
+                               {executor, bar.callback()});
   }
 
   /// {"id": "p7", "vector": [...]} a line; nine digits bring every float32 back.
@@ -93,27 +97,22 @@ void add_export_xs_command(CLI::App& app) {
   exported->files.add_training(command, Required::yes);
   exported->files.add_reading(command);
   CLI::Option* tuned =
-      command.add_option("--tuned", exported->tuned, "take lambda and cold from what pefa tune wrote, if it picked xs");
-  command.add_option("--lambda", exported->lambda, "weight of the plain model, 0 to 1")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str()
-      ->excludes(tuned);
-  command.add_option("--cold", exported->cold, "passages without training queries: paper, erm or borrowed")
-      ->check(CLI::IsMember({"paper", "erm", "borrowed"}))
-      ->capture_default_str()
-      ->excludes(tuned);
-  command.add_option("--norm", exported->norm, "length of the training side: unit, or that of the passage")
-      ->check(CLI::IsMember({"unit", "passage"}))
-      ->capture_default_str();
-  command.add_option("--out", exported->out, "the file to write")->required();
-  command.add_option("--format", exported->format,
-                     std::string("its format, where its extension does not tell: jsonl, ") + vector_formats_help);
+      command.add_option("--tuned", exported->tuned, "take lambda and cold from what pefa tune wrote, if it picked xs")
+          ->group(groups::method);
+  add_tuned_anyway_option(command, exported->tuned_anyway);
+  exported->options.add_folding(command);
+  for (const char* name : {"--lambda", "--cold"}) command.get_option(name)->excludes(tuned);
+  command.add_option("--out", exported->out, "the file to write")->required()->group(groups::output);
+  command
+      .add_option("--format", exported->format,
+                  std::string("its format, where its extension does not tell: jsonl, ") + vector_formats_help)
+      ->group(groups::output);
   add_threads_option(command, exported->threads);
   exported->output.add_options(command);
   command.footer(
       "Load the vectors as they are, without normalising them, and search by inner product.\n"
       "Example:\n"
-      "  pefa export-xs --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --lambda 0.5 --out xs.fbin");
+      "  pefa export-xs --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --out xs.fbin");
   command.callback([exported] { exported->run(); });
 }
 

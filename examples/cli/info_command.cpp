@@ -14,6 +14,7 @@
 #include "data_files.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
+#include "pefa/adapter/archive_contents.hpp"
 #include "pefa/io/archive/reader.hpp"
 
 namespace pefa::cli {
@@ -35,14 +36,6 @@ std::string to_text(const io::ArchiveMetadata::Value& value) {
   return std::visit([](const auto& held) { return fmt::format("{}", held); }, value);
 }
 
-/// The C++ type of a scalar that archives name.
-std::string cpp_scalar(const std::string& name) {
-  if (name == "float16") return "Eigen::half";
-  if (name == "bfloat16") return "Eigen::bfloat16";
-  if (name == "int8") return "std::int8_t";
-  return name == "float64" ? "double" : "float";
-}
-
 /// The value of a key as text, or nothing.
 std::string value_of(const io::ArchiveMetadata& metadata, const std::string& key) {
   for (const auto& [name, value] : metadata.values()) {
@@ -62,31 +55,9 @@ std::string list_values(const io::ArchiveMetadata& metadata, const std::string& 
   return list;
 }
 
-/// The C++ type of an index. @param prefix  "passages."
-std::string cpp_index(const io::ArchiveMetadata& metadata, const std::string& prefix) {
-  const std::string index = value_of(metadata, prefix + "index");
-  const std::string scalar = cpp_scalar(value_of(metadata, prefix + "scalar"));
-  if (index == "hnsw") return "pefa::HnswIndex";
-  const std::string arguments = scalar == "float" ? "<>" : "<" + scalar + ">";
-  if (index == "flat") return "pefa::FlatIndex" + arguments;
-  return index == "quantized_hnsw" ? "pefa::QuantizedHnswIndex" + arguments : index;
-}
-
-/// The C++ type that opens an archive.
-std::string cpp_type(const io::ArchiveMetadata& metadata) {
-  const std::string kind = value_of(metadata, "retriever");
-  const std::string scalar = cpp_scalar(value_of(metadata, "passages.scalar"));
-  const std::string index = cpp_index(metadata, "passages.");
-  if (kind == "xl") {
-    const std::string gate = value_of(metadata, "gate");
-    return "pefa::PefaXl<" + scalar + ", " + index + ", " + cpp_index(metadata, "queries.") + ", pefa::" +
-           (gate == "softmax" ? "SoftmaxGate"
-            : gate == "sum"   ? "SumGate"
-                              : "MeanGate") +
-           ">";
-  }
-  const char* name = kind == "xs" ? "PefaXs" : kind == "xs_multi" ? "PefaXsMulti" : "ErmRetriever";
-  return std::string("pefa::") + name + "<" + scalar + ", " + index + ">";
+/// The C++ type that opens an archive, or nothing.
+std::string cpp_type(const io::ArchiveReader& archive) {
+  return archive.metadata().find_text("retriever") ? pefa::detail::cpp_type_of(archive) : std::string();
 }
 
 Json to_json(const io::ArchiveReader& archive) {
@@ -95,7 +66,8 @@ Json to_json(const io::ArchiveReader& archive) {
   json["bytes"] = archive.byte_size();
   json["format_version"] = archive.format_version();
   json["written_by"] = archive.library_version();
-  json["cpp_type"] = archive.metadata().find_text("retriever") ? Json(cpp_type(archive.metadata())) : Json(nullptr);
+  const std::string type = cpp_type(archive);
+  json["cpp_type"] = type.empty() ? Json(nullptr) : Json(type);
   json["metadata"] = Json::object();
   for (const auto& [key, value] : archive.metadata().values()) {
     json["metadata"][key] = std::visit([](const auto& held) { return Json(held); }, value);
@@ -137,7 +109,7 @@ std::string to_summary(const io::ArchiveReader& archive) {
   line("bytes", fmt::format("{} ({:.1f} MiB)", archive.byte_size(),
                             static_cast<double>(archive.byte_size()) / (1024.0 * 1024.0)));
   line("written by", fmt::format("pefa {}, format version {}", archive.library_version(), archive.format_version()));
-  if (!kind.empty()) line("C++ type", cpp_type(metadata));
+  if (!kind.empty()) line("C++ type", cpp_type(archive));
   return text;
 }
 

@@ -3,16 +3,27 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <utility>
 
 #include "interrupt.hpp"
-#include "pefa/adapter/condense.hpp"
+#include "option_groups.hpp"
 
 namespace pefa::cli {
 namespace {
 
 constexpr std::size_t metric_depth = 10;  // of nDCG and MRR
+
+/// Bytes of the rows that what was built reads in place.
+std::size_t borrowed_bytes(const RetrieverSpec& built, const TrainingData& data) {
+  const auto borrows = [](const IndexSpec& index) { return index.kind != IndexKind::hnsw; };
+  const bool is_xl = built.method == Method::xl;
+  std::size_t bytes = 0;
+  if ((built.method == Method::erm || (is_xl && !built.is_folded())) && borrows(built.index)) {
+    bytes += data.passages.memory_bytes();
+  }
+  if (is_xl && !built.is_condensed() && borrows(built.query_index)) bytes += data.queries.memory_bytes();
+  return bytes;
+}
 
 }  // namespace
 
@@ -21,28 +32,27 @@ void add_threads_option(CLI::App& command, std::size_t& threads) {
       ->check(CLI::PositiveNumber);
 }
 
-Built build_with_progress(const Method& method, const TrainingData& data, std::size_t threads, Verbosity verbosity) {
+Built build_with_progress(const RetrieverSpec& spec, const TrainingData& data, std::size_t threads,
+                          Verbosity verbosity) {
   const InterruptibleExecutor executor(threads);
   const auto start = std::chrono::steady_clock::now();
-  std::shared_ptr<const CondensedQueries> condensed;
-  if (method.condense) {
-    ProgressBar bar("condensing queries", verbosity);
-    condensed = std::make_shared<CondensedQueries>(condense_queries(
-        data.queries.view(), data.relevance, {.min_cosine = *method.condense}, {executor, bar.callback()}));
-  }
-  const TrainingView training{data.passages.view(), condensed ? condensed->queries.view() : data.queries.view(),
-                              condensed ? condensed->relevance : data.relevance};
-  ProgressBar bar("building " + method.label(), verbosity);
-  AnyRetriever retriever = build(method, training, {executor, bar.callback()});
-  retriever.keep(std::move(condensed));
-  return {std::move(retriever), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
+  ProgressBar bar(std::string("building ") + name(spec.method), verbosity);
+  AnyRetriever retriever =
+      build(spec, data.passages, data.queries, data.relevance, {executor, bar.callback()}, Rows::borrow);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::size_t bytes = retriever.memory_bytes() + borrowed_bytes(retriever.spec(), data);
+  return {std::move(retriever), seconds, bytes};
 }
 
 void Measurement::add_options(CLI::App& command) {
-  command.add_option("--top-k", top_k_, "passages a query asks for")->check(CLI::PositiveNumber)->capture_default_str();
+  command.add_option("--top-k", top_k_, "passages a query asks for")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(groups::search);
   command.add_option("--recall-at", recall_at_, "cut-offs of Recall (default: 1,10,100 up to --top-k)")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->group(groups::measurement);
   add_threads_option(command, threads_);
   output_.add_options(command);
 }
@@ -62,9 +72,9 @@ std::vector<std::size_t> Measurement::recall_cutoffs() const {
   return cutoffs;
 }
 
-EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const Method& method, const SearchOptions& search,
+EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const SearchOptions& search,
                                        const TestData& test) const {
-  ProgressBar bar("evaluating " + method.label(), output_.verbosity());
+  ProgressBar bar(std::string("evaluating ") + name(retriever.spec().method), output_.verbosity());
   const std::size_t depth = std::min(metric_depth, top_k_);
   return pefa::evaluate(retriever, test.queries.view(), test.truth,
                         {.recall_at = recall_cutoffs(),
@@ -76,22 +86,18 @@ EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const Meth
                          .progress = bar.callback()});
 }
 
-Outcome Measurement::run(const Method& method, const TrainingData& training, const TestData& test,
+Outcome Measurement::run(const RetrieverSpec& spec, const TrainingData& training, const TestData& test,
                          const SearchOptions& search) const {
   (void)recall_cutoffs();  // refused before anything is built
-  Built built = build_with_progress(method, training, threads_, output_.verbosity());
-  Measured measured{method, evaluate(built.retriever, method, search, test), built.seconds,
-                    built.retriever.memory_bytes(), training.judgements_skipped + test.judgements_skipped};
+  Built built = build_with_progress(spec, training, threads_, output_.verbosity());
+  Measured measured{with_arguments(built.retriever.spec(), search), evaluate(built.retriever, search, test),
+                    built.seconds, built.index_bytes, training.judgements_skipped + test.judgements_skipped};
   return {std::move(measured), std::move(built.retriever)};
 }
 
 Measured Measurement::run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const {
-  Method method = archive.method;
-  if (search.lambda) method.lambda = *search.lambda;
-  if (search.neighbors != 0) method.neighbors = search.neighbors;
-  if (search.ef != 0) method.ef_search = search.ef;
-  return {method, evaluate(archive.retriever, method, search, test), std::nullopt, archive.index_bytes(),
-          test.judgements_skipped};
+  return {with_arguments(archive.retriever.spec(), search), evaluate(archive.retriever, search, test), std::nullopt,
+          archive.index_bytes(), test.judgements_skipped};
 }
 
 }  // namespace pefa::cli

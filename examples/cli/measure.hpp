@@ -1,13 +1,15 @@
-// Building and evaluating one method, with progress: what `eval` does once and `compare` does for every method.
+// Building and evaluating one retriever, with progress: what `eval` does once and `compare` for every row.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
-#include "any_retriever.hpp"
+#include "data_files.hpp"
 #include "output.hpp"
+#include "pefa/adapter/any_retriever.hpp"
 #include "report.hpp"
+#include "source.hpp"
 
 namespace CLI {
 class App;
@@ -25,23 +27,24 @@ struct Outcome {
 struct Built {
   AnyRetriever retriever;
   double seconds = 0.0;
+  std::size_t index_bytes = 0;  ///< of all that a search reads, the rows of `data` among it
 };
 
-/// Builds with a progress bar; a signal stops it. @throws Cancelled
-[[nodiscard]] Built build_with_progress(const Method& method, const TrainingData& data, std::size_t threads,
+/// Builds with a progress bar; a signal stops it. What is built may read the rows of `data` in place. @throws Cancelled
+[[nodiscard]] Built build_with_progress(const RetrieverSpec& spec, const TrainingData& data, std::size_t threads,
                                         Verbosity verbosity);
 
 /// Adds --threads.
 void add_threads_option(CLI::App& command, std::size_t& threads);
 
-/// How to measure, whatever the method.
+/// How to measure, whatever is measured.
 class Measurement {
  public:
   /// Adds --top-k, --recall-at, --threads, --quiet and --json.
   void add_options(CLI::App& command);
 
   /// @throws pefa::ValueError  a cut-off past --top-k
-  [[nodiscard]] Outcome run(const Method& method, const TrainingData& training, const TestData& test,
+  [[nodiscard]] Outcome run(const RetrieverSpec& spec, const TrainingData& training, const TestData& test,
                             const SearchOptions& search = {}) const;
   [[nodiscard]] Measured run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const;
 
@@ -49,8 +52,8 @@ class Measurement {
 
  private:
   [[nodiscard]] std::vector<std::size_t> recall_cutoffs() const;
-  [[nodiscard]] EvaluationReport evaluate(const AnyRetriever& retriever, const Method& method,
-                                          const SearchOptions& search, const TestData& test) const;
+  [[nodiscard]] EvaluationReport evaluate(const AnyRetriever& retriever, const SearchOptions& search,
+                                          const TestData& test) const;
 
   std::size_t top_k_ = 100;
   std::vector<std::size_t> recall_at_;

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "output.hpp"
+#include "pefa/adapter/retriever_spec_json.hpp"
+#include "pefa/adapter/spec_text.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -37,8 +39,8 @@ Json intervals(const std::map<std::size_t, Estimate>& estimates) {
 }  // namespace
 
 std::string to_table(const std::vector<Measured>& measured) {
-  std::size_t width = 16;
-  for (const Measured& one : measured) width = std::max(width, one.method.label().size() + 1);
+  std::size_t width = 0;
+  for (const Measured& one : measured) width = std::max(width, describe(one.spec).size());
   std::string heads = fmt::format("{:<{}}", "method", width);
   for (const auto& [name, member] : metrics()) {
     for (const auto& entry : measured.front().report.*member) {
@@ -49,7 +51,7 @@ std::string to_table(const std::vector<Measured>& measured) {
 
   std::string rows;
   for (const Measured& one : measured) {
-    rows += fmt::format("{:<{}}", one.method.label(), width);
+    rows += fmt::format("{:<{}}", describe(one.spec), width);
     for (const auto& [name, member] : metrics()) {
       for (const auto& entry : one.report.*member) {
         const Estimate& estimate = entry.second;
@@ -70,7 +72,7 @@ std::string to_table(const std::vector<Measured>& measured) {
 
 Json to_json(const Measured& measured) {
   const EvaluationReport& report = measured.report;
-  Json json = to_json(measured.method);
+  Json json = to_json(measured.spec);
   json["recall"] = means(report.recall);
   json["recall_interval"] = intervals(report.recall);
   json["ndcg"] = means(report.ndcg);

@@ -7,21 +7,21 @@
 #include <string>
 #include <vector>
 
-#include "method.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/eval/evaluate.hpp"
 
 namespace pefa::cli {
 
-/// One method evaluated.
+/// One retriever evaluated.
 struct Measured {
-  Method method;
+  RetrieverSpec spec;  ///< as it was built, with the arguments of the searches
   EvaluationReport report;
   std::optional<double> build_seconds;  ///< none where an archive was opened
   std::size_t index_bytes = 0;
   std::size_t judgements_skipped = 0;  ///< of the training and the test files
 };
 
-/// A row a method, with 95 % intervals beside the metrics.
+/// A row each, with 95 % intervals beside the metrics.
 [[nodiscard]] std::string to_table(const std::vector<Measured>& measured);
 
 /// The documented keys of `pefa eval --json`.

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "any_retriever.hpp"
 #include "commands.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
@@ -42,7 +41,8 @@ struct SearchCommand {
   void run() const {
     const std::string to = format.empty() ? format_of(out) : format;
     const OpenArchive opened = open_archive(archive);
-    const SearchOptions options = arguments.options(opened.method, opened.reader.name());
+    const SearchOptions options = arguments.options(opened.retriever.spec(), opened.name);
+    warn_of_neighbors(options.neighbors, opened.training_queries);
     const EmbeddingStore<float> asked = reading.queries(queries, opened.passage_side());
     std::optional<io::ExternalIds> ids;
     if (!query_ids.empty()) ids = read_ids_file(query_ids);
@@ -53,8 +53,8 @@ struct SearchCommand {
     const auto start = std::chrono::steady_clock::now();
     const Results results = search(opened.retriever, asked, options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const bool has_ids = opened.passage_ids.has_value() && !row_numbers;
-    write(results, to, ids ? io::RowIds(*ids) : io::RowIds(), has_ids ? io::RowIds(*opened.passage_ids) : io::RowIds());
+    const io::ExternalIds* passage_ids = row_numbers ? nullptr : opened.retriever.ids();
+    write(results, to, ids ? io::RowIds(*ids) : io::RowIds(), passage_ids ? io::RowIds(*passage_ids) : io::RowIds());
 
     const std::size_t n_passages = opened.retriever.passage_count();
     const std::size_t written = std::min(top_k, n_passages);

@@ -3,7 +3,20 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "interrupt.hpp"
+#include "pefa/io/archive/metadata.hpp"
+#include "pefa/io/archive/reader.hpp"
+
 namespace pefa::cli {
+
+OpenArchive open_archive(const std::filesystem::path& path) {
+  require_file(path);
+  const EndAtOnce opening;
+  const io::ArchiveReader reader = io::ArchiveReader::open(path);
+  const auto training_queries = reader.metadata().find_integer("training_queries");
+  return {reader.name(), pefa::open(reader), static_cast<std::size_t>(reader.byte_size()),
+          static_cast<std::size_t>(training_queries.value_or(0))};
+}
 
 void Source::add_options(CLI::App& command) {
   const CLI::Option* archive =
@@ -32,14 +45,17 @@ OpenArchive Source::open() const {
 }
 
 SearchOptions Source::with_overrides(SearchOptions options, const OpenArchive& archive) const {
+  const RetrieverSpec& spec = archive.retriever.spec();
   for (const CLI::Option* option : {lambda_, neighbors_}) {
-    if (option->count() > 0 && archive.method.name != "xl") {
-      throw ValueError(option->get_name() + " is for xl, but " + archive.reader.name() + " holds " +
-                       archive.method.name + " over " + archive.method.index);
+    if (option->count() > 0 && spec.method != Method::xl) {
+      throw ValueError(option->get_name() + " is for xl, but " + archive.name + " holds " + kind_of(spec));
     }
   }
   if (lambda_->count() > 0) options.lambda = lambda_->as<float>();
-  if (neighbors_->count() > 0) options.neighbors = neighbors_->as<std::size_t>();
+  if (neighbors_->count() > 0) {
+    options.neighbors = neighbors_->as<std::size_t>();
+    warn_of_neighbors(options.neighbors, archive.training_queries);
+  }
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdio>
 #include <map>
@@ -16,32 +17,21 @@
 #include "commands.hpp"
 #include "data_files.hpp"
 #include "interrupt.hpp"
-#include "json_values.hpp"
 #include "measure.hpp"
+#include "option_groups.hpp"
 #include "output.hpp"
+#include "pefa/adapter/retriever_spec_json.hpp"
 #include "pefa/eval/tune.hpp"
+#include "tuned_file.hpp"
 
 namespace pefa::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// What another command needs to build the setting; null where a method does not have it.
+/// A spec, and how it did.
 Json to_json(const TuneEntry& entry) {
-  const bool is_xl = entry.method == TuneMethod::xl;
-  const bool is_multi = entry.method == TuneMethod::xs_multi;
-  const bool has_fold = is_xl && entry.fold < 1.0f;
-  const bool has_cold = entry.method == TuneMethod::xs || is_multi || has_fold;
-  Json json;
-  json["method"] = name(entry.method);
-  json["lambda"] = decimal(entry.lambda);
-  json["cold"] = when(has_cold, name(entry.cold));
-  json["max_centroids"] = when(is_multi, entry.max_centroids);
-  json["neighbors"] = when(is_xl, entry.neighbors);
-  json["gate"] = when(is_xl, name(entry.gate.kind));
-  json["temperature"] = when(is_xl && entry.gate.kind == GateKind::softmax, entry.gate.temperature);
-  json["condense"] = when(is_xl && entry.condense > 0.0f, entry.condense);
-  json["fold"] = when(has_fold, entry.fold);
+  Json json = to_json(entry.spec);
   json["bytes"] = entry.bytes;
   json["score"] = entry.score;
   json["standard_error"] = entry.standard_error;
@@ -56,7 +46,7 @@ Json to_json(const TuneReport& report) {
   json["seconds"] = report.seconds;
   json["erm"] = to_json(report.erm());
   json["best"] = to_json(report.best);
-  json["pick"] = to_json(report.pick);
+  json["pick"] = to_json(report.chosen);
   json["gain"] = {{"mean", report.gain.mean}, {"low", report.gain.low}, {"high", report.gain.high}};
   json["p_value"] = report.p_value;
   json["grid"] = Json::array();
@@ -66,19 +56,19 @@ Json to_json(const TuneReport& report) {
 }
 
 /// What is the same but for λ and k: a line of the short table shows the best of them.
-std::string family(const TuneEntry& entry) {
-  switch (entry.method) {
-    case TuneMethod::erm: return "ERM";
-    case TuneMethod::xs:
-      if (entry.cold == ColdPassage::erm) return "PEFA-XS";
-      return entry.cold == ColdPassage::paper ? "PEFA-XS, cold as in the paper" : "PEFA-XS, cold borrow";
-    case TuneMethod::xs_multi: return fmt::format("PEFA-XS multi({})", entry.max_centroids);
-    case TuneMethod::xl: break;
+std::string family(const RetrieverSpec& spec) {
+  switch (spec.method) {
+    case Method::erm: return "ERM";
+    case Method::xs:
+      if (spec.cold == ColdPassage::erm) return "PEFA-XS";
+      return spec.cold == ColdPassage::paper ? "PEFA-XS, cold as in the paper" : "PEFA-XS, cold borrow";
+    case Method::xs_multi: return fmt::format("PEFA-XS multi({})", spec.max_centroids);
+    case Method::xl: break;
   }
-  const std::string over = entry.fold < 1.0f ? fmt::format(" over XS({})", entry.fold) : "";
-  const std::string merged = entry.condense > 0.0f ? fmt::format(", merged at {}", entry.condense) : "";
-  std::string gate = name(entry.gate.kind);
-  if (entry.gate.kind == GateKind::softmax) gate += fmt::format("({})", entry.gate.temperature);
+  const std::string over = spec.is_folded() ? fmt::format(" over XS({})", spec.fold) : "";
+  const std::string merged = spec.is_condensed() ? fmt::format(", merged at {}", spec.condense) : "";
+  std::string gate = name(spec.gate.kind);
+  if (spec.gate.kind == GateKind::softmax) gate += fmt::format("({})", spec.gate.temperature);
   return "PEFA-XL" + over + " " + gate + merged;
 }
 
@@ -88,18 +78,17 @@ std::string row(const std::string& method, const std::string& lambda, const std:
 }
 
 std::string line(const TuneEntry& entry, const TuneReport& report) {
-  const std::string mark = describe(entry) == describe(report.pick)   ? "  <- pick"
-                           : describe(entry) == describe(report.best) ? "  <- best"
-                                                                      : "";
-  return row(family(entry), entry.method == TuneMethod::erm ? "-" : fmt::format("{:.2g}", entry.lambda),
-             entry.method == TuneMethod::xl ? std::to_string(entry.neighbors) : "-",
-             fmt::format("{:.2f}", 100 * entry.score), fmt::format("{:.2f}", 100 * entry.standard_error),
+  const RetrieverSpec& spec = entry.spec;
+  const std::string mark = spec == report.pick ? "  <- pick" : spec == report.best.spec ? "  <- best" : "";
+  return row(family(spec), spec.method == Method::erm ? "-" : fmt::format("{:.2g}", spec.lambda),
+             spec.method == Method::xl ? std::to_string(spec.neighbors) : "-", fmt::format("{:.2f}", 100 * entry.score),
+             fmt::format("{:.2f}", 100 * entry.standard_error),
              fmt::format("{:.3g}", static_cast<double>(entry.bytes) / 1e6)) +
          mark + "\n";
 }
 
 std::string sureness(const TuneReport& report) {
-  if (report.pick.method == TuneMethod::erm) return "No adapter is better than noise on these data.\n";
+  if (report.pick.method == Method::erm) return "No adapter is better than noise on these data.\n";
   const std::string gain =
       fmt::format("{:+.2f} points over the ERM, 95 % interval {:+.2f} to {:+.2f}, p = {:.4f}", 100 * report.gain.mean,
                   100 * report.gain.low, 100 * report.gain.high, report.p_value);
@@ -114,7 +103,7 @@ std::string to_table(const TuneReport& report, bool whole_grid) {
   std::vector<const TuneEntry*> shown;
   std::map<std::string, std::size_t> place;
   for (const TuneEntry& entry : report.grid) {
-    const auto [found, is_new] = place.emplace(family(entry), shown.size());
+    const auto [found, is_new] = place.emplace(family(entry.spec), shown.size());
     if (whole_grid || is_new) {
       shown.push_back(&entry);
     } else if (entry.score > shown[found->second]->score) {
@@ -123,7 +112,7 @@ std::string to_table(const TuneReport& report, bool whole_grid) {
   }
   if (!whole_grid) {  // the pick is the best of its method, but perhaps not the first of its family
     for (const TuneEntry*& entry : shown) {
-      if (family(*entry) == family(report.pick)) entry = &report.pick;
+      if (family(entry->spec) == family(report.pick)) entry = &report.chosen;
     }
   }
   const std::string metric = fmt::format("{}@{}", name(report.metric), report.at);
@@ -132,6 +121,47 @@ std::string to_table(const TuneReport& report, bool whole_grid) {
   text += fmt::format("{} settings on {} held-out training queries in {} folds, {:.1f} s\n\n", report.grid.size(),
                       report.queries, report.folds, report.seconds);
   return text + "pick: " + describe(report.pick) + "\n" + sureness(report);
+}
+
+/// An argument as a shell reads it.
+std::string quoted(const std::string& argument) {
+  const auto is_plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_-./:=,+@%").find(c) != std::string::npos;
+  };
+  if (!argument.empty() && std::all_of(argument.begin(), argument.end(), is_plain)) return argument;
+  std::string text = "'";
+  for (const char c : argument) text += c == '\'' ? "'\\''" : std::string(1, c);
+  return text + "'";
+}
+
+/// The options of a group as they were given.
+std::string given_options(const CLI::App& command, const char* group) {
+  std::string text;
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->count() == 0 || option->get_group() != group) continue;
+    text += " " + option->get_name();
+    if (option->get_items_expected_max() == 0) continue;  // a flag
+    for (const std::string& value : option->results()) text += " " + quoted(value);
+  }
+  return text;
+}
+
+/// The options of pefa build that make a spec: their names are its keys. What is as it is by default is left out, but
+/// for what was tuned.
+std::string options_of(const RetrieverSpec& spec) {
+  const Json json = to_json(spec);
+  const Json defaults = to_json(RetrieverSpec{.method = spec.method});
+  std::string text = std::string(" --method ") + name(spec.method);
+  for (const auto& [key, value] : json.items()) {
+    if (key == "method" || value.is_null()) continue;
+    const bool is_tuned = key == "lambda" || key == "neighbors" || key == "gate" || key == "temperature";
+    if (!is_tuned && value == defaults.at(key)) continue;
+    std::string option = key;
+    std::replace(option.begin(), option.end(), '_', '-');
+    text += " --" + option + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return text;
 }
 
 /// "recall@10". @throws CLI::ValidationError  it is no metric
@@ -176,6 +206,7 @@ void choose_methods(const std::vector<std::string>& methods, TuneOptions& option
 }
 
 struct TuneCommand {
+  const CLI::App* command = nullptr;
   DataFiles files;
   TuneOptions options;
   std::string metric = "recall@10";
@@ -199,8 +230,11 @@ struct TuneCommand {
       return tune<float>(data.passages, data.queries, data.relevance, asked);
     }();
     Json json = to_json(report);
+    json["data"] = identity_of(data);
     json["judgements_skipped"] = data.judgements_skipped;
-    output.result(to_table(report, whole_grid), json);
+    const std::string build = fmt::format("\npefa build{} \\\n          {} --out x.pefa\n",
+                                          given_options(*command, groups::data), options_of(report.pick));
+    output.result(to_table(report, whole_grid) + build, json);
   }
 };
 
@@ -209,41 +243,54 @@ struct TuneCommand {
 void add_tune_command(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("tune", "Find the best method, lambda, k and gate on the training data");
   const auto tuned = std::make_shared<TuneCommand>();
+  tuned->command = &command;
   TuneOptions& options = tuned->options;
   tuned->files.add_passages(command, Required::yes);
   tuned->files.add_training(command, Required::yes);
   tuned->files.add_reading(command);
-  command.add_option("--metric", tuned->metric, "what to maximise: recall@K, ndcg@K or mrr@K")->capture_default_str();
+  command.add_option("--metric", tuned->metric, "what to maximise: recall@K, ndcg@K or mrr@K")
+      ->capture_default_str()
+      ->group(groups::measurement);
   command
       .add_option("--methods", tuned->methods,
                   "what to try beside the plain model: xs, xs-multi, xl, xl-condensed (near training queries merged), "
                   "xl-fold (XL over XS), or all")
       ->delimiter(',')
       ->check(CLI::IsMember({xs, xs_multi, xl, xl_condensed, xl_fold, all_methods}))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::method);
   command.add_option("--lambdas", options.lambdas, "all methods: the lambdas to try (default: 0, 0.1, ... 1)")
       ->delimiter(',')
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(groups::method);
   command.add_option("--neighbors", options.neighbors, "XL: the k to try (default: 8,16,32,64)")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->group(groups::method);
   command.add_option("--folds", options.validation.folds, "parts that are held out in turn; 1: one held-out part")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::measurement);
   command.add_option("--holdout", options.validation.holdout, "with --folds 1: the share that is held out")
       ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::measurement);
   command.add_option("--max-queries", options.validation.max_queries, "how many queries are scored at most")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(groups::measurement);
   command
       .add_option("--duplicates", tuned->duplicates,
                   "training queries with the same vector: held out together (future queries are new) or apart "
                   "(future queries repeat past ones)")
       ->check(CLI::IsMember({"together", "apart"}))
-      ->capture_default_str();
-  command.add_option("--seed", options.validation.seed, "of the split")->capture_default_str();
-  command.add_flag("--all", tuned->whole_grid, "print the whole grid, not the best of each method and gate");
+      ->capture_default_str()
+      ->group(groups::measurement);
+  command.add_option("--seed", options.validation.seed, "of the split")
+      ->capture_default_str()
+      ->group(groups::measurement);
+  command.add_flag("--all", tuned->whole_grid, "print the whole grid, not the best of each method and gate")
+      ->group(groups::output);
   add_threads_option(command, tuned->threads);
   tuned->output.add_options(command);
   command.footer(

@@ -1,0 +1,246 @@
+#include "spec_options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <type_traits>
+#include <utility>
+
+#include "option_groups.hpp"
+#include "pefa/core/enum_names.hpp"
+#include "tuned_file.hpp"
+
+namespace pefa::cli {
+namespace {
+
+std::string fits_all(const RetrieverSpec& /*spec*/) {
+  return {};
+}
+
+std::string for_method(bool fits, const char* methods, const RetrieverSpec& spec) {
+  return fits ? std::string() : std::string("is for --method ") + methods + ", not " + name(spec.method);
+}
+
+std::string for_adapters(const RetrieverSpec& spec) {
+  return for_method(spec.method != Method::erm, "xs, xs-multi or xl", spec);
+}
+
+std::string for_xl(const RetrieverSpec& spec) {
+  return for_method(spec.method == Method::xl, "xl", spec);
+}
+
+std::string for_multi(const RetrieverSpec& spec) {
+  return for_method(spec.method == Method::xs_multi, "xs-multi", spec);
+}
+
+std::string for_pseudo(const RetrieverSpec& spec) {
+  if (spec.method == Method::xl && !spec.is_folded()) return "is for --method xs, xs-multi or xl with --fold, not xl";
+  return for_method(spec.method != Method::erm, "xs, xs-multi or xl with --fold", spec);
+}
+
+std::string for_softmax(const RetrieverSpec& spec) {
+  if (spec.method != Method::xl || spec.gate.kind == GateKind::softmax) return for_xl(spec);
+  return std::string("is for --gate softmax, not ") + name(spec.gate.kind);
+}
+
+std::string for_graphs(const RetrieverSpec& spec) {
+  return spec.index.kind == IndexKind::flat ? "is for --index hnsw or quantized, not flat" : "";
+}
+
+/// The names that an option takes: all but an index of the host's own, which no command line can name.
+template <NamedEnum E>
+std::vector<std::string> choices() {
+  std::vector<std::string> names(enum_names<E>.begin(), enum_names<E>.end());
+  if constexpr (std::is_same_v<E, IndexKind>) names.pop_back();
+  return names;
+}
+static_assert(std::string_view(enum_names<IndexKind>.back()) == "custom");
+
+template <class T>
+CLI::Option* add_value(CLI::App& command, const char* option, const char* help, T& value) {
+  if constexpr (NamedEnum<T>) {
+    const auto set = [&value](const std::string& text) { value = *parse_enum<T>(text); };
+    return command.add_option_function<std::string>(option, set, help)
+        ->check(CLI::IsMember(choices<T>()))
+        ->default_str(pefa::name(value));
+  } else {
+    return command.add_option(option, value, help)->capture_default_str();
+  }
+}
+
+const auto share = CLI::Range(0.0, 1.0);
+
+}  // namespace
+
+template <class Get, class... Also>
+CLI::Option* SpecOptions::add(CLI::App& command, const char* option, const char* help, Misfit misfit, Get get,
+                              Also... also) {
+  CLI::Option* added = add_value(command, option, help, get(given_))->group(groups::method);
+  const auto set = [this, get, also...](RetrieverSpec& spec) {
+    get(spec) = get(given_);
+    ((also(spec) = get(given_)), ...);
+  };
+  fields_.push_back({added, set, misfit});
+  return added;
+}
+
+void SpecOptions::add_method(CLI::App& command) {
+  add(
+      command, "--method", "the retriever", fits_all, [](auto& spec) -> auto& { return spec.method; });
+  add_lambda(command);
+  add(
+      command, "--gate", "XL: weights of the training queries", for_xl,
+      [](auto& spec) -> auto& { return spec.gate.kind; });
+}
+
+void SpecOptions::add_adapter(CLI::App& command) {
+  add(
+      command, "--neighbors", "XL: training queries looked up, k", for_xl,
+      [](auto& spec) -> auto& { return spec.neighbors; })
+      ->check(CLI::PositiveNumber);
+  add(
+      command, "--temperature", "XL softmax: its temperature", for_softmax,
+      [](auto& spec) -> auto& { return spec.gate.temperature; })
+      ->check(CLI::PositiveNumber);
+  add(
+      command, "--similarity", "XL: of training queries", for_xl, [](auto& spec) -> auto& { return spec.similarity; });
+  add(
+      command, "--knn-scale", "XL: votes are multiplied by this; for vectors not of length 1", for_xl,
+      [](auto& spec) -> auto& { return spec.knn_scale; })
+      ->check(CLI::PositiveNumber);
+  add(
+      command, "--passage-candidates", "XL: passages the plain model offers at least (0: what leaves none out)", for_xl,
+      [](auto& spec) -> auto& { return spec.passage_candidates; });
+  add(
+      command, "--missing-erm-score", "XL: plain score of passages that only training queries found", for_xl,
+      [](auto& spec) -> auto& { return spec.missing_erm_score; });
+  add(
+      command, "--fold", "XL: index PEFA-XS vectors of this lambda in place of the passages (1: do not)", for_xl,
+      [](auto& spec) -> auto& { return spec.fold; })
+      ->check(share);
+  add(
+      command, "--condense",
+      "XL: first merge training queries of the same passages whose cosine is at least this (0: do not)", for_xl,
+      [](auto& spec) -> auto& { return spec.condense; })
+      ->check(share);
+  add_cold(command);
+}
+
+void SpecOptions::add_folding(CLI::App& command) {
+  add_lambda(command);
+  add_cold(command);
+}
+
+void SpecOptions::add_lambda(CLI::App& command) {
+  add(
+      command, "--lambda", "weight of the plain model, 0 to 1", for_adapters,
+      [](auto& spec) -> auto& { return spec.lambda; })
+      ->check(share);
+}
+
+void SpecOptions::add_cold(CLI::App& command) {
+  add(
+      command, "--cold", "XS and --fold: passages without training queries", for_pseudo,
+      [](auto& spec) -> auto& { return spec.cold; });
+  add(
+      command, "--norm", "XS and --fold: length of the training side: 1, or that of the passage", for_pseudo,
+      [](auto& spec) -> auto& { return spec.norm; });
+}
+
+void SpecOptions::add_multi(CLI::App& command) {
+  add(
+      command, "--max-centroids", "XS multi: vectors a passage at most", for_multi,
+      [](auto& spec) -> auto& { return spec.max_centroids; })
+      ->check(CLI::PositiveNumber);
+  add(
+      command, "--queries-per-centroid", "XS multi: training queries that are evidence for one vector", for_multi,
+      [](auto& spec) -> auto& { return spec.queries_per_centroid; })
+      ->check(CLI::PositiveNumber);
+  add(
+      command, "--shrinkage", "XS multi: share of the mean in each vector, 0 to 1", for_multi,
+      [](auto& spec) -> auto& { return spec.shrinkage; })
+      ->check(share);
+}
+
+void SpecOptions::add_index(CLI::App& command) {
+  const auto add_both = [&](const char* option, const char* help, Misfit misfit, auto field) {
+    const auto passages = [field](auto& spec) -> auto& {
+      return field(spec.index);
+    };
+    const auto queries = [field](auto& spec) -> auto& {
+      return field(spec.query_index);
+    };
+    return add(command, option, help, misfit, passages, queries)->group(groups::index);
+  };
+  add_both(
+      "--index",
+      "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), or automatic (flat up to 10000 rows, "
+      "else quantized)",
+      fits_all, [](auto& index) -> auto& { return index.kind; });
+  add_both(
+      "--m", "HNSW: M", for_graphs, [](auto& index) -> auto& { return index.m; })
+      ->check(CLI::Range(2, 1024));
+  add_both(
+      "--ef-construction", "HNSW: efConstruction", for_graphs,
+      [](auto& index) -> auto& { return index.ef_construction; })
+      ->check(CLI::Range(1, 100000));
+  add_both(
+      "--ef-search", "HNSW: efSearch", for_graphs, [](auto& index) -> auto& { return index.ef_search; })
+      ->check(CLI::PositiveNumber);
+  static_assert(IndexSpec::flat_rows == 10'000, "the help of --index says so");
+}
+
+RetrieverSpec SpecOptions::over(RetrieverSpec spec) const {
+  for (const Field& field : fields_) {  // in the order that they were added: what decides comes first
+    if (field.option->count() > 0 && field.misfit(spec).empty()) field.set(spec);
+  }
+  return spec;
+}
+
+void SpecOptions::require_fit(const RetrieverSpec& spec) const {
+  for (const Field& field : fields_) {
+    const std::string misfit = field.option->count() > 0 ? field.misfit(spec) : std::string();
+    if (!misfit.empty()) throw CLI::ValidationError(field.option->get_name(), misfit);
+  }
+}
+
+void MethodOptions::add_options(CLI::App& command) {
+  CLI::Option* tuned =
+      command.add_option("--tuned", tuned_, "take method and parameters from what pefa tune --json wrote")
+          ->group(groups::method);
+  add_tuned_anyway_option(command, tuned_anyway_);
+  options_.add_method(command);
+  options_.add_adapter(command);
+  options_.add_multi(command);
+  options_.add_index(command);
+  neighbors_ = command.get_option("--neighbors");
+  for (const char* name : {"--method", "--lambda", "--gate", "--neighbors", "--temperature", "--fold", "--condense",
+                           "--cold", "--max-centroids"}) {
+    command.get_option(name)->excludes(tuned);
+  }
+}
+
+RetrieverSpec MethodOptions::spec() const {
+  const RetrieverSpec spec = options_.over(tuned_.empty() ? RetrieverSpec{} : TunedFile(tuned_).pick());
+  options_.require_fit(spec);
+  return spec;
+}
+
+TrainingData MethodOptions::read_training(const DataFiles& files, const RetrieverSpec& spec) const {
+  TrainingData data = files.read_training(spec.method == Method::erm ? Training::unused : Training::used);
+  if (!tuned_.empty() && !tuned_anyway_) TunedFile(tuned_).require_data(data);
+  if (neighbors_->count() > 0) warn_of_neighbors(spec.neighbors, data.queries.size());
+  return data;
+}
+
+void warn_of_neighbors(std::size_t asked, std::size_t training_queries) {
+  if (training_queries == 0 || asked <= training_queries) return;
+  std::fprintf(stderr, "pefa: --neighbors %zu: there are %zu training queries: all are used\n", asked,
+               training_queries);
+}
+
+void add_tuned_anyway_option(CLI::App& command, bool& anyway) {
+  command.add_flag("--tuned-anyway", anyway, "with --tuned: although it was tuned on other data")
+      ->group(groups::method);
+}
+
+}  // namespace pefa::cli

@@ -1,0 +1,89 @@
+// The options that say which retriever to build: they fill a RetrieverSpec.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data_files.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace pefa::cli {
+
+/// Options that set one field of a spec each. What was given is told from what was not: it goes over a spec from
+/// elsewhere, and is refused where it means nothing.
+class SpecOptions {
+ public:
+  /// Adds --method, --lambda and --gate.
+  void add_method(CLI::App& command);
+  /// Adds the parameters that all methods but the plain model have, and those of XL.
+  void add_adapter(CLI::App& command);
+  /// Adds --lambda, --cold and --norm: all that the vectors of XS depend on.
+  void add_folding(CLI::App& command);
+  /// Adds those of XS with several vectors a passage.
+  void add_multi(CLI::App& command);
+  /// Adds --index and its parameters; they hold for both sides of XL.
+  void add_index(CLI::App& command);
+
+  /// The spec with those of the given options that mean something to it.
+  [[nodiscard]] RetrieverSpec over(RetrieverSpec spec) const;
+
+  /// @throws CLI::ValidationError  an option was given that means nothing to the spec
+  void require_fit(const RetrieverSpec& spec) const;
+
+ private:
+  /// Why an option means nothing to a spec: "is for --method xl, not xs"; empty where it does not.
+  using Misfit = std::string (*)(const RetrieverSpec& spec);
+
+  struct Field {
+    const CLI::Option* option;
+    std::function<void(RetrieverSpec&)> set;
+    Misfit misfit;
+  };
+
+  void add_lambda(CLI::App& command);
+  void add_cold(CLI::App& command);
+  /// @param get   the field of a spec
+  /// @param also  fields that are set with it
+  template <class Get, class... Also>
+  CLI::Option* add(CLI::App& command, const char* option, const char* help, Misfit misfit, Get get, Also... also);
+
+  RetrieverSpec given_;  // with the defaults where nothing was
+  std::vector<Field> fields_;
+};
+
+/// A retriever named on the command line, or by the file that `pefa tune --json` wrote.
+class MethodOptions {
+ public:
+  /// Adds --method, --tuned and all parameters.
+  void add_options(CLI::App& command);
+
+  /// @throws CLI::ValidationError  an option that the method does not have
+  /// @throws pefa::Error  the tuned file cannot be read
+  [[nodiscard]] RetrieverSpec spec() const;
+
+  /// The training files that the spec needs. Says on stderr where --neighbors asks for more than there are.
+  /// @throws pefa::Error  they cannot be read, or are not those that the tuned file is of
+  [[nodiscard]] TrainingData read_training(const DataFiles& files, const RetrieverSpec& spec) const;
+
+ private:
+  SpecOptions options_;
+  std::filesystem::path tuned_;
+  bool tuned_anyway_ = false;
+  const CLI::Option* neighbors_ = nullptr;
+};
+
+/// Says on stderr where more training queries are asked for than there are. @param training_queries  0: nobody knows
+void warn_of_neighbors(std::size_t asked, std::size_t training_queries);
+
+/// Adds --tuned-anyway.
+void add_tuned_anyway_option(CLI::App& command, bool& anyway);
+
+}  // namespace pefa::cli
