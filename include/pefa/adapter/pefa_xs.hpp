@@ -11,6 +11,7 @@
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/index/archivable_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/store/embedding_source.hpp"
@@ -20,7 +21,9 @@ namespace pefa {
 
 template <class IndexParams>
 struct PefaXsParams {
-  float lambda = 0.5f;  ///< λ: the weight of the plain model, 0 to 1; folded in at build, so it cannot change per call
+  float lambda =
+      RetrieverSpec{}
+          .lambda;  ///< λ: the weight of the plain model, 0 to 1; folded in at build, so it cannot change per call
   ColdPassage cold = ColdPassage::erm;
   PseudoNorm norm = PseudoNorm::unit;
   IndexParams index{};

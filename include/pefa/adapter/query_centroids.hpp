@@ -12,6 +12,7 @@
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/spherical_kmeans.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
@@ -25,10 +26,10 @@ namespace pefa {
 
 /// How the training queries of a passage become vectors.
 struct CentroidParams {
-  float lambda = 0.5f;                   ///< λ: the weight of the plain model, 0 to 1
-  std::size_t max_centroids = 8;         ///< c: vectors a passage at most; at least 1, which is PEFA-XS
-  std::size_t queries_per_centroid = 1;  ///< evidence: n_j training queries make at most ⌈n_j / this⌉ centroids
-  float shrinkage = 0.25f;               ///< μ: how much of each centroid is the mean C_j of them all, 0 to 1
+  float lambda = RetrieverSpec{}.lambda;  ///< λ: the weight of the plain model, 0 to 1
+  std::size_t max_centroids = 8;          ///< c: vectors a passage at most; at least 1, which is PEFA-XS
+  std::size_t queries_per_centroid = 1;   ///< evidence: n_j training queries make at most ⌈n_j / this⌉ centroids
+  float shrinkage = 0.25f;                ///< μ: how much of each centroid is the mean C_j of them all, 0 to 1
   ColdPassage cold = ColdPassage::erm;
   PseudoNorm norm = PseudoNorm::unit;
   std::uint64_t seed = 0;  ///< of the k-means

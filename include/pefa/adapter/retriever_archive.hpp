@@ -24,6 +24,7 @@
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/adapter/policies.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/index/hnsw_index_archive.hpp"
@@ -270,6 +271,7 @@ template <class R>
 [[nodiscard]] io::ArchiveWriter archive_of(const R& retriever, const SaveOptions& options) {
   io::ArchiveWriter writer;
   writer.metadata().add("retriever", RetrieverFields<R>::label().method);
+  writer.metadata().add("spec_version", RetrieverSpec::version);
   writer.metadata().add("passages", retriever.passage_count());
   if (options.notes != nullptr) {
     for (const auto& note : options.notes->values()) {
@@ -302,6 +304,11 @@ void ArchivedRetriever<R, true>::save(std::ostream& out, const SaveOptions& opti
 
 template <class R>
 R ArchivedRetriever<R, true>::open(const io::ArchiveReader& reader) {
+  const std::int64_t version = reader.metadata().find_integer("spec_version").value_or(RetrieverSpec::version);
+  if (version < 1 || version > RetrieverSpec::version) {
+    detail::fail<FormatError>(reader.name(), ": metadata 'spec_version' is ", version, ", this pefa reads 1 to ",
+                              RetrieverSpec::version);
+  }
   detail::require_label(reader, detail::RetrieverFields<R>::label());
   return detail::from_archive(reader, [&] {
     R retriever = detail::RetrieverFields<R>::read(reader);
