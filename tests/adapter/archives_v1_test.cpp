@@ -9,8 +9,8 @@
 #include "catch.hpp"
 #include "pefa/adapter/archive_contents.hpp"
 #include "pefa/adapter/retriever_archive.hpp"
-#include "pefa/index/flat_index.hpp"
-#include "pefa/index/quantized_hnsw_index.hpp"
+#include "pefa/index/flat_index_archive.hpp"
+#include "pefa/index/quantized_hnsw_index_archive.hpp"
 #include "pefa/io/vectors/npy.hpp"
 #include "support.hpp"
 
