@@ -7,6 +7,7 @@
 #include "cli_support.hpp"
 #include "pefa/adapter/condense.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/retriever_spec_json.hpp"
 #include "pefa/eval/evaluate.hpp"
 #include "pefa/index/flat_index.hpp"
 
@@ -52,7 +53,7 @@ TEST_CASE("pefa eval: every row of banking77's expected results is met by exact 
   for (const Json& row : expected_rows()) require_expected(row, "flat", 0.05);
 }
 
-TEST_CASE("pefa eval: banking77's expected results are met over HNSW at its defaults", "[banking77]") {
+TEST_CASE("pefa eval: banking77's expected results are met over HNSW with the paper's M and ef", "[banking77]") {
   PEFA_SKIP_WITHOUT_BANKING77();
   // One row a method and gate: what differs from the exact run is the index, and that is the same for every lambda.
   for (const Json& row : expected_rows()) {
@@ -64,13 +65,15 @@ TEST_CASE("pefa eval: banking77's expected results are met over HNSW at its defa
 
 TEST_CASE("pefa eval: the JSON has every documented key, to stdout and to a file alike", "[eval]") {
   const Files files;
-  const Outcome outcome = run(files.arguments("xl", "--json - --gate softmax --lambda 0.2 --recall-at 1,5 --top-k 20"));
+  const Outcome outcome = run(files.arguments("xl", "--json - --index hnsw --lambda 0.2 --recall-at 1,5 --top-k 20"));
   REQUIRE(outcome.exit_code == 0);
   const Json json = Json::parse(outcome.out);
+  REQUIRE(json["spec_version"] == 1);
   REQUIRE(json["method"] == "xl");
   REQUIRE(json["lambda"] == 0.2);  // not as a float32 is in double
   REQUIRE(json["neighbors"] == 32);
   REQUIRE(json["gate"] == "softmax");
+  REQUIRE(json["temperature"] == 0.05);
   REQUIRE(json["index"] == "hnsw");
   REQUIRE(json["recall"].size() == 2);
   REQUIRE(json["recall"]["5"].get<double>() >= json["recall"]["1"].get<double>());
@@ -172,12 +175,13 @@ TEST_CASE("pefa eval: XL over XS and condensed XL are those of the library", "[e
   const auto condensed = condense_queries(queries.view(), relevance, {.min_cosine = 0.5f});
   using Xl = PefaXl<float, FlatIndex<>>;
   const Xl xl = Xl::build(passages, condensed.queries, condensed.relevance,
-                          {.lambda = 0.4f, .fold = {.lambda = 0.2f, .cold = ColdPassage::paper}});
+                          {.lambda = 0.4f, .neighbors = 9, .fold = {.lambda = 0.2f, .cold = ColdPassage::paper}});
   const auto expected = evaluate(xl, tests.view(), truth, {.recall_at = {1, 5, 10}, .top_k = 30});
   for (const std::string index : {"flat", "hnsw", "quantized"}) {
     const Json json =
         Json::parse(run_well(files.arguments("xl",
-                                             "--lambda 0.4 --fold 0.2 --cold paper --condense 0.5 --top-k 30 "
+                                             "--lambda 0.4 --gate mean --neighbors 9 --fold 0.2 --cold paper "
+                                             "--condense 0.5 --top-k 30 "
                                              "--recall-at 1,5,10 --json - --index " +
                                                  index)));
     REQUIRE(json["fold"].get<float>() == 0.2f);
@@ -209,16 +213,26 @@ TEST_CASE("pefa compare: prints every method, and what changes for a query with 
   const Outcome outcome = run(arguments);
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
-  for (const char* text : {"ERM", "PEFA-XS", "PEFA-XL mean", "PEFA-XL sum", "PEFA-XL softmax", "query: #3",
-                           "before (ERM)", "passage text "}) {
+  for (const char* text :
+       {"ERM ", "PEFA-XS, lambda = 0.5", "PEFA-XL, mean, k = 16, lambda = 0.1", "PEFA-XL, sum, k = 16, lambda = 0.1",
+        "PEFA-XL, softmax(0.05), k = 32, lambda = 0.1", "query: #3", "before (ERM)", "passage text "}) {
     REQUIRE(outcome.out.find(text) != std::string::npos);
   }
-  REQUIRE(Json::parse(read_bytes(files.directory / "all.json")).size() == 5);
+  const Json rows = Json::parse(read_bytes(files.directory / "all.json"));
+  REQUIRE(rows.size() == 5);
+  const std::vector<std::string> indexes{"flat", "hnsw", "hnsw", "hnsw", "flat"};  // the paper's, and by size
+  for (std::size_t i = 0; i < rows.size(); ++i) REQUIRE(rows[i]["index"] == indexes[i]);
+  run_well(arguments + " --index quantized --neighbors 7 --xs-lambda 0.25 --xl-lambda 0.75");
+  for (const Json& row : Json::parse(read_bytes(files.directory / "all.json"))) {
+    REQUIRE(row["index"] == "quantized");
+    if (row["method"] == "xs") REQUIRE(row["lambda"] == 0.25);
+    if (row["method"] == "xl") REQUIRE((row["lambda"] == 0.75 && row["neighbors"] == 7));
+  }
 
   const Outcome folded = run(arguments + " --fold 0.3 --condense 0.9");
   INFO(folded.err);
   REQUIRE(folded.exit_code == 0);
-  REQUIRE(folded.out.find("PEFA-XL softmax over XS ") != std::string::npos);
+  REQUIRE(folded.out.find("PEFA-XL over PEFA-XS(0.3), queries merged at 0.9, softmax(0.05)") != std::string::npos);
   const Json all = Json::parse(read_bytes(files.directory / "all.json"));
   for (const Json& row : all) {
     REQUIRE(row["fold"].is_null() == (row["method"] != "xl"));
@@ -285,14 +299,88 @@ TEST_CASE("pefa: a wrong command line gets one line and exit code 2", "[bad inpu
   require_refused(files.arguments("xl", "--similarity angle"), 2, "angle");
   require_refused(files.arguments("xl", "--fold 1.5"), 2, "--fold");
   require_refused(files.arguments("xl", "--condense -1"), 2, "--condense");
-  for (const std::string method : {"erm", "xs", "xs-multi"}) {
-    require_refused(files.arguments(method, "--fold 0.3"), 2, "--fold: is for --method xl, not " + method);
-    require_refused(files.arguments(method, "--condense 0.9"), 2, "--condense: is for --method xl, not " + method);
-  }
   require_refused("eval --method erm" + files.testing(), 2, "--passages is required");
   require_refused("eval --method xs --passages " + files.passages + files.testing(), 2, "--train-queries is required");
-  require_refused("eval" + files.training() + files.testing(), 2, "--method");
   require_refused("eval --method xs" + files.training(), 2, "--test-queries");
+}
+
+TEST_CASE("pefa: an option that the method does not have is refused, naming both", "[bad input]") {
+  const Files files;
+  const auto refused = [&files](const std::string& method, const std::string& option, const std::string& value,
+                                const std::string& methods) {
+    require_refused(files.arguments(method, option + " " + value), 2,
+                    option + ": is for --method " + methods + ", not " + method);
+  };
+  for (const std::string method : {"erm", "xs", "xs-multi"}) {
+    refused(method, "--gate", "sum", "xl");
+    refused(method, "--neighbors", "8", "xl");
+    refused(method, "--temperature", "0.1", "xl");
+    refused(method, "--similarity", "cosine", "xl");
+    refused(method, "--knn-scale", "2", "xl");
+    refused(method, "--passage-candidates", "20", "xl");
+    refused(method, "--missing-erm-score", "zero", "xl");
+    refused(method, "--fold", "0.3", "xl");
+    refused(method, "--condense", "0.9", "xl");
+  }
+  for (const std::string method : {"erm", "xs", "xl"}) {
+    refused(method, "--max-centroids", "3", "xs-multi");
+    refused(method, "--queries-per-centroid", "3", "xs-multi");
+    refused(method, "--shrinkage", "0.5", "xs-multi");
+  }
+  for (const std::string method : {"erm", "xl"}) {
+    refused(method, "--cold", "paper", "xs, xs-multi or xl with --fold");
+    refused(method, "--norm", "passage", "xs, xs-multi or xl with --fold");
+  }
+  refused("erm", "--lambda", "0.5", "xs, xs-multi or xl");
+  require_refused(files.arguments("xl", "--gate mean --temperature 0.1"), 2,
+                  "--temperature: is for --gate softmax, not mean");
+  require_refused(files.arguments("xl", "--index flat --m 8"), 2, "--m: is for --index hnsw or quantized, not flat");
+  const std::string tuned =
+      " --tuned " + files.directory.write("t.json", R"({"pick": {"method": "xs", "lambda": 0.1}})").string();
+  require_refused("eval" + files.training() + files.testing() + tuned + " --similarity cosine", 2,
+                  "--similarity: is for --method xl, not xs");
+}
+
+TEST_CASE("pefa: without options a command builds RetrieverSpec's defaults", "[eval]") {
+  const Files files;
+  const Json bare = Json::parse(run_well("eval --quiet --json -" + files.training() + files.testing()));
+  RetrieverSpec built;
+  built.index.kind = IndexKind::flat;  // what automatic became, of so few rows
+  built.query_index.kind = IndexKind::flat;
+  REQUIRE(spec_from_json(bare) == built);
+  run_well("build --quiet" + files.training() + " --out " + files.path("bare.pefa"));
+  const Json opened = Json::parse(run_well("eval --quiet --json - " + files.path("bare.pefa") + files.testing()));
+  REQUIRE(opened["recall"] == bare["recall"]);
+  const std::string help = run_well("build --help");
+  for (const char* text : {"--method TEXT:{erm,xs,xs-multi,xl}=xl", "--lambda FLOAT:FLOAT in [0 - 1]=0.1",
+                           "--gate TEXT:{mean,sum,softmax}=softmax", "--neighbors UINT:POSITIVE=32",
+                           "--index TEXT:{automatic,flat,hnsw,quantized}=automatic"}) {
+    INFO(text);
+    REQUIRE(help.find(text) != std::string::npos);
+  }
+}
+
+TEST_CASE("pefa eval: the row names its lambda, k and temperature", "[eval]") {
+  const Files files;
+  REQUIRE(run_well(files.arguments("xl", "--lambda 0.3 --neighbors 7 --temperature 0.2"))
+              .find("\nPEFA-XL, softmax(0.2), k = 7, lambda = 0.3 ") != std::string::npos);
+  REQUIRE(run_well(files.arguments("xs", "--lambda 0.25")).find("\nPEFA-XS, lambda = 0.25 ") != std::string::npos);
+  const std::string archive = files.build("xl", "--gate sum --lambda 0.2");
+  REQUIRE(run_well("eval --quiet " + archive + files.testing() + " --lambda 0.7 --neighbors 3")
+              .find("\nPEFA-XL, sum, k = 3, lambda = 0.7 ") != std::string::npos);
+}
+
+TEST_CASE("pefa eval: index_bytes counts the rows that an index reads in place", "[eval]") {
+  const Files files;
+  const auto bytes = [&files](const std::string& method, const std::string& more) {
+    return Json::parse(run_well(files.arguments(method, more + " --json -")))["index_bytes"].get<std::size_t>();
+  };
+  const std::size_t passages = 30 * 8 * sizeof(float);
+  const std::size_t queries = 40 * 8 * sizeof(float);
+  REQUIRE(bytes("erm", "--index flat") >= passages);
+  REQUIRE(bytes("xs", "--index flat") >= passages);
+  REQUIRE(bytes("xl", "--index flat") >= passages + queries);
+  REQUIRE(bytes("xl", "--index quantized") > bytes("xl", "--index flat"));
 }
 
 TEST_CASE("pefa: cut-offs past the depth are refused with what to do", "[bad input]") {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli_support.hpp"
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/fold.hpp"
 #include "pefa/io/vectors/big_ann.hpp"
 #include "pefa/io/vectors/vecs.hpp"
 

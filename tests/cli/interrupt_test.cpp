@@ -86,8 +86,8 @@ TEST_CASE("pefa build: a signal ends it with exit code 130, and an older archive
   for (const int signal : {SIGINT, SIGTERM}) {
     for (const int milliseconds : {0, 200, 1000}) {
       INFO("signal " << signal << " after " << milliseconds << " ms");
-      const Process process({"build", "--passages", (directory / "P.npy").string(), "--method", "erm",
-                             "--ef-construction", "2000", "--out", archive.string()});
+      const Process process({"build", "--passages", (directory / "P.npy").string(), "--method", "erm", "--index",
+                             "hnsw", "--ef-construction", "2000", "--out", archive.string()});
       process.wait_until_it_catches(signal);
       std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
       process.require_interrupted_by(signal);  // the build itself takes minutes

@@ -103,37 +103,58 @@ TEST_CASE("pefa search: asked for more than there is, it says what was written",
   REQUIRE(run(search + "30").err.empty());
 }
 
+TEST_CASE("pefa --neighbors: above the training queries, it says how many there are", "[archive]") {
+  const Files files;
+  const std::string message = "pefa: --neighbors 50: there are 40 training queries: all are used\n";
+  REQUIRE(run(files.arguments("xl", "--neighbors 50")).err == message);
+  REQUIRE(run(files.arguments("xl", "--neighbors 40")).err.empty());
+  const std::string archive = files.build("xl");
+  REQUIRE(run("eval --quiet " + archive + files.testing() + " --neighbors 50").err == message);
+  REQUIRE(run("search --quiet " + archive + " --queries " + files.tests + " --out " + files.path("r.trec") +
+              " --top-k 5 --neighbors 50")
+              .err == message);
+}
+
 TEST_CASE("pefa info: a summary of what an archive holds and the C++ type that opens it", "[archive]") {
   const Files files;
   const auto summary = [&files](const std::string& method, const std::string& more) {
     return run_well("info " + files.build(method, more));
   };
-  const std::string xl = summary("xl", "--gate softmax --lambda 0.25 --neighbors 7 --index quantized");
+  const std::string xl = summary("xl", "--lambda 0.25 --neighbors 7 --index quantized");
   INFO(xl);
   for (const std::string text :
        {"method      xl\n", "lambda 0.25, neighbors 7, gate softmax, temperature 0.05",
         "index       quantized_hnsw, m 32", "scalar      float32\n", "passages    30 of dim 8\n",
         "training_queries 40, pairs ", "ids         none\n", " MiB)\n", "written by  pefa ",
-        "C++ type    pefa::PefaXl<float, pefa::QuantizedHnswIndex<>, pefa::QuantizedHnswIndex<>, "
-        "pefa::SoftmaxGate>\n"}) {
+        "C++ type    PefaXl<float, QuantizedHnswIndex<>, QuantizedHnswIndex<>, SoftmaxGate>\n"}) {
     INFO(text);
     REQUIRE(xl.find(text) != std::string::npos);
   }
   REQUIRE(std::count(xl.begin(), xl.end(), '\n') == 11);
-  REQUIRE(summary("erm", "--index flat").find("pefa::ErmRetriever<float, pefa::FlatIndex<>>") != std::string::npos);
-  REQUIRE(summary("xs", "--index hnsw").find("pefa::PefaXs<float, pefa::HnswIndex>") != std::string::npos);
-  REQUIRE(summary("xs-multi", "").find("pefa::PefaXsMulti<float, pefa::") != std::string::npos);
+  REQUIRE(summary("erm", "--index flat").find("ErmRetriever<float, FlatIndex<>>") != std::string::npos);
+  REQUIRE(summary("xs", "--index hnsw").find("PefaXs<float, HnswIndex>") != std::string::npos);
+  REQUIRE(summary("xs-multi", "").find("PefaXsMulti<float, FlatIndex<>>") != std::string::npos);
   const std::string all = run_well("info --all " + files.path("x.pefa"));
   REQUIRE(all.find("passage_of_vector") != std::string::npos);
   REQUIRE(run_well("info " + files.path("x.pefa")).find("passage_of_vector") == std::string::npos);
   const Json json = Json::parse(run_well("info --json - " + files.path("x.pefa")));
-  REQUIRE(json["cpp_type"].get<std::string>().starts_with("pefa::PefaXsMulti<float, pefa::"));
+  REQUIRE(json["cpp_type"].get<std::string>().starts_with("PefaXsMulti<float, FlatIndex<>>"));
 }
 
 TEST_CASE("pefa: help puts options under headings, with one blank line between", "[eval]") {
   const std::string help = run_well("build --help");
   REQUIRE(help.find("\n\nData:\n") != std::string::npos);
-  REQUIRE(help.find("\n\nOutput:\n") != std::string::npos);
+  for (const std::string group : {"Method", "Index", "Output"}) {
+    REQUIRE(help.find("\n\n" + group + ":\n") != std::string::npos);
+  }
+  for (const std::string command :
+       {"build", "search", "eval", "compare", "tune", "bench", "convert", "export-xs", "info", "verify"}) {
+    const std::string all = run_well(command + " --help");
+    const std::size_t options = all.find("\nOptions:\n") + 10;
+    const std::string ungrouped = all.substr(options, all.find("\n\n", options) - options);
+    INFO(command << "\n" << ungrouped);
+    REQUIRE(std::count(ungrouped.begin(), ungrouped.end(), '\n') <= 1);  // --help and --threads
+  }
   REQUIRE(help.find("\n\n\n") == std::string::npos);
   REQUIRE(run_well("--help-all").find("\nData of pefa build:\n") != std::string::npos);
 }

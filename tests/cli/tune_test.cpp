@@ -46,6 +46,11 @@ TEST_CASE("pefa tune: its JSON has the whole grid, and eval, build and export-xs
       }
     }
   }
+  REQUIRE(json["pick"]["spec_version"] == 1);
+  REQUIRE(json["data"]["dim"] == 8);
+  REQUIRE(json["data"]["passages"] == 30);
+  REQUIRE(json["data"]["training_queries"] == 40);
+  REQUIRE(json["data"]["pairs"] == 79);  // one of 80 came twice
   run_well("export-xs --quiet --tuned " + files.path("t.json") + files.training() + " --out " + files.path("p.npy"));
   run_well("eval --quiet --tuned " + json_file + files.training() + files.testing());
 }
@@ -97,6 +102,79 @@ TEST_CASE("pefa tune: --methods says what is in the grid, and each setting what 
   }
 }
 
+TEST_CASE("pefa tune: ends with the command that builds its pick", "[tune]") {
+  Files files;
+  const std::string odd = files.path("it's P.npy");
+  std::filesystem::copy_file(files.passages, odd);
+  files.passages = "\"" + odd + "\"";
+  for (const std::string methods : {"xs", "xs-multi", "xl", "xl-fold --lambdas 0.1 --neighbors 8", "xl-condensed"}) {
+    const std::string json_file = files.path("tune.json");
+    const std::string text =
+        run_well("tune --quiet --normalize --json " + json_file + " --methods " + methods + files.training());
+    INFO(text);
+    const std::size_t at = text.find("\npefa build ");
+    REQUIRE(at != std::string::npos);
+    REQUIRE(text.find(" --normalize", at) != std::string::npos);
+    std::string command = text.substr(at + 6);  // as a shell reads it, from "build" on
+    command.replace(command.find("x.pefa"), 6, files.path("x.pefa"));
+    run_well(command.substr(0, command.size() - 1) + " --quiet");
+    const Json pick = Json::parse(read_bytes(json_file))["pick"];
+    const Json built = Json::parse(run_well("eval --quiet --json - " + files.path("x.pefa") + files.testing()));
+    for (const char* key : {"method", "lambda", "neighbors", "gate", "temperature", "fold", "condense", "cold", "norm",
+                            "max_centroids", "queries_per_centroid", "shrinkage"}) {
+      INFO(key);
+      REQUIRE(built.at(key) == pick.at(key));
+    }
+  }
+}
+
+TEST_CASE("pefa --tuned: a file of other data is refused, naming what differs, unless --tuned-anyway", "[tune]") {
+  const Files files;
+  const auto written = [&files](const Json& json) {
+    return " --tuned " + files.directory.write("tune.json", json.dump()).string();
+  };
+  run_well("tune --quiet --methods xs --json " + files.path("tune.json") + files.training());
+  Json json = Json::parse(read_bytes(files.path("tune.json")));
+  json["pick"] = Json::parse(R"({"method": "xs", "lambda": 0.2})");
+  std::string tuned = written(json);
+  REQUIRE(run_well("eval --quiet" + files.training() + files.testing() + tuned).find("lambda = 0.2") !=
+          std::string::npos);
+
+  const auto refused = [&](const Files& others, const std::string& what) {
+    const std::string message = "tune.json: was tuned on other data: " + what;
+    const std::string training = others.training();
+    require_refused("eval" + training + others.testing() + tuned, 1, message);
+    require_refused("bench" + training + " --test-queries " + others.tests + tuned, 1, message);
+    require_refused("build" + training + " --out " + others.path("x.pefa") + tuned, 1, message);
+    require_refused("export-xs" + training + " --out " + others.path("x.npy") + tuned, 1, message);
+    run_well("build --quiet" + training + " --out " + others.path("x.pefa") + tuned + " --tuned-anyway");
+  };
+  Files fewer;
+  io::write_npy(fewer.queries, EmbeddingView<float>(random_matrix(39, 8, 2)));
+  io::write_pairs(fewer.relevance, random_relevance(39, 30, 2, 4));
+  refused(fewer, "training_queries 40, here 39; tune again, or give --tuned-anyway");
+  Files passages;
+  io::write_npy(passages.passages, EmbeddingView<float>(random_matrix(31, 8, 1)));
+  refused(passages, "passages 30, here 31");
+  Files dims;
+  io::write_npy(dims.passages, EmbeddingView<float>(random_matrix(30, 9, 1)));
+  io::write_npy(dims.queries, EmbeddingView<float>(random_matrix(40, 9, 2)));
+  io::write_npy(dims.tests, EmbeddingView<float>(random_matrix(20, 9, 3)));
+  refused(dims, "dim 8, here 9");
+  Files pairs;
+  io::write_pairs(pairs.relevance, random_relevance(40, 30, 3, 4));
+  refused(pairs, "pairs 79, here 119");
+  Files vectors;
+  io::write_npy(vectors.queries, EmbeddingView<float>(random_matrix(40, 8, 7)));
+  refused(vectors, "fingerprint \"");
+
+  json["pick"] = Json::parse(R"({"method": "erm"})");  // which needs no training files, so that they are not compared
+  tuned = written(json);
+  run_well("build --quiet --passages " + files.passages + tuned + " --out " + files.path("erm.pefa"));
+  require_refused("build --passages " + passages.passages + tuned + " --out " + files.path("erm.pefa"), 1,
+                  "passages 30, here 31");
+}
+
 TEST_CASE("pefa tune: wrong calls and tune.json files", "[bad input]") {
   const Files files;
   const std::string tune = "tune" + files.training();
@@ -115,8 +193,10 @@ TEST_CASE("pefa tune: wrong calls and tune.json files", "[bad input]") {
   require_refused(eval + files.path("none.json"), 1, "No such file");
   require_refused(eval + with("{"), 1, "is not what pefa tune --json writes");
   require_refused(eval + with("{\"pick\": 3}"), 1, "is not what pefa tune --json writes");
-  require_refused(eval + with(R"({"pick": {"method": "xz"}})"), 1, "is 'xz', expected one of erm, xs, xl");
-  require_refused(eval + with(R"({"pick": {"method": "xl", "lambda": "half"}})"), 1, "wrong type");
+  require_refused(eval + with(R"({"pick": {"method": "xz"}})"), 1,
+                  "t.json: its pick: spec_from_json: method is \"xz\", expected one of erm, xs");
+  require_refused(eval + with(R"({"pick": {"method": "xl", "lambda": "half"}})"), 1,
+                  "lambda is \"half\", expected a number");
   require_refused(eval + with(R"({"pick": {"method": "xl", "lambda": 1.5}})"), 1, "lambda");
   require_refused(eval + with(R"({"pick": {"method": "xl"}})") + " --method xs", 2, "--method");
   require_refused(eval + with(R"({"pick": {"method": "xl"}})") + " --lambda 0.1", 2, "--lambda");
@@ -156,7 +236,7 @@ TEST_CASE("pefa bench: wrong calls", "[bad input]") {
   const Files files;
   const std::string bench = "bench --test-queries " + files.tests;
   require_refused("bench --method erm --passages " + files.passages, 2, "--test-queries");
-  require_refused(bench + " --passages " + files.passages, 2, "--method");
+  require_refused(bench + " --passages " + files.passages, 2, "--train-queries is required");
   require_refused(bench + " --method erm", 2, "--passages is required");
   require_refused(bench + " --method erm --passages " + files.passages + " --ef 0", 2, "--ef");
   require_refused(bench + " --method erm --passages " + files.passages + " --runs 0", 2, "--runs");
