@@ -67,28 +67,32 @@ namespace detail {
   return weights.empty() ? 1.0 : std::accumulate(weights.begin(), weights.end(), 0.0);
 }
 
-template <class Scalar>
-[[nodiscard]] Eigen::VectorXd decoded_row(const EmbeddingView<Scalar>& rows, std::size_t i) {
-  Eigen::VectorXf row(static_cast<Eigen::Index>(rows.dim()));
+/// Row i in the type of sums.
+template <class Real, class Scalar>
+[[nodiscard]] Eigen::Matrix<Real, Eigen::Dynamic, 1> decoded_row(const EmbeddingView<Scalar>& rows, std::size_t i) {
+  std::vector<float> row(rows.dim());
   rows.decode(i, row.data());
-  return row.cast<double>();
+  Eigen::Matrix<Real, Eigen::Dynamic, 1> wide(static_cast<Eigen::Index>(row.size()));
+  std::copy(row.begin(), row.end(), wide.data());
+  return wide;
 }
 
 /// Leader clustering with running means: each row joins the cluster whose mean is nearest, if near enough, else founds
 /// one. Writes to leader_of[row] the first member of its cluster.
 ///
 /// As cosines of 0 and more join, a sum only grows: no mean is ever zero.
-template <class Scalar>
+/// @tparam Real  of the sums; named, so that Eigen's products are compiled with the call, not with this header
+template <class Scalar, class Real = double>
 void cluster_group(const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
                    const std::vector<Row>& group, double min_cosine, std::vector<Row>& leader_of) {
   constexpr double rounding = 1e-6;  // what float leaves between the directions of equal rows
-  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> sums(1, queries.dim());
+  Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> sums(1, queries.dim());
   std::vector<double> norms;
   std::vector<Row> leaders;
   for (const Row i : group) {
-    const Eigen::VectorXd row = decoded_row(queries, i);
+    const Eigen::Matrix<Real, Eigen::Dynamic, 1> row = decoded_row<Real>(queries, i);
     const auto used = static_cast<Eigen::Index>(leaders.size());
-    const Eigen::VectorXd products = sums.topRows(used) * row;
+    const Eigen::Matrix<Real, Eigen::Dynamic, 1> products = sums.topRows(used) * row;
     double best = (min_cosine - rounding) * row.norm();
     Eigen::Index nearest = -1;
     for (Eigen::Index c = 0; c < used; ++c) {
@@ -112,22 +116,23 @@ void cluster_group(const EmbeddingView<Scalar>& queries, const RelevanceMatrix& 
 }
 
 /// The mean direction of some rows at their mean length; one row alone is kept to the bit.
-template <class Scalar>
+template <class Scalar, class Real = double>
 void merge_rows(const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance, const std::vector<Row>& members,
                 float* out) {
   if (members.size() == 1) return queries.decode(members[0], out);
-  Eigen::VectorXd sum = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(queries.dim()));
+  using Vector = Eigen::Matrix<Real, Eigen::Dynamic, 1>;
+  Vector sum = Vector::Zero(static_cast<Eigen::Index>(queries.dim()));
   double length = 0.0;
   double mass = 0.0;
   for (const Row i : members) {
-    const Eigen::VectorXd row = decoded_row(queries, i);
+    const Vector row = decoded_row<Real>(queries, i);
     const double weight = query_mass(relevance, i);
     sum += weight * row;
     length += weight * row.norm();
     mass += weight;
   }
   sum *= length / mass / sum.norm();
-  Eigen::Map<Eigen::VectorXf>(out, sum.size()) = sum.cast<float>();
+  for (Eigen::Index d = 0; d < sum.size(); ++d) out[d] = static_cast<float>(sum[d]);
 }
 
 }  // namespace detail

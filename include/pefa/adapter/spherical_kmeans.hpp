@@ -28,6 +28,9 @@ struct SphericalKMeansParams {
 namespace detail {
 
 /// A member weighs w_i·‖x_i‖ at the direction x_i/‖x_i‖, so that a cluster's centre is Π(Σ w_i·x_i), as in PEFA-XS.
+///
+/// @tparam Real  of directions and similarities; a template, so that only who clusters compiles Eigen's products
+template <class Real>
 class SphericalKMeans {
  public:
   template <class Scalar>
@@ -38,9 +41,9 @@ class SphericalKMeans {
     for (std::size_t i = 0; i < members.size(); ++i) {
       const auto row = static_cast<Eigen::Index>(i);
       rows.decode(static_cast<std::size_t>(members.columns[i]), directions_.row(row).data());
-      const float norm = directions_.row(row).stableNorm();
-      if (norm > 0.0f) directions_.row(row) /= norm;
-      mass_[row] = static_cast<double>(members.weights[i]) * static_cast<double>(norm);
+      const Real norm = directions_.row(row).stableNorm();
+      if (norm > Real(0)) directions_.row(row) /= norm;
+      mass_[row] = static_cast<Wide>(members.weights[i]) * static_cast<Wide>(norm);
     }
   }
 
@@ -51,30 +54,35 @@ class SphericalKMeans {
   }
 
  private:
+  using Wide = decltype(Real() * double());  // of sums
+  using Matrix = Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using Sums = Eigen::Matrix<Wide, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using WideVector = Eigen::Matrix<Wide, Eigen::Dynamic, 1>;
+
   /// k-means++ (Arthur & Vassilvitskii 2007) with 1 − cosine, half the squared distance of unit vectors. Ends early
   /// where the members have fewer directions.
   void seed(const SphericalKMeansParams& params) {
     std::mt19937_64 random(params.seed);
     const auto most = std::min<Eigen::Index>(static_cast<Eigen::Index>(params.clusters), directions_.rows());
     centers_.resize(most, directions_.cols());
-    Eigen::VectorXd distance = Eigen::VectorXd::Constant(directions_.rows(), 2.0);
+    WideVector distance = WideVector::Constant(directions_.rows(), 2.0);
     for (Eigen::Index c = 0; c < most; ++c) {
-      const Eigen::VectorXd share = mass_.cwiseProduct(distance);
+      const WideVector share = mass_.cwiseProduct(distance);
       const Eigen::Index chosen = draw(share, random);
       if (chosen < 0) {
         centers_.conservativeResize(c, Eigen::NoChange);
         break;
       }
       centers_.row(c) = directions_.row(chosen);
-      const Eigen::VectorXf similarity = directions_ * centers_.row(c).transpose();
-      distance = distance.cwiseMin((1.0 - similarity.cast<double>().array()).matrix());
+      const Eigen::Matrix<Real, Eigen::Dynamic, 1> similarity = directions_ * centers_.row(c).transpose();
+      distance = distance.cwiseMin((1.0 - similarity.template cast<Wide>().array()).matrix());
       distance = (distance.array() < same_direction).select(0.0, distance);
     }
   }
 
   /// An index drawn in proportion to `share`; −1 where all are 0. Its own arithmetic, as std's distributions differ
   /// between platforms.
-  [[nodiscard]] static Eigen::Index draw(const Eigen::VectorXd& share, std::mt19937_64& random) {
+  [[nodiscard]] static Eigen::Index draw(const WideVector& share, std::mt19937_64& random) {
     double left = static_cast<double>(random() >> 11) * 0x1p-53 * share.sum();
     Eigen::Index last = -1;
     for (Eigen::Index i = 0; i < share.size(); ++i) {
@@ -88,7 +96,7 @@ class SphericalKMeans {
 
   /// Gives each member the nearest centre, ties the first; drops centres left without any. @return  something changed
   [[nodiscard]] bool assign() {
-    const RowMajorMatrix similarity = directions_ * centers_.transpose();
+    const Matrix similarity = directions_ * centers_.transpose();
     std::vector<std::uint32_t> nearest(cluster_.size());
     for (std::size_t i = 0; i < nearest.size(); ++i) {
       Eigen::Index best = 0;
@@ -115,19 +123,17 @@ class SphericalKMeans {
     const auto used = static_cast<Eigen::Index>(*std::max_element(cluster_.begin(), cluster_.end())) + 1;
     Sums sums = Sums::Zero(used, directions_.cols());
     for (Eigen::Index i = 0; i < directions_.rows(); ++i) {
-      sums.row(cluster_[static_cast<std::size_t>(i)]) += mass_[i] * directions_.row(i).cast<double>();
+      sums.row(cluster_[static_cast<std::size_t>(i)]) += mass_[i] * directions_.row(i).template cast<Wide>();
     }
     sums.rowwise().normalize();  // a zero sum stays zero
-    centers_ = sums.cast<float>();
+    centers_ = sums.template cast<Real>();
   }
-
-  using Sums = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
   static constexpr double same_direction = 1e-6;  // what float leaves of 1 − cosine of equal rows
 
-  RowMajorMatrix directions_;
-  Eigen::VectorXd mass_;
-  RowMajorMatrix centers_;
+  Matrix directions_;
+  WideVector mass_;
+  Matrix centers_;
   std::vector<std::uint32_t> cluster_;
 };
 
@@ -147,7 +153,7 @@ template <class Scalar>
                                                           const SphericalKMeansParams& params = {}) {
   if (params.clusters == 0) detail::fail<ValueError>("spherical_kmeans: clusters is 0, expected at least 1");
   if (params.clusters == 1 || members.size() <= 1) return std::vector<std::uint32_t>(members.size(), 0);
-  return detail::SphericalKMeans(rows, members).run(params);
+  return detail::SphericalKMeans<float>(rows, members).run(params);
 }
 
 }  // namespace pefa

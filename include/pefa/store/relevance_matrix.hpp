@@ -64,7 +64,7 @@ class RelevanceMatrix {
     [[nodiscard]] std::size_t size() const noexcept { return columns.size(); }
   };
 
-  /// From pairs in any order. O(pairs log pairs).
+  /// From pairs in any order. O(pairs + n_queries + n_passages).
   /// @throws ShapeError  an id past n_queries or n_passages  @throws ValueError  a weight that is negative or not
   /// finite, or duplicates whose sum is not
   [[nodiscard]] static RelevanceMatrix from_pairs(std::span<const RelevancePair> pairs, std::size_t n_queries,
@@ -74,9 +74,8 @@ class RelevanceMatrix {
     for (std::size_t i = 0; i < pairs.size(); ++i) require_pair(pairs[i], i, n_queries, n_passages);
 
     std::vector<RelevancePair> sorted(pairs.begin(), pairs.end());
-    std::stable_sort(sorted.begin(), sorted.end(), [](const RelevancePair& a, const RelevancePair& b) {
-      return std::pair(a.query, a.passage) < std::pair(b.query, b.passage);
-    });
+    counting_sort(sorted, n_passages, [](const RelevancePair& pair) { return pair.passage.row(); });
+    counting_sort(sorted, n_queries, [](const RelevancePair& pair) { return pair.query.row(); });
     std::size_t kept = 0;
     for (std::size_t i = 0; i < sorted.size();) {
       RelevancePair merged = sorted[i];
@@ -92,7 +91,7 @@ class RelevanceMatrix {
       if (merged.weight > 0.0f) sorted[kept++] = merged;
     }
     sorted.resize(kept);
-    return RelevanceMatrix(compress(sorted, n_queries, n_passages));
+    return compress(sorted, n_queries, n_passages);
   }
 
   /// From an Eigen sparse matrix of any order and weight type; explicit zeros are left out.
@@ -142,12 +141,11 @@ class RelevanceMatrix {
         }
       }
     }
-    Sparse sparse(static_cast<Eigen::Index>(starts.size() - 1), static_cast<Eigen::Index>(n_passages));
-    sparse.resizeNonZeros(static_cast<Eigen::Index>(passages.size()));
-    std::copy(starts.begin(), starts.end(), sparse.outerIndexPtr());
-    std::copy(passages.begin(), passages.end(), sparse.innerIndexPtr());
-    std::copy(weights.begin(), weights.end(), sparse.valuePtr());
-    return RelevanceMatrix(std::move(sparse));
+    RelevanceMatrix matrix(starts.size() - 1, n_passages, passages.size());
+    std::copy(starts.begin(), starts.end(), matrix.sparse_.outerIndexPtr());
+    std::copy(passages.begin(), passages.end(), matrix.sparse_.innerIndexPtr());
+    std::copy(weights.begin(), weights.end(), matrix.sparse_.valuePtr());
+    return matrix;
   }
 
   /// Several sources over the same passages, one below the other: real queries, titles, generated queries. Stack their
@@ -166,24 +164,23 @@ class RelevanceMatrix {
       pairs += sources[s].pair_count();
     }
     require_size(queries, sources[0].cols(), pairs);
-    Sparse stacked(static_cast<Eigen::Index>(queries), static_cast<Eigen::Index>(sources[0].cols()));
-    stacked.resizeNonZeros(static_cast<Eigen::Index>(pairs));
-    std::int32_t* starts = stacked.outerIndexPtr();
+    RelevanceMatrix stacked(queries, sources[0].cols(), pairs);
+    std::int32_t* starts = stacked.sparse_.outerIndexPtr();
     std::int32_t used = 0;
     for (const RelevanceMatrix& source : sources) {
       const Sparse& from = source.sparse_;
-      std::copy_n(from.innerIndexPtr(), from.nonZeros(), stacked.innerIndexPtr() + used);
-      std::copy_n(from.valuePtr(), from.nonZeros(), stacked.valuePtr() + used);
+      std::copy_n(from.innerIndexPtr(), source.pair_count(), stacked.sparse_.innerIndexPtr() + used);
+      std::copy_n(from.valuePtr(), source.pair_count(), stacked.sparse_.valuePtr() + used);
       for (Eigen::Index row = 0; row < from.rows(); ++row) *starts++ = used + from.outerIndexPtr()[row];
-      used += static_cast<std::int32_t>(from.nonZeros());
+      used += static_cast<std::int32_t>(source.pair_count());
     }
     *starts = used;
-    return RelevanceMatrix(std::move(stacked));
+    return stacked;
   }
 
   [[nodiscard]] std::size_t rows() const noexcept { return static_cast<std::size_t>(sparse_.rows()); }
   [[nodiscard]] std::size_t cols() const noexcept { return static_cast<std::size_t>(sparse_.cols()); }
-  [[nodiscard]] std::size_t pair_count() const noexcept { return static_cast<std::size_t>(sparse_.nonZeros()); }
+  [[nodiscard]] std::size_t pair_count() const noexcept { return pair_count(sparse_); }
 
   /// The passages of a query in ascending order, with their weights; valid while the matrix is.
   [[nodiscard]] Entries passages_of(QueryId query) const noexcept { return entries(sparse_, query.row()); }
@@ -194,7 +191,7 @@ class RelevanceMatrix {
   /// Yᵀ [n_passages x n_queries], made once; safe to ask for from several threads.
   [[nodiscard]] const Sparse& transposed() const {
     std::call_once(transpose_->once, [this] {
-      transpose_->matrix = sparse_.transpose();
+      transpose(sparse_, transpose_->matrix);
       transpose_->bytes = bytes(transpose_->matrix);
     });
     return transpose_->matrix;
@@ -215,18 +212,19 @@ class RelevanceMatrix {
 
   /// Each query's weights divided by their sum, so that every query has the same say.
   [[nodiscard]] RelevanceMatrix row_normalized() const {
-    Sparse scaled = sparse_;
-    for (Eigen::Index row = 0; row < scaled.rows(); ++row) {
-      const std::int32_t begin = scaled.outerIndexPtr()[row];
-      const std::int32_t end = scaled.outerIndexPtr()[row + 1];
+    RelevanceMatrix normalized = from_compressed(starts(), passages(), weights(), cols());
+    float* weight = normalized.sparse_.valuePtr();
+    for (std::size_t row = 0; row < rows(); ++row) {
+      const std::size_t size = passages_of(QueryId(static_cast<Row>(row))).size();
       double sum = 0.0;
-      for (std::int32_t i = begin; i < end; ++i) sum += static_cast<double>(scaled.valuePtr()[i]);
-      for (std::int32_t i = begin; i < end; ++i) {
-        const auto share = static_cast<float>(static_cast<double>(scaled.valuePtr()[i]) / sum);
-        scaled.valuePtr()[i] = std::max(share, std::numeric_limits<float>::denorm_min());  // relevant stays relevant
+      for (std::size_t i = 0; i < size; ++i) sum += static_cast<double>(weight[i]);
+      for (std::size_t i = 0; i < size; ++i) {
+        const auto share = static_cast<float>(static_cast<double>(weight[i]) / sum);
+        weight[i] = std::max(share, std::numeric_limits<float>::denorm_min());  // relevant stays relevant
       }
+      weight += size;
     }
-    return RelevanceMatrix(std::move(scaled));
+    return normalized;
   }
 
   /// The number of passages of each query. [n_queries]
@@ -262,7 +260,25 @@ class RelevanceMatrix {
     std::atomic<std::size_t> bytes{0};  // 0 until the matrix is made
   };
 
-  explicit RelevanceMatrix(Sparse sparse) : sparse_(std::move(sparse)), transpose_(std::make_shared<Transpose>()) {}
+  // Loops over the arrays of a compressed matrix, where Eigen has expressions: those cost whoever includes this header
+  // their instantiation, used or not.
+
+  /// Room for so many pairs, to be filled.
+  RelevanceMatrix(std::size_t n_queries, std::size_t n_passages, std::size_t pairs)
+      : sparse_(static_cast<Eigen::Index>(n_queries), static_cast<Eigen::Index>(n_passages)),
+        transpose_(std::make_shared<Transpose>()) {
+    sparse_.resizeNonZeros(static_cast<Eigen::Index>(pairs));
+  }
+
+  [[nodiscard]] std::span<const std::int32_t> starts() const noexcept { return {sparse_.outerIndexPtr(), rows() + 1}; }
+  [[nodiscard]] std::span<const std::int32_t> passages() const noexcept {
+    return {sparse_.innerIndexPtr(), pair_count()};
+  }
+  [[nodiscard]] std::span<const float> weights() const noexcept { return {sparse_.valuePtr(), pair_count()}; }
+
+  [[nodiscard]] static std::size_t pair_count(const Sparse& matrix) noexcept {
+    return static_cast<std::size_t>(matrix.outerIndexPtr()[matrix.outerSize()]);
+  }
 
   [[nodiscard]] static Entries entries(const Sparse& matrix, Row row) noexcept {
     assert(row < matrix.outerSize());
@@ -310,27 +326,55 @@ class RelevanceMatrix {
     }
   }
 
-  /// CSR from pairs sorted by query and passage, each once.
-  [[nodiscard]] static Sparse compress(std::span<const RelevancePair> pairs, std::size_t n_queries,
-                                       std::size_t n_passages) {
-    Sparse sparse(static_cast<Eigen::Index>(n_queries), static_cast<Eigen::Index>(n_passages));
-    sparse.resizeNonZeros(static_cast<Eigen::Index>(pairs.size()));
-    std::int32_t* starts = sparse.outerIndexPtr();
+  /// Orders pairs by a key below `keys`, stably.
+  template <class KeyOf>
+  static void counting_sort(std::vector<RelevancePair>& pairs, std::size_t keys, const KeyOf& key_of) {
+    std::vector<std::size_t> at(keys + 1);  // where the next pair of each key goes
+    for (const RelevancePair& pair : pairs) ++at[key_of(pair) + std::size_t{1}];
+    for (std::size_t key = 0; key < keys; ++key) at[key + 1] += at[key];
+    std::vector<RelevancePair> sorted(pairs.size());
+    for (const RelevancePair& pair : pairs) sorted[at[key_of(pair)]++] = pair;
+    pairs.swap(sorted);
+  }
+
+  /// From pairs sorted by query and passage, each once.
+  [[nodiscard]] static RelevanceMatrix compress(std::span<const RelevancePair> pairs, std::size_t n_queries,
+                                                std::size_t n_passages) {
+    RelevanceMatrix matrix(n_queries, n_passages, pairs.size());
+    std::int32_t* starts = matrix.sparse_.outerIndexPtr();
     std::fill_n(starts, n_queries + 1, 0);
     for (std::size_t i = 0; i < pairs.size(); ++i) {
       ++starts[pairs[i].query.row() + 1];
-      sparse.innerIndexPtr()[i] = static_cast<std::int32_t>(pairs[i].passage.row());
-      sparse.valuePtr()[i] = pairs[i].weight;
+      matrix.sparse_.innerIndexPtr()[i] = static_cast<std::int32_t>(pairs[i].passage.row());
+      matrix.sparse_.valuePtr()[i] = pairs[i].weight;
     }
     for (std::size_t row = 0; row < n_queries; ++row) starts[row + 1] += starts[row];
-    return sparse;
+    return matrix;
+  }
+
+  static void transpose(const Sparse& from, Sparse& to) {
+    const std::size_t pairs = pair_count(from);
+    to.resize(from.cols(), from.rows());
+    to.resizeNonZeros(static_cast<Eigen::Index>(pairs));
+    std::int32_t* starts = to.outerIndexPtr();
+    std::fill_n(starts, to.rows() + 1, 0);
+    for (std::size_t i = 0; i < pairs; ++i) ++starts[from.innerIndexPtr()[i] + 1];
+    for (Eigen::Index row = 0; row < to.rows(); ++row) starts[row + 1] += starts[row];
+    std::vector<std::int32_t> at(starts, starts + to.rows());  // where the next pair of each row goes
+    for (Eigen::Index row = 0; row < from.rows(); ++row) {
+      for (std::int32_t i = from.outerIndexPtr()[row]; i < from.outerIndexPtr()[row + 1]; ++i) {
+        const std::int32_t to_at = at[static_cast<std::size_t>(from.innerIndexPtr()[i])]++;
+        to.innerIndexPtr()[to_at] = static_cast<std::int32_t>(row);
+        to.valuePtr()[to_at] = from.valuePtr()[i];
+      }
+    }
   }
 
   template <class Function>
   [[nodiscard]] RelevanceMatrix map(const Function& function) const {
-    Sparse mapped = sparse_;
-    for (Eigen::Index i = 0; i < mapped.nonZeros(); ++i) mapped.valuePtr()[i] = function(mapped.valuePtr()[i]);
-    return RelevanceMatrix(std::move(mapped));
+    RelevanceMatrix mapped = from_compressed(starts(), passages(), weights(), cols());
+    for (std::size_t i = 0; i < pair_count(); ++i) mapped.sparse_.valuePtr()[i] = function(sparse_.valuePtr()[i]);
+    return mapped;
   }
 
   Sparse sparse_;
