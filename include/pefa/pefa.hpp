@@ -75,3 +75,12 @@
 #include "pefa/store/relevance_matrix.hpp"
 #include "pefa/store/scalar.hpp"
 #include "pefa/version.hpp"
+
+/// @namespace pefa
+/// Retrievers that learn from past queries without training, the indexes and stores under them, and their evaluation.
+
+/// @namespace pefa::io
+/// Files: archives, vectors, relevance, ids and results.
+
+/// @namespace pefa::simd
+/// Inner products and distances, by the best instructions of the CPU.

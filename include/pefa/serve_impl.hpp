@@ -9,11 +9,13 @@
 
 namespace pefa {
 
+/// @cond
 template AnyRetriever open<void>(const std::string& path, Verify verify);
 template AnyRetriever open<void>(const io::ArchiveReader& reader);
 template AnyRetriever AnyRetriever::with_ids<io::ExternalIds>(io::ExternalIds ids) const;
 template AnyRetriever detail::build_any<float>(const RetrieverSpec& spec, EmbeddingSource<float> passages,
                                                EmbeddingSource<float> queries, const RelevanceMatrix* relevance,
                                                const BuildOptions& options, Rows rows);
+/// @endcond
 
 }  // namespace pefa

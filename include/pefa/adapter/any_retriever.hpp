@@ -40,9 +40,10 @@ class RelevanceMatrix;
 /// A hit by the id that the host knows the passage by: text, or a 64-bit number.
 template <class Id = std::string>
 struct IdHit {
-  Id id{};
-  float score = 0.0f;
+  Id id{};             ///< as id_of() tells it
+  float score = 0.0f;  ///< higher is better
 
+  /// Whether id and score are equal.
   friend bool operator==(const IdHit&, const IdHit&) = default;
 };
 
@@ -156,7 +157,9 @@ class AnyRetriever {
     return held_->explain(query, passage, options);
   }
 
+  /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return held_->passage_count(); }
+  /// Elements of a query.
   [[nodiscard]] std::size_t dim() const { return held_->dim(); }
   /// Bytes on the heap, ids included; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const { return held_->memory_bytes() + (ids_ ? ids_->memory_bytes() : 0); }
@@ -164,6 +167,7 @@ class AnyRetriever {
   /// What it is, as build() would be told: indexes that were `automatic` are what they became.
   [[nodiscard]] const RetrieverSpec& spec() const { return held_->spec(); }
 
+  /// Whether it has a table of ids.
   [[nodiscard]] bool has_ids() const noexcept { return ids_ != nullptr; }
 
   /// The id of a passage, its row number where there is no table. @throws ShapeError  a passage past the end

@@ -283,12 +283,14 @@ AnyRetriever open(const std::string& path, Verify verify) {
 
 #if defined(PEFA_COMPILED) && PEFA_COMPILED
 // pefa::compiled is linked: these are there already.
+/// @cond
 extern template AnyRetriever open<void>(const std::string& path, Verify verify);
 extern template AnyRetriever open<void>(const io::ArchiveReader& reader);
 extern template AnyRetriever AnyRetriever::with_ids<io::ExternalIds>(io::ExternalIds ids) const;
 extern template AnyRetriever detail::build_any<float>(const RetrieverSpec& spec, EmbeddingSource<float> passages,
                                                       EmbeddingSource<float> queries, const RelevanceMatrix* relevance,
                                                       const BuildOptions& options, Rows rows);
+/// @endcond
 #endif
 
 }  // namespace pefa

@@ -13,7 +13,7 @@
 
 namespace pefa {
 
-/// A std::filesystem::path or what one is made of, told without <filesystem>.
+/// A std::filesystem::path or what one is made of, told without `<filesystem>`.
 template <class P>
 concept FilePath = std::convertible_to<const P&, std::string_view> || requires(const P& path) {
   path.native();
@@ -37,6 +37,7 @@ struct RetrieverFields;
 template <class R, bool is_archivable>
 class ArchivedRetriever {};
 
+/// The same where they can be: save() and open().
 template <class R>
 class ArchivedRetriever<R, true> {
  public:

@@ -28,9 +28,10 @@ namespace pefa {
 /// up to 1, f_kNN grows by how many queries were merged, so that λ must be found anew.
 enum class CondensedWeight { mean, sum };
 
+/// Which training queries merge, and how a merged one votes.
 struct CondenseParams {
   float min_cosine = 0.85f;  ///< to the mean of those it joins; 0 to 1, where 1 merges equal directions only
-  CondensedWeight weight = CondensedWeight::mean;
+  CondensedWeight weight = CondensedWeight::mean;  ///< what a merged query says of a passage
 };
 
 /// Training queries after merging, in the order of their first members.

@@ -16,9 +16,10 @@
 
 namespace pefa {
 
+/// How an ErmRetriever is built.
 template <class IndexParams>
 struct ErmParams {
-  IndexParams index{};
+  IndexParams index{};  ///< over the passages
 };
 
 /// One index over the passages, nothing learnt.
@@ -26,6 +27,7 @@ template <EmbeddingScalar Scalar = float, class Index = HnswIndex>
   requires AnnIndex<Index, Scalar>
 class ErmRetriever : public ArchivedRetriever<ErmRetriever<Scalar, Index>, ArchivableIndex<Index>> {
  public:
+  /// What build() takes.
   using Params = ErmParams<typename Index::Params>;
 
   /// A store passed by && is taken over, not copied, whatever the index's `rows` say.
@@ -59,9 +61,13 @@ class ErmRetriever : public ArchivedRetriever<ErmRetriever<Scalar, Index>, Archi
     return detail::to_hits(detail::search_passages(index_, queries, k, options, executor));
   }
 
+  /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return index_.size(); }
+  /// Elements of a query.
   [[nodiscard]] std::size_t dim() const { return index_.dim(); }
+  /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const { return index_.memory_bytes(); }
+  /// The index over P [n_passages x dim].
   [[nodiscard]] const Index& index() const noexcept { return index_; }
 
  private:

@@ -67,6 +67,7 @@ template <class Scalar, ScoringIndex Index>
   return detail::to_hits(detail::exact_neighbors(erm.index(), query, k));
 }
 
+/// The same of PEFA-XS. @throws ValueError  a λ other than the one folded in
 template <class Scalar, ScoringIndex Index>
 [[nodiscard]] std::vector<Hit> exact_search(const PefaXs<Scalar, Index>& xs, QueryView query, std::size_t k,
                                             const SearchOptions& options = {}) {
@@ -74,6 +75,7 @@ template <class Scalar, ScoringIndex Index>
   return detail::to_hits(detail::exact_neighbors(xs.index(), query, k));
 }
 
+/// The same of multi-vector PEFA-XS: a passage scores by the best of its vectors. @throws  as above
 template <class Scalar, ScoringIndex Index>
 [[nodiscard]] std::vector<Hit> exact_search(const PefaXsMulti<Scalar, Index>& multi, QueryView query, std::size_t k,
                                             const SearchOptions& options = {}) {
@@ -90,6 +92,7 @@ template <class Scalar, ScoringIndex Index>
   return detail::to_hits(best.take());
 }
 
+/// The same of PEFA-XL: exact on both sides.
 template <class Scalar, ScoringIndex PassageIndex, ScoringIndex QueryIndex, class G>
 [[nodiscard]] std::vector<Hit> exact_search(const PefaXl<Scalar, PassageIndex, QueryIndex, G>& xl, QueryView query,
                                             std::size_t k, const SearchOptions& options = {}) {

@@ -10,7 +10,7 @@ namespace pefa {
 
 /// One training query's say on a passage.
 struct Voter {
-  QueryId query;
+  QueryId query;              ///< q_i, by its row in Q
   float similarity = 0.0f;    ///< s(q̂, q_i)
   float weight = 0.0f;        ///< w_i, the gate's
   float relevance = 0.0f;     ///< Y_ij
@@ -19,7 +19,7 @@ struct Voter {
 
 /// The parts of one score.
 struct Explanation {
-  float score = 0.0f;
+  float score = 0.0f;           ///< of the passage: what search() ranks by
   std::optional<float> erm{};   ///< λ·⟨q̂, p_j⟩; empty where it is folded into one vector with the rest
   std::optional<float> knn{};   ///< (1 − λ)·f_kNN(q̂, p_j); empty as above
   std::vector<Voter> voters{};  ///< PEFA-XL: the neighbours that point to the passage, the loudest first

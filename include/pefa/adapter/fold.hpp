@@ -22,9 +22,9 @@ namespace pefa {
 
 /// What the ERM side of PEFA-XL indexes: p̃_j of PEFA-XS in place of p_j, so that it, too, knows the training queries.
 struct PassageFold {
-  float lambda = 1.0f;  ///< λ of PEFA-XS; at 1, the paper's, p_j itself
-  ColdPassage cold = ColdPassage::erm;
-  PseudoNorm norm = PseudoNorm::unit;
+  float lambda = 1.0f;                  ///< λ of PEFA-XS; at 1, the paper's, p_j itself
+  ColdPassage cold = ColdPassage::erm;  ///< what becomes of passages without training queries
+  PseudoNorm norm = PseudoNorm::unit;   ///< how long Π(Qᵀ Y_:,j) is
 };
 
 namespace detail {

@@ -25,6 +25,7 @@ concept Gate = std::copyable<G> &&
 
 /// w_i = 1/k: the paper's (equation 7); for binary Y it keeps f_kNN within the range of ⟨q̂, q⟩.
 struct MeanGate {
+  /// Fills in the weights; similarities count for nothing.
   void operator()(std::span<const float> /*similarities*/, std::span<float> weights) const {
     const float weight = 1.0f / static_cast<float>(weights.size());
     for (float& w : weights) w = weight;
@@ -33,6 +34,7 @@ struct MeanGate {
 
 /// w_i = 1: as in the authors' TriviaQA runs; the more of the neighbours agree, the more they outweigh the plain model.
 struct SumGate {
+  /// Fills in the weights; similarities count for nothing.
   void operator()(std::span<const float> /*similarities*/, std::span<float> weights) const {
     for (float& w : weights) w = 1.0f;
   }
@@ -50,6 +52,7 @@ class SoftmaxGate {
     }
   }
 
+  /// Fills in the weights. @param similarities  as many, best first; at least one
   void operator()(std::span<const float> similarities, std::span<float> weights) const {
     float sum = 0.0f;
     for (std::size_t i = 0; i < weights.size(); ++i) {  // the first is the largest: no exponent is above 0
@@ -59,6 +62,7 @@ class SoftmaxGate {
     for (float& w : weights) w /= sum;
   }
 
+  /// τ, above 0.
   [[nodiscard]] float temperature() const noexcept { return temperature_; }
 
  private:
@@ -68,11 +72,16 @@ class SoftmaxGate {
 /// One of the above, chosen at run time.
 class AnyGate {
  public:
+  /// Holds a MeanGate.
   AnyGate() = default;
-  AnyGate(MeanGate gate) : gate_(gate) {}     // NOLINT(google-explicit-constructor): a gate is one
-  AnyGate(SumGate gate) : gate_(gate) {}      // NOLINT(google-explicit-constructor)
+  /// Holds a MeanGate.
+  AnyGate(MeanGate gate) : gate_(gate) {}  // NOLINT(google-explicit-constructor): a gate is one
+  /// Holds a SumGate.
+  AnyGate(SumGate gate) : gate_(gate) {}  // NOLINT(google-explicit-constructor)
+  /// Holds a SoftmaxGate.
   AnyGate(SoftmaxGate gate) : gate_(gate) {}  // NOLINT(google-explicit-constructor)
 
+  /// Fills in the weights by the gate it holds.
   void operator()(std::span<const float> similarities, std::span<float> weights) const {
     std::visit([&](const auto& gate) { gate(similarities, weights); }, gate_);
   }
@@ -98,12 +107,15 @@ class AnyGate {
 [[nodiscard]] inline GateSpec spec_of(MeanGate /*gate*/) {
   return {GateKind::mean};
 }
+/// The same of a SumGate.
 [[nodiscard]] inline GateSpec spec_of(SumGate /*gate*/) {
   return {GateKind::sum};
 }
+/// The same of a SoftmaxGate, with its τ.
 [[nodiscard]] inline GateSpec spec_of(const SoftmaxGate& gate) {
   return {GateKind::softmax, gate.temperature()};
 }
+/// The same of the gate it holds.
 [[nodiscard]] inline GateSpec spec_of(const AnyGate& gate) {
   GateSpec spec;
   gate.visit([&](const auto& held) { spec = spec_of(held); });

@@ -29,6 +29,7 @@ template <class Scalar>
 /// Turns the scores of a query index into what the gate sees, and that into votes.
 class KnnScale {
  public:
+  /// Of one query. @param scale  knn_scale, above 0  @param query  q̂, as it was searched with
   KnnScale(KnnSimilarity similarity, float scale, QueryView query) : similarity_(similarity), vote_factor_(scale) {
     if (similarity != KnnSimilarity::cosine) return;
     double squares = 0.0;
@@ -38,11 +39,13 @@ class KnnScale {
     vote_factor_ *= norm;
   }
 
+  /// s(q̂, q_i), from what the index answered.
   /// @param score  of the query index: an inner product (with unit rows for cosine), or −‖q̂ − q_i‖²
   [[nodiscard]] float similarity(float score) const noexcept {
     if (similarity_ == KnnSimilarity::l2) return 1.0f / (1.0f + std::sqrt(std::max(0.0f, -score)));
     return score / score_divisor_;
   }
+  /// What its votes are multiplied with: the scale, times ‖q̂‖ for cosine.
   [[nodiscard]] float vote_factor() const noexcept { return vote_factor_; }
 
  private:

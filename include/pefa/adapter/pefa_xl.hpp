@@ -47,6 +47,7 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
                                         ArchivableIndex<PassageIndex> && ArchivableIndex<QueryIndex> &&
                                             ScoringIndex<PassageIndex> && ArchivableGate<GatePolicy>> {
  public:
+  /// What build() takes.
   using Params = PefaXlParams<typename PassageIndex::Params, typename QueryIndex::Params, GatePolicy>;
 
   /// A store passed by && is taken over, not copied, whatever the indexes' `rows` say.
@@ -162,15 +163,22 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     return nearest;
   }
 
+  /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return passage_index_.size(); }
+  /// Elements of a query.
   [[nodiscard]] std::size_t dim() const { return passage_index_.dim(); }
+  /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const {
     return passage_index_.memory_bytes() + query_index_.memory_bytes() + relevance_.memory_bytes() +
            (rows_ ? rows_->memory_bytes() : 0);
   }
+  /// What it was built with.
   [[nodiscard]] const Params& params() const noexcept { return params_; }
+  /// The index of the ERM side. [n_passages x dim]
   [[nodiscard]] const PassageIndex& passage_index() const noexcept { return passage_index_; }
+  /// The index of the kNN side. [n_train_queries x dim]
   [[nodiscard]] const QueryIndex& query_index() const noexcept { return query_index_; }
+  /// Y [n_train_queries x n_passages]
   [[nodiscard]] const RelevanceMatrix& relevance() const noexcept { return relevance_; }
 
  private:

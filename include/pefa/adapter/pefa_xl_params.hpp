@@ -9,6 +9,7 @@
 
 namespace pefa {
 
+/// How a PefaXl is built.
 template <class PassageIndexParams, class QueryIndexParams, class GatePolicy>
 struct PefaXlParams {
   float lambda = RetrieverSpec{}.lambda;  ///< λ: the weight of the plain model, 0 to 1; may change per call
@@ -19,10 +20,10 @@ struct PefaXlParams {
   /// How many passages the ERM side offers, raised to what the result needs. 0: just that, which under
   /// MissingErmScore::exact leaves nothing out (see erm_candidates), and 500, as in the paper, under zero.
   std::size_t passage_candidates = 0;
-  MissingErmScore missing_erm_score = MissingErmScore::exact;
-  PassageFold fold{};
-  PassageIndexParams passage_index{};
-  QueryIndexParams query_index{};
+  MissingErmScore missing_erm_score = MissingErmScore::exact;  ///< the ERM side of a passage that only votes found
+  PassageFold fold{};                                          ///< what the ERM side indexes
+  PassageIndexParams passage_index{};                          ///< over the passages
+  QueryIndexParams query_index{};                              ///< over the training queries
 };
 
 }  // namespace pefa

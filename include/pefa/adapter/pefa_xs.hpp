@@ -19,14 +19,15 @@
 
 namespace pefa {
 
+/// How a PefaXs is built.
 template <class IndexParams>
 struct PefaXsParams {
   float lambda =
       RetrieverSpec{}
           .lambda;  ///< λ: the weight of the plain model, 0 to 1; folded in at build, so it cannot change per call
-  ColdPassage cold = ColdPassage::erm;
-  PseudoNorm norm = PseudoNorm::unit;
-  IndexParams index{};
+  ColdPassage cold = ColdPassage::erm;  ///< what becomes of passages without training queries
+  PseudoNorm norm = PseudoNorm::unit;   ///< how long Π(Qᵀ Y_:,j) is
+  IndexParams index{};                  ///< over p̃
 };
 
 /// PEFA-XS: f(q̂, p_j) = ⟨q̂, p̃_j⟩ with p̃_j = λ·p_j + (1 − λ)·Π(Qᵀ Y_:,j) (WSDM 2024, section 4); PseudoNorm
@@ -38,6 +39,7 @@ template <EmbeddingScalar Scalar = float, class Index = HnswIndex>
   requires AnnIndex<Index>
 class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<Index>> {
  public:
+  /// What build() takes.
   using Params = PefaXsParams<typename Index::Params>;
 
   /// A store passed by && goes as soon as it is folded.
@@ -85,12 +87,19 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
     return detail::to_hits(detail::search_passages(index_, queries, k, options, executor));
   }
 
+  /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return index_.size(); }
+  /// Elements of a query.
   [[nodiscard]] std::size_t dim() const { return index_.dim(); }
+  /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const { return index_.memory_bytes(); }
+  /// λ, as folded in.
   [[nodiscard]] float lambda() const noexcept { return how_.lambda; }
+  /// What became of passages without training queries.
   [[nodiscard]] ColdPassage cold() const noexcept { return how_.cold; }
+  /// How long Π(Qᵀ Y_:,j) is.
   [[nodiscard]] PseudoNorm norm() const noexcept { return how_.norm; }
+  /// The index over p̃. [n_passages x dim]
   [[nodiscard]] const Index& index() const noexcept { return index_; }
 
  private:

@@ -25,10 +25,11 @@
 
 namespace pefa {
 
+/// How a PefaXsMulti is built.
 template <class IndexParams>
 struct PefaXsMultiParams {
-  CentroidParams centroids{};
-  IndexParams index{};
+  CentroidParams centroids{};  ///< what stands for a passage
+  IndexParams index{};         ///< over those vectors
 };
 
 /// Multi-vector PEFA-XS: f(q̂, p_j) = λ·⟨q̂, p_j⟩ + (1 − λ)·(μ·⟨q̂, C_j⟩ + (1 − μ)·max_m ⟨q̂, c_jm⟩) over the centroids
@@ -43,6 +44,7 @@ template <EmbeddingScalar Scalar = float, class Index = HnswIndex>
   requires AnnIndex<Index>
 class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, ArchivableIndex<Index>> {
  public:
+  /// What build() takes.
   using Params = PefaXsMultiParams<typename Index::Params>;
 
   /// A store passed by && goes as soon as it is folded.
@@ -119,15 +121,21 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     return results;
   }
 
+  /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const noexcept { return passage_count_; }
+  /// Elements of a query.
   [[nodiscard]] std::size_t dim() const { return index_.dim(); }
   /// How many vectors are indexed: passage_count() to passage_count() · max_centroids.
   [[nodiscard]] std::size_t vector_count() const { return index_.size(); }
+  /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const {
     return index_.memory_bytes() + passage_.capacity() * sizeof(PassageId);
   }
+  /// λ, as folded in.
   [[nodiscard]] float lambda() const noexcept { return how_.centroids.lambda; }
+  /// How the vectors of a passage were made.
   [[nodiscard]] const CentroidParams& centroids() const noexcept { return how_.centroids; }
+  /// The index over all vectors. [vector_count x dim]
   [[nodiscard]] const Index& index() const noexcept { return index_; }
   /// Whose vector each row of the index is, ascending. [vector_count]
   [[nodiscard]] const std::vector<PassageId>& passages() const noexcept { return passage_; }

@@ -8,19 +8,22 @@ namespace pefa {
 
 /// The retrievers, cheapest at search first: one index of P, one of p̃, one of several p̃ a passage, two indexes.
 enum class Method { erm, xs, xs_multi, xl };
+/// The names of Method.
 template <>
 inline constexpr std::array enum_names<Method>{"erm", "xs", "xs-multi", "xl"};
 
 /// The gates of gate.hpp: 1/k; 1; exp(⟨q̂, q_i⟩ / τ), scaled to add up to 1.
 enum class GateKind { mean, sum, softmax };
+/// The names of GateKind.
 template <>
 inline constexpr std::array enum_names<GateKind>{"mean", "sum", "softmax"};
 
 /// A gate as a value that can be compared, printed and stored; make_gate() (gate.hpp) makes the gate.
 struct GateSpec {
-  GateKind kind = GateKind::mean;
-  float temperature = 0.05f;  ///< τ of softmax, above 0; the others have none
+  GateKind kind = GateKind::mean;  ///< which gate
+  float temperature = 0.05f;       ///< τ of softmax, above 0; the others have none
 
+  /// Whether they are the same gate; τ counts for softmax only.
   friend bool operator==(const GateSpec& a, const GateSpec& b) noexcept {
     return a.kind == b.kind && (a.kind != GateKind::softmax || a.temperature == b.temperature);
   }
@@ -37,6 +40,7 @@ enum class ColdPassage {
   /// detail::borrow_pseudo_embeddings): found best of the three, and slowest to build, O(n_cold · n_warm · dim).
   borrowed
 };
+/// The names of ColdPassage.
 template <>
 inline constexpr std::array enum_names<ColdPassage>{"paper", "erm", "borrowed"};
 
@@ -46,6 +50,7 @@ enum class PseudoNorm {
   passage  ///< ‖p_j‖, so that λ means the same for every passage of an encoder whose lengths differ (dot-product
            ///< models)
 };
+/// The names of PseudoNorm.
 template <>
 inline constexpr std::array enum_names<PseudoNorm>{"unit", "passage"};
 
@@ -60,6 +65,7 @@ enum class KnnSimilarity {
   cosine,         ///< ⟨q̂, q_i⟩ / (‖q̂‖·‖q_i‖), for training queries whose lengths mean nothing
   l2              ///< 1 / (1 + ‖q̂ − q_i‖), in (0, 1]: −distance would make a vote a punishment
 };
+/// The names of KnnSimilarity.
 template <>
 inline constexpr std::array enum_names<KnnSimilarity>{"inner_product", "cosine", "l2"};
 
@@ -68,6 +74,7 @@ enum class MissingErmScore {
   exact,  ///< its inner product with q̂, computed
   zero    ///< 0, as in the authors' code
 };
+/// The names of MissingErmScore.
 template <>
 inline constexpr std::array enum_names<MissingErmScore>{"exact", "zero"};
 

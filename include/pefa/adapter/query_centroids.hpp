@@ -30,9 +30,9 @@ struct CentroidParams {
   std::size_t max_centroids = 8;          ///< c: vectors a passage at most; at least 1, which is PEFA-XS
   std::size_t queries_per_centroid = 1;   ///< evidence: n_j training queries make at most ⌈n_j / this⌉ centroids
   float shrinkage = 0.25f;                ///< μ: how much of each centroid is the mean C_j of them all, 0 to 1
-  ColdPassage cold = ColdPassage::erm;
-  PseudoNorm norm = PseudoNorm::unit;
-  std::uint64_t seed = 0;  ///< of the k-means
+  ColdPassage cold = ColdPassage::erm;    ///< what becomes of passages without training queries
+  PseudoNorm norm = PseudoNorm::unit;     ///< how long each centroid is
+  std::uint64_t seed = 0;                 ///< of the k-means
 };
 
 /// One or more vectors a passage, those of a passage one after the other, in ascending order of passages.

@@ -22,6 +22,7 @@ namespace pefa {
 
 /// A retriever: query vector in, scored passages out, best first, ties by ascending id; at most k, fewer where fewer
 /// exist. Searching is const and safe from any number of threads.
+/// `dim` is that of its queries, `passage_count` what PassageIds are below, `memory_bytes` what it holds on the heap.
 template <class R>
 concept Retriever = requires(const R& retriever, QueryView query, const EmbeddingView<float>& queries, std::size_t k,
                              const SearchOptions& options, const AnyExecutor& executor) {

@@ -17,9 +17,9 @@ struct RetrieverSpec {
   /// Of this struct, in JSON and in archives: later versions read earlier ones.
   static constexpr std::int64_t version = 1;
 
-  Method method = Method::xl;
-  float lambda = 0.1f;  ///< λ: the weight of the plain model, 0 to 1
-  IndexSpec index{};    ///< over passages, or the vectors that stand for them
+  Method method = Method::xl;  ///< which retriever
+  float lambda = 0.1f;         ///< λ: the weight of the plain model, 0 to 1
+  IndexSpec index{};           ///< over passages, or the vectors that stand for them
 
   std::size_t neighbors = 32;                               ///< XL: k, training queries looked up; at least 1
   GateSpec gate{GateKind::softmax, 0.05f};                  ///< XL: their weights
@@ -62,9 +62,12 @@ struct RetrieverSpec {
     return spec;
   }
 
+  /// Whether XL has PEFA-XS on its plain side.
   [[nodiscard]] constexpr bool is_folded() const noexcept { return method == Method::xl && fold < 1.0f; }
+  /// Whether XL merges training queries.
   [[nodiscard]] constexpr bool is_condensed() const noexcept { return method == Method::xl && condense > 0.0f; }
 
+  /// Whether all fields are equal, those that the method ignores too.
   friend bool operator==(const RetrieverSpec&, const RetrieverSpec&) = default;
 };
 

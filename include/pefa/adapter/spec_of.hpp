@@ -21,6 +21,7 @@ template <EmbeddingScalar Scalar, class Index>
   return {.method = Method::erm, .lambda = 1.0f, .index = spec_of_index(erm.index())};
 }
 
+/// The same of PEFA-XS.
 template <EmbeddingScalar Scalar, class Index>
 [[nodiscard]] RetrieverSpec spec_of(const PefaXs<Scalar, Index>& xs) {
   return {.method = Method::xs,
@@ -30,6 +31,7 @@ template <EmbeddingScalar Scalar, class Index>
           .norm = xs.norm()};
 }
 
+/// The same of multi-vector PEFA-XS.
 template <EmbeddingScalar Scalar, class Index>
 [[nodiscard]] RetrieverSpec spec_of(const PefaXsMulti<Scalar, Index>& multi) {
   const CentroidParams& centroids = multi.centroids();
@@ -43,6 +45,7 @@ template <EmbeddingScalar Scalar, class Index>
           .shrinkage = centroids.shrinkage};
 }
 
+/// The same of PEFA-XL.
 template <EmbeddingScalar Scalar, class P, class Q, class G>
 [[nodiscard]] RetrieverSpec spec_of(const PefaXl<Scalar, P, Q, G>& xl) {
   const auto& params = xl.params();

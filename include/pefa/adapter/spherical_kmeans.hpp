@@ -19,6 +19,7 @@
 
 namespace pefa {
 
+/// How rows are clustered.
 struct SphericalKMeansParams {
   std::size_t clusters = 8;         ///< at most so many; at least 1
   std::size_t max_iterations = 25;  ///< of Lloyd's; fewer where the assignment settles

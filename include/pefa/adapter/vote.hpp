@@ -30,11 +30,12 @@ inline void cut(std::vector<Neighbor>& nearest, std::size_t neighbors) {
 
 /// The nearest training queries of one query, best first, and how loud each of them is.
 struct Voters {
-  std::vector<QueryId> queries;
+  std::vector<QueryId> queries;     ///< rows of Q; the other three are as long
   std::vector<float> similarities;  ///< s_i: see KnnSimilarity
   std::vector<float> weights;       ///< w_i, the gate's
   std::vector<float> strengths;     ///< w_i · s_i · scale: what each adds to f_kNN of a passage with Y_ij = 1
 
+  /// How many.
   [[nodiscard]] std::size_t size() const noexcept { return queries.size(); }
 };
 
@@ -62,13 +63,17 @@ void weigh(std::span<const Neighbor> nearest, const KnnScale& scale, const G& ga
 /// f_kNN(q̂, p_j) = Σ_i strength_i · Y_ij of the passages where it is not 0: ascending, each once.
 class Votes {
  public:
+  /// The passages with f_kNN as their score.
   [[nodiscard]] std::span<const Neighbor> passages() const noexcept { return passages_; }
+  /// How many passages have a vote.
   [[nodiscard]] std::size_t size() const noexcept { return passages_.size(); }
+  /// Whether none has.
   [[nodiscard]] bool empty() const noexcept { return passages_.empty(); }
 
   /// How many passages are voted down: each may make room for one more that has no vote.
   [[nodiscard]] std::size_t below_zero() const noexcept { return below_zero_; }
 
+  /// Forgets them all, and keeps the memory.
   void clear() noexcept {
     passages_.clear();
     below_zero_ = 0;

@@ -19,6 +19,7 @@ inline constexpr std::array<const char*, 0> enum_names{};
 template <class E>
 concept NamedEnum = std::is_enum_v<E> &&(enum_names<E>.size() > 0);
 
+/// The name of a value; "unknown" where it is none of them.
 template <NamedEnum E>
 [[nodiscard]] constexpr const char* name(E value) noexcept {
   const auto i = static_cast<std::size_t>(value);

@@ -39,8 +39,10 @@ class ThreadExecutor {
   explicit ThreadExecutor(std::size_t threads = 0)
       : threads_(threads != 0 ? threads : std::max<std::size_t>(1, std::thread::hardware_concurrency())) {}
 
+  /// How many threads work, the caller's included.
   [[nodiscard]] std::size_t concurrency() const noexcept { return threads_; }
 
+  /// Runs body(i) for i in [0, n); returns when all are done. @throws  what a body threw first
   void run(std::size_t n, const LoopBody& body) const {
     const std::size_t workers = std::min(threads_, n);
     if (workers <= 1) {
@@ -94,17 +96,21 @@ class AnyExecutor {
   /// One std::thread a hardware thread.
   AnyExecutor() : AnyExecutor(ThreadExecutor{}) {}
 
+  /// Holds a copy.
   AnyExecutor(ThreadExecutor threads)  // NOLINT(google-explicit-constructor): an executor is one
       : concurrency_([threads] { return threads.concurrency(); }),
         run_([threads](std::size_t n, const LoopBody& body) { threads.run(n, body); }) {}
 
+  /// Refers to the host's, which must outlive it.
   template <Executor E>
     requires(!std::same_as<std::remove_cv_t<E>, AnyExecutor> && !std::same_as<std::remove_cv_t<E>, ThreadExecutor>)
   AnyExecutor(E& host)  // NOLINT(google-explicit-constructor): an executor is one
       : concurrency_([&host] { return static_cast<std::size_t>(host.concurrency()); }),
         run_([&host](std::size_t n, const LoopBody& body) { host.run(n, body); }) {}
 
+  /// How many bodies may run at once; at least 1.
   [[nodiscard]] std::size_t concurrency() const { return std::max<std::size_t>(1, concurrency_()); }
+  /// Runs body(i) for i in [0, n) on the executor it stands for.
   void run(std::size_t n, const LoopBody& body) const { run_(n, body); }
 
   /// One thread: in order, on the caller, reproducible to the bit.

@@ -19,18 +19,22 @@ using Row = std::uint32_t;
 template <class Tag>
 class Id {
  public:
+  /// Row 0.
   constexpr Id() noexcept = default;
+  /// The id of a row.
   constexpr explicit Id(Row row) noexcept : row_(row) {}
 
+  /// The row number.
   [[nodiscard]] constexpr Row row() const noexcept { return row_; }
 
+  /// By row number.
   friend constexpr auto operator<=>(Id, Id) noexcept = default;
 
  private:
   Row row_ = 0;
 };
 
-/// Writes the row number. Who prints includes <ostream>; a template, so that nobody else needs it.
+/// Writes the row number. Who prints includes `<ostream>`; a template, so that nobody else needs it.
 template <class Character, class Tag>
 std::basic_ostream<Character>& operator<<(std::basic_ostream<Character>& out, Id<Tag> id) {
   return out << id.row();
@@ -43,17 +47,19 @@ using QueryId = Id<struct QueryTag>;
 
 /// One result of an index: a row and its similarity, higher is better.
 struct Neighbor {
-  Row row = 0;
-  float score = 0.0f;
+  Row row = 0;         ///< in the index
+  float score = 0.0f;  ///< by the metric of the index
 
+  /// Whether row and score are equal.
   friend bool operator==(const Neighbor&, const Neighbor&) = default;
 };
 
 /// One result of a retriever: a passage and its score, higher is better.
 struct Hit {
-  PassageId passage;
-  float score = 0.0f;
+  PassageId passage;   ///< by its row in P
+  float score = 0.0f;  ///< higher is better
 
+  /// Whether passage and score are equal.
   friend bool operator==(const Hit&, const Hit&) = default;
 };
 
@@ -64,7 +70,9 @@ struct Hit {
 
 }  // namespace pefa
 
+/// @cond
 template <class Tag>
 struct std::hash<pefa::Id<Tag>> {
   [[nodiscard]] std::size_t operator()(pefa::Id<Tag> id) const noexcept { return std::hash<pefa::Row>{}(id.row()); }
 };
+/// @endcond

@@ -12,6 +12,7 @@ namespace pefa {
 ///
 /// Looked at every few hundred distances, so a search ends some microseconds after its limit.
 struct SearchLimit {
+  /// What deadlines are told by; it never goes back.
   using Clock = std::chrono::steady_clock;
 
   Clock::time_point deadline = Clock::time_point::max();  ///< max(): none
@@ -20,8 +21,10 @@ struct SearchLimit {
   /// Ends so long from now.
   [[nodiscard]] static SearchLimit within(Clock::duration time) { return {.deadline = Clock::now() + time}; }
 
+  /// Whether there is a limit at all.
   [[nodiscard]] bool exists() const noexcept { return stop != nullptr || deadline != Clock::time_point::max(); }
 
+  /// Whether to give up now.
   [[nodiscard]] bool reached() const noexcept {
     return (stop != nullptr && stop->load(std::memory_order_relaxed)) ||
            (deadline != Clock::time_point::max() && Clock::now() >= deadline);
@@ -35,6 +38,7 @@ struct IndexSearchStats {
   std::size_t reranked = 0;   ///< candidates rescored exactly after a walk on codes
   bool stopped = false;       ///< a SearchLimit ended it: the answer is what had been found
 
+  /// Adds up counts; stopped where either is.
   IndexSearchStats& operator+=(const IndexSearchStats& other) noexcept {
     distances += other.distances;
     hops += other.hops;

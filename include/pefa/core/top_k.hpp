@@ -25,6 +25,7 @@ inline void keep_best(std::vector<Neighbor>& found, std::size_t k) {
 /// when it is full: O(1) amortised a push, O(k) memory. Not for concurrent use.
 class TopK {
  public:
+  /// @param k  how many to keep; 0 keeps none
   explicit TopK(std::size_t k) : k_(k) { buffer_.reserve(2 * std::min<std::size_t>(k, 1U << 15)); }
 
   /// Offers one candidate. The score must not be NaN.

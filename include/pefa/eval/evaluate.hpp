@@ -29,38 +29,39 @@ enum class MeasureLatency {
   yes  ///< queries go one after the other on the calling thread, each timed
 };
 
+/// What evaluate() measures, and how.
 struct EvaluateOptions {
   std::vector<std::size_t> recall_at{1, 10, 100};  ///< cut-offs, each at least 1; so for the others
-  std::vector<std::size_t> ndcg_at{10};
-  std::vector<std::size_t> mrr_at{10};
-  std::vector<std::size_t> hit_rate_at{};
-  std::size_t top_k = 0;  ///< how many hits each search asks for; raised to the deepest cut-off
-  SearchOptions search{};
-  MeasureLatency latency = MeasureLatency::no;
-  std::size_t bootstrap_samples = 1000;  ///< 0: no intervals
-  std::uint64_t seed = 1;                ///< of the bootstrap
-  AnyExecutor executor{};                ///< for untimed searches
-  Progress progress{};                   ///< counts queries; stop throws Cancelled
+  std::vector<std::size_t> ndcg_at{10};            ///< of nDCG
+  std::vector<std::size_t> mrr_at{10};             ///< of MRR
+  std::vector<std::size_t> hit_rate_at{};          ///< of the hit rate
+  std::size_t top_k = 0;                        ///< how many hits each search asks for; raised to the deepest cut-off
+  SearchOptions search{};                       ///< of every search
+  MeasureLatency latency = MeasureLatency::no;  ///< whether each search is timed
+  std::size_t bootstrap_samples = 1000;         ///< 0: no intervals
+  std::uint64_t seed = 1;                       ///< of the bootstrap
+  AnyExecutor executor{};                       ///< for untimed searches
+  Progress progress{};                          ///< counts queries; stop throws Cancelled
 };
 
 /// Milliseconds a search, on one thread.
 struct LatencyReport {
-  double mean = 0.0;
-  double p50 = 0.0;
-  double p95 = 0.0;
-  double p99 = 0.0;
+  double mean = 0.0;  ///< over all searches
+  double p50 = 0.0;   ///< the median
+  double p95 = 0.0;   ///< 95th percentile
+  double p99 = 0.0;   ///< 99th percentile
 };
 
 /// What evaluate() found; metrics are fractions by cut-off.
 struct EvaluationReport {
-  std::map<std::size_t, Estimate> recall;
-  std::map<std::size_t, Estimate> ndcg;
-  std::map<std::size_t, Estimate> mrr;
-  std::map<std::size_t, Estimate> hit_rate;
-  std::size_t queries_evaluated = 0;
-  std::size_t queries_without_truth = 0;  ///< left out of every mean
-  double seconds = 0.0;                   ///< wall time of the searches
-  std::optional<LatencyReport> latency;
+  std::map<std::size_t, Estimate> recall;    ///< by each of recall_at
+  std::map<std::size_t, Estimate> ndcg;      ///< by each of ndcg_at
+  std::map<std::size_t, Estimate> mrr;       ///< by each of mrr_at
+  std::map<std::size_t, Estimate> hit_rate;  ///< by each of hit_rate_at
+  std::size_t queries_evaluated = 0;         ///< those with a relevant passage: the means are over them
+  std::size_t queries_without_truth = 0;     ///< left out of every mean
+  double seconds = 0.0;                      ///< wall time of the searches
+  std::optional<LatencyReport> latency;      ///< empty where it was not measured
 };
 
 namespace detail {

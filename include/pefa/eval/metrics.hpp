@@ -21,20 +21,20 @@ namespace pefa {
   return truth.weights[static_cast<std::size_t>(found - truth.columns.begin())];
 }
 
-/// Recall@k = relevant passages among the first k hits / relevant passages. `truth` must not be empty.
+/// `Recall@k` = relevant passages among the first k hits / relevant passages. `truth` must not be empty.
 [[nodiscard]] inline double recall_at(std::span<const Hit> hits, const RelevanceMatrix::Entries& truth, std::size_t k) {
   std::size_t found = 0;
   for (const Hit& hit : hits.first(std::min(k, hits.size()))) found += grade_of(hit.passage, truth) > 0.0f ? 1U : 0U;
   return static_cast<double>(found) / static_cast<double>(truth.size());
 }
 
-/// Hit rate@k: 1 where a relevant passage is among the first k hits, else 0.
+/// Hit rate at k: 1 where a relevant passage is among the first k hits, else 0.
 [[nodiscard]] inline double hit_rate_at(std::span<const Hit> hits, const RelevanceMatrix::Entries& truth,
                                         std::size_t k) {
   return recall_at(hits, truth, k) > 0.0 ? 1.0 : 0.0;
 }
 
-/// MRR@k: 1 / the rank of the first relevant hit, 0 where none is among the first k.
+/// `MRR@k`: 1 / the rank of the first relevant hit, 0 where none is among the first k.
 [[nodiscard]] inline double reciprocal_rank_at(std::span<const Hit> hits, const RelevanceMatrix::Entries& truth,
                                                std::size_t k) {
   for (std::size_t rank = 0; rank < std::min(k, hits.size()); ++rank) {
@@ -43,7 +43,7 @@ namespace pefa {
   return 0.0;
 }
 
-/// nDCG@k = DCG@k / the DCG@k of the ideal order, with DCG@k = Σ grade / log2(rank + 1), rank from 1 (trec_eval's
+/// `nDCG@k = DCG@k / the DCG@k of the ideal order`, with `DCG@k = Σ grade / log2(rank + 1)`, rank from 1 (trec_eval's
 /// ndcg_cut). `truth` must not be empty.
 [[nodiscard]] inline double ndcg_at(std::span<const Hit> hits, const RelevanceMatrix::Entries& truth, std::size_t k) {
   const auto discounted = [](float grade, std::size_t rank) {

@@ -12,9 +12,9 @@ namespace pefa {
 
 /// A mean over queries and the interval that holds it with 95 % confidence.
 struct Estimate {
-  double mean = 0.0;
-  double low = 0.0;
-  double high = 0.0;
+  double mean = 0.0;  ///< over the queries
+  double low = 0.0;   ///< lower end of the interval
+  double high = 0.0;  ///< upper end of the interval
 };
 
 /// The mean of `values` with its 95 % percentile-bootstrap interval (Efron & Tibshirani 1993, chapter 13).

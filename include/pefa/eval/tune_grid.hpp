@@ -22,6 +22,7 @@ namespace pefa {
 /// What is maximised; see recall_at, ndcg_at and reciprocal_rank_at.
 enum class TuneMetric { recall, ndcg, mrr };
 
+/// The names of TuneMetric.
 template <>
 inline constexpr std::array enum_names<TuneMetric>{"recall", "ndcg", "mrr"};
 
@@ -31,23 +32,24 @@ enum class PlainXl { included, left_out };
 /// The grid is the plain model once and, of each method, every combination of its lists below. By default that is the
 /// paper's methods; with_all_methods() adds the library's own.
 struct TuneOptions {
-  TuneMetric metric = TuneMetric::recall;
-  std::size_t at = 10;  ///< the metric's cut-off, at least 1
+  TuneMetric metric = TuneMetric::recall;  ///< what is maximised
+  std::size_t at = 10;                     ///< the metric's cut-off, at least 1
   std::vector<float> lambdas{0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f};  ///< λ of all methods
   std::vector<ColdPassage> cold{ColdPassage::erm, ColdPassage::paper};  ///< of XS; empty leaves XS out
   std::vector<std::size_t> max_centroids{};           ///< c of multi-vector XS, at least 1; empty leaves it out
   std::vector<std::size_t> neighbors{8, 16, 32, 64};  ///< k of XL; empty leaves XL and its variants out
+  /// The gates of XL and its variants.
   std::vector<GateSpec> gates{{GateKind::mean},           {GateKind::sum},           {GateKind::softmax, 0.02f},
                               {GateKind::softmax, 0.05f}, {GateKind::softmax, 0.1f}, {GateKind::softmax, 0.2f}};
-  PlainXl plain_xl = PlainXl::included;
-  std::vector<float> condense{};       ///< XL over condensed queries: CondenseParams::min_cosine, above 0, to 1
-  std::vector<float> folds{};          ///< XL over XS: PassageFold::lambda, 0 to below 1
-  std::size_t passage_candidates = 0;  ///< of XL, as in PefaXlParams
-  ValidationOptions validation{};
+  PlainXl plain_xl = PlainXl::included;  ///< the paper's PEFA-XL
+  std::vector<float> condense{};         ///< XL over condensed queries: CondenseParams::min_cosine, above 0, to 1
+  std::vector<float> folds{};            ///< XL over XS: PassageFold::lambda, 0 to below 1
+  std::size_t passage_candidates = 0;    ///< of XL, as in PefaXlParams
+  ValidationOptions validation{};        ///< which queries are held out
   std::size_t randomizations = 10'000;   ///< of the test of the pick against the plain model
   std::size_t bootstrap_samples = 1000;  ///< of the interval of its gain; 0: none
-  AnyExecutor executor{};
-  Progress progress{};  ///< counts validation queries; stop throws Cancelled
+  AnyExecutor executor{};                ///< for the searches
+  Progress progress{};                   ///< counts validation queries; stop throws Cancelled
 };
 
 /// The options with every method of the library in the grid: multi-vector XS, XL over condensed queries, XL over XS.
@@ -67,9 +69,10 @@ struct TuneEntry {
   double standard_error = 0.0;  ///< of that mean
 };
 
+/// What tune() found.
 struct TuneReport {
-  TuneMetric metric = TuneMetric::recall;
-  std::size_t at = 0;
+  TuneMetric metric = TuneMetric::recall;  ///< as asked for
+  std::size_t at = 0;                      ///< its cut-off
   /// The plain model; XS by cold policy and λ; multi-vector XS by max_centroids and λ; XL by k, gate and λ; XL over
   /// condensed queries by cosine, XL over XS by fold, each by k, gate and λ.
   std::vector<TuneEntry> grid;
@@ -79,9 +82,10 @@ struct TuneReport {
   Estimate gain{};          ///< pick − plain model, with its 95 % interval
   double p_value = 1.0;     ///< of that gain, two-sided
   std::size_t queries = 0;  ///< how many were scored
-  std::size_t folds = 0;
-  double seconds = 0.0;
+  std::size_t folds = 0;    ///< how many parts were held out
+  double seconds = 0.0;     ///< wall time
 
+  /// The plain model's entry.
   [[nodiscard]] const TuneEntry& erm() const { return grid.front(); }
 };
 

@@ -22,12 +22,13 @@ enum class DuplicateQueries {
   apart      ///< each is a query of its own: right where future queries repeat past ones as often as these do
 };
 
+/// Which training queries are held out.
 struct ValidationOptions {
   std::size_t folds = 5;  ///< 1: one held-out part; K >= 2: the validation queries in K parts, held out in turn
   double holdout = 0.2;   ///< folds = 1 only: the share of the queries with passages that is held out, in (0, 1)
-  std::size_t max_queries = 2000;  ///< how many queries are scored at most, sampled from all
-  DuplicateQueries duplicates = DuplicateQueries::together;
-  std::uint64_t seed = 1;  ///< the same seed gives the same split on every platform
+  std::size_t max_queries = 2000;                            ///< how many queries are scored at most, sampled from all
+  DuplicateQueries duplicates = DuplicateQueries::together;  ///< of queries that are the same
+  std::uint64_t seed = 1;                                    ///< the same seed gives the same split on every platform
 };
 
 /// Fewer validation queries than this say nothing about a mean.

@@ -22,6 +22,7 @@ enum class Metric {
   l2              ///< −‖q − x‖²
 };
 
+/// "inner_product" or "l2".
 [[nodiscard]] constexpr const char* name(Metric metric) noexcept {
   return metric == Metric::inner_product ? "inner_product" : "l2";
 }
@@ -40,6 +41,8 @@ struct IndexSearchOptions {
 /// safe from any number of threads, and throws ShapeError for a query of another dim, ValueError for k = 0 and for a
 /// query with a NaN or infinite element. A score past the range of float is infinite; one that comes to NaN is
 /// −infinity. `memory_bytes` is what the index holds on the heap.
+/// `build` makes it of rows by its own `Params`; `size` counts the rows, `dim` their elements, and `metric` says what
+/// scores mean.
 template <class I, class Scalar = float>
 concept AnnIndex = requires(const EmbeddingView<Scalar>& rows, const typename I::Params& params,
                             const BuildOptions& build, const I& index, QueryView query, std::size_t k,

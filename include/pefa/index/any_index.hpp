@@ -30,10 +30,11 @@
 
 namespace pefa {
 
+/// How an AnyIndex is built.
 struct AnyIndexParams {
-  IndexSpec index{};
-  Metric metric = Metric::inner_product;
-  Rows rows = Rows::copy;  ///< of flat and quantized indexes; hnsw keeps rows in its graph
+  IndexSpec index{};                      ///< which index
+  Metric metric = Metric::inner_product;  ///< what a score means
+  Rows rows = Rows::copy;                 ///< of flat and quantized indexes; hnsw keeps rows in its graph
 };
 
 /// What an index of the library is, as a value; a host's own is `custom`.
@@ -64,6 +65,7 @@ template <class Index>
 /// for one virtual call a search.
 class AnyIndex {
  public:
+  /// What build() takes.
   using Params = AnyIndexParams;
 
   /// @throws ValueError  an index of kind `custom`, and what the index itself throws
@@ -105,10 +107,12 @@ class AnyIndex {
     return AnyIndex(std::move(held));
   }
 
+  /// The k best rows, best first, ties by ascending row. @throws  as AnnIndex says
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
                                              const IndexSearchOptions& options = {}) const {
     return held_->search(query, k, options);
   }
+  /// The same for many. @param queries  [n_queries x dim]
   [[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                                 const IndexSearchOptions& options = {},
                                                                 const AnyExecutor& executor = {}) const {
@@ -124,9 +128,13 @@ class AnyIndex {
   void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
     held_->score_rows(query, rows, scores);
   }
+  /// How many rows.
   [[nodiscard]] std::size_t size() const { return held_->size(); }
+  /// Elements of a row.
   [[nodiscard]] std::size_t dim() const { return held_->dim(); }
+  /// What a score means.
   [[nodiscard]] Metric metric() const { return held_->metric(); }
+  /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const { return held_->memory_bytes(); }
   /// Which index it is.
   [[nodiscard]] IndexSpec spec() const { return held_->spec(); }

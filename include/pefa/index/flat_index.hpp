@@ -32,9 +32,10 @@
 
 namespace pefa {
 
+/// How a FlatIndex is built.
 struct FlatParams {
-  Metric metric = Metric::inner_product;
-  Rows rows = Rows::copy;
+  Metric metric = Metric::inner_product;  ///< what a score means
+  Rows rows = Rows::copy;                 ///< who owns them
 };
 
 /// Exact search over rows of any element type.
@@ -46,6 +47,7 @@ struct FlatParams {
 template <EmbeddingScalar Scalar = float>
 class FlatIndex {
  public:
+  /// What build() takes.
   using Params = FlatParams;
 
   /// @throws ValueError  no rows, or a row that is not finite
@@ -79,9 +81,12 @@ class FlatIndex {
   /// flat_index_archive.hpp. @throws FormatError  the archive holds no such index under this prefix, or a damaged one
   [[nodiscard]] static FlatIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
+  /// Takes over the rows; the other may only be destroyed or assigned to.
   FlatIndex(FlatIndex&&) noexcept = default;
+  /// As above.
   FlatIndex& operator=(FlatIndex&&) noexcept = default;
 
+  /// The k best rows, best first, ties by ascending row. @throws  as AnnIndex says
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "FlatIndex::search");
@@ -132,9 +137,13 @@ class FlatIndex {
     return results;
   }
 
+  /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+  /// Elements of a row.
   [[nodiscard]] std::size_t dim() const noexcept { return rows_.dim(); }
+  /// What a score means.
   [[nodiscard]] Metric metric() const noexcept { return metric_; }
+  /// What it was built with; over an archive's rows, with `copy`.
   [[nodiscard]] FlatParams params() const noexcept {
     return {metric_, store_ || archive_ != nullptr ? Rows::copy : Rows::borrow};
   }

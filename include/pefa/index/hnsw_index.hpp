@@ -35,12 +35,12 @@ namespace pefa {
 
 /// The parameters of the graph; the defaults are the paper's (section 5.1).
 struct HnswParams {
-  std::size_t m = 32;                 ///< M: links a node on the upper levels, twice that on level 0; 2 … 1024
-  std::size_t ef_construction = 500;  ///< beam width while building; 1 … 100,000
-  std::size_t ef_search = 300;        ///< beam width of a search that names none; at least 1
-  Metric metric = Metric::inner_product;
-  Lift lift = Lift::never;  ///< what a graph over inner product does about rows of unequal length
-  std::size_t seed = 100;   ///< of the levels drawn for the nodes
+  std::size_t m = 32;                     ///< M: links a node on the upper levels, twice that on level 0; 2 … 1024
+  std::size_t ef_construction = 500;      ///< beam width while building; 1 … 100,000
+  std::size_t ef_search = 300;            ///< beam width of a search that names none; at least 1
+  Metric metric = Metric::inner_product;  ///< what a score means
+  Lift lift = Lift::never;                ///< what a graph over inner product does about rows of unequal length
+  std::size_t seed = 100;                 ///< of the levels drawn for the nodes
 };
 
 namespace detail {
@@ -64,6 +64,7 @@ inline void require_hnsw_params(const HnswParams& params, const char* who) {
 /// Of rows that are equal to the bit the first is linked, and the others are found with it.
 class HnswIndex {
  public:
+  /// What build() takes.
   using Params = HnswParams;
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
@@ -111,9 +112,12 @@ class HnswIndex {
   /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
   [[nodiscard]] static inline HnswIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
+  /// Takes over the graph; the other may only be destroyed or assigned to.
   HnswIndex(HnswIndex&&) noexcept = default;
+  /// As above.
   HnswIndex& operator=(HnswIndex&&) noexcept = default;
 
+  /// The k best rows that the walk finds, best first, ties by ascending row. @throws  as AnnIndex says
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "HnswIndex::search");
@@ -153,9 +157,13 @@ class HnswIndex {
     for (float& score : scores) score = detail::rankable(score);
   }
 
+  /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return node_of_row_.size(); }
+  /// Elements of a row.
   [[nodiscard]] std::size_t dim() const noexcept { return space_->dim(); }
+  /// What a score means.
   [[nodiscard]] Metric metric() const noexcept { return space_->metric(); }
+  /// What it was built with.
   [[nodiscard]] const HnswParams& params() const noexcept { return params_; }
 
   /// Bytes on the heap; what lies in an archive is not. A thread that searches holds a bit a row and its beam beside

@@ -16,6 +16,7 @@ enum class IndexKind {
   quantized,  ///< QuantizedHnswIndex: the same graph on int8 codes, scores exact
   custom      ///< a host's own: it can be told, not built by name
 };
+/// The names of IndexKind.
 template <>
 inline constexpr std::array enum_names<IndexKind>{"automatic", "flat", "hnsw", "quantized", "custom"};
 
@@ -24,11 +25,11 @@ struct IndexSpec {
   /// Up to so many rows an exact search is about as fast as a graph's, and needs no building.
   static constexpr std::size_t flat_rows = 10'000;
 
-  IndexKind kind = IndexKind::automatic;
-  std::size_t m = 32;                 ///< M of HNSW, 2 to 1024
-  std::size_t ef_construction = 500;  ///< efConstruction, 1 to 100,000
-  std::size_t ef_search = 300;        ///< efSearch of searches that name none, at least 1
-  std::size_t rerank = 0;             ///< quantized: candidates rescored exactly; 0: the index's own default
+  IndexKind kind = IndexKind::automatic;  ///< which index
+  std::size_t m = 32;                     ///< M of HNSW, 2 to 1024
+  std::size_t ef_construction = 500;      ///< efConstruction, 1 to 100,000
+  std::size_t ef_search = 300;            ///< efSearch of searches that name none, at least 1
+  std::size_t rerank = 0;                 ///< quantized: candidates rescored exactly; 0: the index's own default
 
   /// The same with a kind for so many rows in the place of `automatic`.
   [[nodiscard]] constexpr IndexSpec resolved(std::size_t rows) const noexcept {
@@ -37,6 +38,7 @@ struct IndexSpec {
     return spec;
   }
 
+  /// Whether all fields are equal.
   friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
 };
 

@@ -50,11 +50,12 @@ enum class Refine {
   once  ///< on WordNet a third of the build's time, for 4 % less latency at R@100 = 0.99
 };
 
+/// How a QuantizedHnswIndex is built.
 struct QuantizedHnswParams {
   HnswParams graph{};      ///< how the graph is built: M, efConstruction, efSearch, metric, lift
   Rows rows = Rows::copy;  ///< the exact rows: the index's own copy, or the caller's, which must outlive it
-  CodeSplit split = CodeSplit::automatic;
-  Refine refine = Refine::once;
+  CodeSplit split = CodeSplit::automatic;  ///< whether codes have head and tail
+  Refine refine = Refine::once;            ///< whether links get a second pass
   std::size_t rerank = 0;  ///< candidates rescored exactly by a search that names none; 0: k + k/2, at least k + 32
 };
 
@@ -71,6 +72,7 @@ struct QuantizedHnswParams {
 template <EmbeddingScalar Scalar = float>
 class QuantizedHnswIndex {
  public:
+  /// What build() takes.
   using Params = QuantizedHnswParams;
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
@@ -107,9 +109,12 @@ class QuantizedHnswIndex {
   /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
   [[nodiscard]] static QuantizedHnswIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
+  /// Takes over rows, codes and graph; the other may only be destroyed or assigned to.
   QuantizedHnswIndex(QuantizedHnswIndex&&) noexcept = default;
+  /// As above.
   QuantizedHnswIndex& operator=(QuantizedHnswIndex&&) noexcept = default;
 
+  /// The k best rows that the walk finds, best first, ties by ascending row. @throws  as AnnIndex says
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "QuantizedHnswIndex::search");
@@ -152,9 +157,13 @@ class QuantizedHnswIndex {
     for (float& score : scores) score = ranked(score);
   }
 
+  /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+  /// Elements of a row.
   [[nodiscard]] std::size_t dim() const noexcept { return rows_.dim(); }
+  /// What a score means.
   [[nodiscard]] Metric metric() const noexcept { return params_.graph.metric; }
+  /// What it was built with.
   [[nodiscard]] const Params& params() const noexcept { return params_; }
 
   /// Bytes on the heap: what is served, and the exact rows where the index owns them; what lies in an archive is not. A

@@ -53,8 +53,8 @@ void code_dot_rows(const std::int8_t* query, const std::int8_t* table, std::size
 
 /// Both kernels of one family.
 struct CodeKernels {
-  CodeDot dot;
-  CodeDotRows dot_rows;
+  CodeDot dot;           ///< of two rows
+  CodeDotRows dot_rows;  ///< of a query and many rows
 };
 
 /// The code kernels of a family.

@@ -31,6 +31,7 @@ enum class Level { scalar, avx2, avx512, neon };
 /// Every family, whether or not this CPU runs it.
 inline constexpr std::array all_levels = {Level::scalar, Level::avx2, Level::avx512, Level::neon};
 
+/// The name of a family: "avx2".
 [[nodiscard]] constexpr const char* name(Level level) noexcept {
   switch (level) {
     case Level::scalar: return "scalar";

@@ -18,17 +18,22 @@ namespace pefa {
 template <EmbeddingScalar Scalar>
 class EmbeddingSource {
  public:
+  /// Borrows rows: a view, a named store or what a view can be made of.
   template <class R>
     requires(!std::same_as<std::remove_cvref_t<R>, EmbeddingSource> && std::convertible_to<R, EmbeddingView<Scalar>>)
   EmbeddingSource(R&& rows)  // NOLINT(google-explicit-constructor): reads in place
       : view_(std::forward<R>(rows)) {}
 
+  /// Takes the store over.
   EmbeddingSource(EmbeddingStore<Scalar>&& store)  // NOLINT(google-explicit-constructor): takes it over
       : store_(std::move(store)), view_(store_->view()) {}
 
+  /// Takes over what the other has.
   EmbeddingSource(EmbeddingSource&&) noexcept = default;  // a store's heap block, and so the view, stays where it is
+  /// As above.
   EmbeddingSource& operator=(EmbeddingSource&&) noexcept = default;
 
+  /// The rows, borrowed or owned; valid while this is.
   [[nodiscard]] const EmbeddingView<Scalar>& view() const noexcept { return view_; }
 
   /// Whether the rows came with the call.

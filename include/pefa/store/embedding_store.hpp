@@ -32,6 +32,7 @@ enum class Normalize {
 template <EmbeddingScalar Scalar>
 class EmbeddingStore {
  public:
+  /// What an element is stored as.
   using scalar_type = Scalar;
 
   /// An empty store of vectors of `dim` elements. @throws ShapeError  dim is 0
@@ -112,11 +113,17 @@ class EmbeddingStore {
     if constexpr (has_row_scales<Scalar>) scales_.reserve(size);
   }
 
+  /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Elements of a row.
   [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
+  /// Whether there are no rows.
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  /// The `dim` stored elements of a row below size(); valid until the next append.
   [[nodiscard]] const Scalar* row(std::size_t i) const noexcept { return values_.data() + i * dim_; }
+  /// The same, to be written to; nothing checks what is written.
   [[nodiscard]] Scalar* mutable_row(std::size_t i) noexcept { return values_.data() + i * dim_; }
+  /// The scales of int8 rows, to be written to. [size]
   [[nodiscard]] float* mutable_scales() noexcept requires(has_row_scales<Scalar>) { return scales_.data(); }
 
   /// The rows in place; valid until the next append. Not of a temporary store, whose rows the view would outlive: name
@@ -125,6 +132,7 @@ class EmbeddingStore {
     return {values_.data(), size_, dim_, has_row_scales<Scalar> ? scales_.data() : nullptr};
   }
   EmbeddingView<Scalar> view() const&& = delete;
+  /// view(), wherever a view is asked for.
   operator EmbeddingView<Scalar>() const& { return view(); }  // NOLINT(google-explicit-constructor): reads in place
   operator EmbeddingView<Scalar>() const&& = delete;
 

@@ -45,8 +45,10 @@ concept RowMajorDense = std::same_as<typename M::Scalar, Scalar> && static_cast<
 template <EmbeddingScalar Scalar>
 class EmbeddingView {
  public:
+  /// What an element is stored as.
   using scalar_type = Scalar;
 
+  /// No rows, of dim 0.
   EmbeddingView() = default;
 
   /// @param data    [size x dim], rows one after the other
@@ -84,11 +86,17 @@ class EmbeddingView {
       : EmbeddingView(matrix.data(), static_cast<std::size_t>(matrix.rows()), static_cast<std::size_t>(matrix.cols()),
                       static_cast<std::size_t>(matrix.outerStride()), nullptr) {}
 
+  /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Elements of a row.
   [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
+  /// Elements from one row to the next; at least dim().
   [[nodiscard]] std::size_t stride() const noexcept { return stride_; }
+  /// Whether there are no rows.
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  /// The first element of the first row.
   [[nodiscard]] const Scalar* data() const noexcept { return data_; }
+  /// The scales of int8 rows, nullptr for other types. [size]
   [[nodiscard]] const float* scales() const noexcept { return scales_; }
 
   /// The `dim` stored elements of a row.

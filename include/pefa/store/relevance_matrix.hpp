@@ -28,9 +28,9 @@ namespace pefa {
 
 /// One entry of Y.
 struct RelevancePair {
-  QueryId query;
-  PassageId passage;
-  float weight = 1.0f;
+  QueryId query;        ///< i, a row of Y
+  PassageId passage;    ///< j, a column of Y
+  float weight = 1.0f;  ///< Y_ij; finite, at least 0
 };
 
 /// What several pairs of the same query and passage come to.
@@ -42,11 +42,11 @@ enum class DuplicatePolicy {
 
 /// What Y holds, at a glance.
 struct RelevanceStatistics {
-  std::size_t queries = 0;
-  std::size_t passages = 0;
-  std::size_t pairs = 0;
-  std::size_t queries_without_passages = 0;
-  std::size_t passages_without_queries = 0;
+  std::size_t queries = 0;                   ///< rows of Y
+  std::size_t passages = 0;                  ///< columns of Y
+  std::size_t pairs = 0;                     ///< entries above 0
+  std::size_t queries_without_passages = 0;  ///< empty rows
+  std::size_t passages_without_queries = 0;  ///< empty columns
 };
 
 /// Y [n_queries x n_passages], compressed by query; immutable, so reading is safe from any number of threads.
@@ -55,12 +55,14 @@ struct RelevanceStatistics {
 /// is made once, when first asked for, and shared by copies. At most 2,147,483,647 pairs and as many rows and columns.
 class RelevanceMatrix {
  public:
+  /// Y as Eigen has it, compressed by query.
   using Sparse = Eigen::SparseMatrix<float, Eigen::RowMajor, std::int32_t>;
 
   /// One row of a compressed matrix: ascending columns and their weights.
   struct Entries {
-    std::span<const std::int32_t> columns;
-    std::span<const float> weights;
+    std::span<const std::int32_t> columns;  ///< ascending, each once
+    std::span<const float> weights;         ///< as many, finite and above 0
+    /// How many entries.
     [[nodiscard]] std::size_t size() const noexcept { return columns.size(); }
   };
 
@@ -178,8 +180,11 @@ class RelevanceMatrix {
     return stacked;
   }
 
+  /// How many queries.
   [[nodiscard]] std::size_t rows() const noexcept { return static_cast<std::size_t>(sparse_.rows()); }
+  /// How many passages.
   [[nodiscard]] std::size_t cols() const noexcept { return static_cast<std::size_t>(sparse_.cols()); }
+  /// How many entries are above 0.
   [[nodiscard]] std::size_t pair_count() const noexcept { return pair_count(sparse_); }
 
   /// The passages of a query in ascending order, with their weights; valid while the matrix is.
@@ -241,6 +246,7 @@ class RelevanceMatrix {
     return counts;
   }
 
+  /// What it holds, counted anew. O(rows + cols + pairs).
   [[nodiscard]] RelevanceStatistics statistics() const {
     const auto zeros = [](const std::vector<std::size_t>& counts) {
       return static_cast<std::size_t>(std::count(counts.begin(), counts.end(), std::size_t{0}));

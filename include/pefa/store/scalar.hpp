@@ -22,6 +22,7 @@ concept EmbeddingScalar = std::same_as<T, float> || std::same_as<T, double> || s
 template <class T>
 inline constexpr bool has_row_scales = std::same_as<T, std::int8_t>;
 
+/// The name of a type: "float32".
 template <EmbeddingScalar T>
 [[nodiscard]] constexpr const char* scalar_name() noexcept {
   if constexpr (std::same_as<T, float>) return "float32";

@@ -17,9 +17,11 @@ namespace pefa::io {
 /// XXH64 of the bytes given to update() so far, in whatever pieces they came.
 class Checksum {
  public:
+  /// Of no bytes yet. @param seed  of XXH64
   explicit Checksum(std::uint64_t seed = 0) noexcept
       : lanes_{seed + prime1 + prime2, seed + prime2, seed, seed - prime1}, seed_(seed) {}
 
+  /// Takes the next bytes.
   void update(std::span<const std::byte> bytes) noexcept {
     length_ += bytes.size();
     if (pending_size_ > 0) {  // complete the stripe that an earlier call began

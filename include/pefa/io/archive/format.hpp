@@ -61,6 +61,7 @@ enum class ElementType : std::uint32_t {
   float64 = 12
 };
 
+/// The name of a type: "int8"; "unknown" where it is none of them.
 [[nodiscard]] constexpr const char* name(ElementType type) noexcept {
   switch (type) {
     case ElementType::int8: return "int8";
@@ -105,6 +106,7 @@ concept ArchiveElement = std::same_as<T, std::byte> || std::same_as<T, Eigen::ha
     std::same_as<T, Eigen::bfloat16> || std::same_as<T, float> || std::same_as<T, double> ||
     (std::integral<T> && !std::same_as<T, bool> && sizeof(T) <= 8);
 
+/// The type that elements of T are stored as.
 template <ArchiveElement T>
 [[nodiscard]] constexpr ElementType element_type() noexcept {
   if constexpr (std::same_as<T, Eigen::half>)
@@ -126,12 +128,13 @@ template <ArchiveElement T>
 
 /// One named array of an archive.
 struct ArchiveSection {
-  std::string key;
-  ElementType type{};
-  std::uint64_t count = 0;   ///< elements
-  std::uint64_t offset = 0;  ///< of its first byte in the file
-  std::uint64_t checksum = 0;
+  std::string key;             ///< its name
+  ElementType type{};          ///< of its elements
+  std::uint64_t count = 0;     ///< elements
+  std::uint64_t offset = 0;    ///< of its first byte in the file
+  std::uint64_t checksum = 0;  ///< XXH64 of its bytes
 
+  /// Bytes of its elements.
   [[nodiscard]] std::uint64_t byte_size() const noexcept { return count * size_of(type); }
 };
 

@@ -30,6 +30,7 @@ namespace pefa::io {
 /// FormatError, naming archive, key, and what was expected, where the value is of another kind or out of range.
 class ArchiveMetadata {
  public:
+  /// What a key may have: a whole number, a real one, a text.
   using Value = std::variant<std::int64_t, double, std::string>;
 
   /// @param archive  what messages call the archive
@@ -52,14 +53,21 @@ class ArchiveMetadata {
     }
   }
 
+  /// All of them, by key.
   [[nodiscard]] const std::map<std::string, Value, std::less<>>& values() const noexcept { return values_; }
 
+  /// The whole number of a key, if it is there.
   [[nodiscard]] std::optional<std::int64_t> find_integer(std::string_view key) const { return find<0>(key); }
+  /// The real number of a key, if it is there.
   [[nodiscard]] std::optional<double> find_real(std::string_view key) const { return find<1>(key); }
+  /// The text of a key, if it is there.
   [[nodiscard]] std::optional<std::string> find_text(std::string_view key) const { return find<2>(key); }
 
+  /// The whole number of a key.
   [[nodiscard]] std::int64_t integer(std::string_view key) const { return get<0>(key); }
+  /// The real number of a key.
   [[nodiscard]] double real(std::string_view key) const { return get<1>(key); }
+  /// The text of a key.
   [[nodiscard]] std::string text(std::string_view key) const { return get<2>(key); }
 
   /// A value in [least, most].
@@ -96,6 +104,7 @@ class ArchiveMetadata {
     }
     return bytes;
   }
+  /// Bytes that encoded() makes.
   [[nodiscard]] std::size_t encoded_size() const noexcept { return encoded_size_; }
 
   /// Reads what encoded() made. @throws FormatError  it did not

@@ -80,15 +80,20 @@ class ArchiveReader {
     return {std::span<const std::byte>(*memory), memory, std::move(name)};
   }
 
+  /// What messages call it: for a file, its path.
   [[nodiscard]] const std::string& name() const noexcept { return contents_->name; }
+  /// Bytes of the whole archive.
   [[nodiscard]] std::uint64_t byte_size() const noexcept { return contents_->bytes.size(); }
+  /// The version of the format that it is written in.
   [[nodiscard]] std::uint32_t format_version() const noexcept { return contents_->header.format_version; }
   /// The version of the pefa that wrote it, as "0.1.0".
   [[nodiscard]] std::string library_version() const { return version_text(contents_->header); }
 
+  /// What it says of itself beside its sections.
   [[nodiscard]] const ArchiveMetadata& metadata() const noexcept { return contents_->metadata; }
   /// In the order of the file.
   [[nodiscard]] std::span<const ArchiveSection> sections() const noexcept { return contents_->sections; }
+  /// Whether it has a section of that key.
   [[nodiscard]] bool contains(std::string_view key) const noexcept { return contents_->by_key.contains(key); }
 
   /// A section's elements, or nullopt where there is no such section. @throws FormatError  they are of another type

@@ -36,6 +36,7 @@ class ArchiveWriter {
   template <ArchiveElement T>
   using Put = std::function<void(std::span<const T> elements)>;
 
+  /// What the archive says of itself: to be filled in.
   [[nodiscard]] ArchiveMetadata& metadata() noexcept { return metadata_; }
 
   /// Adds an array. What is passed by reference, or is a span, is borrowed: it must live, unchanged, until the archive

@@ -26,12 +26,14 @@ class ByteSink {
 /// Into a stream, which need not be seekable; it must be a binary one.
 class StreamSink final : public ByteSink {
  public:
+  /// Borrows the stream.
   explicit StreamSink(std::ostream& out) : out_(out) {}
 
   void write(std::span<const std::byte> bytes) override {
     insert(
         [&] { out_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size())); });
   }
+  /// Flushes the stream. @throws IoError  it could not
   void flush() {
     insert([&] { out_.flush(); });
   }
@@ -55,6 +57,7 @@ class MemorySink final : public ByteSink {
  public:
   void write(std::span<const std::byte> bytes) override { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
 
+  /// All that was written; valid until the next write().
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
  private:

@@ -38,12 +38,15 @@ namespace pefa::io {
 
 /// The system calls of a durable file; each answers as its namesake does, with errno. Tests replace them to fail.
 struct PosixCalls {
+  /// open() with O_CLOEXEC; a new file gets mode 0666, less the umask.
   [[nodiscard]] int open(const std::filesystem::path& path, int flags) noexcept {
     return ::open(path.c_str(), flags | O_CLOEXEC, 0666);
   }
+  /// write().
   [[nodiscard]] std::ptrdiff_t write(int descriptor, const std::byte* bytes, std::size_t size) noexcept {
     return ::write(descriptor, bytes, size);
   }
+  /// fsync(), or F_FULLFSYNC where there is one.
   [[nodiscard]] int sync(int descriptor) noexcept {
 #if defined(F_FULLFSYNC)
     if (::fcntl(descriptor, F_FULLFSYNC) == 0)
@@ -51,9 +54,11 @@ struct PosixCalls {
 #endif
     return ::fsync(descriptor);
   }
+  /// close().
   [[nodiscard]] int close(int descriptor) noexcept {
     return ::close(descriptor);
   }
+  /// rename().
   [[nodiscard]] int rename(const std::filesystem::path& from, const std::filesystem::path& to) noexcept {
     return std::rename(from.c_str(), to.c_str());
   }
@@ -174,6 +179,7 @@ class BasicDurableFile final : public ByteSink {
   std::vector<std::byte> buffer_;  ///< joins small writes; larger ones go past it
 };
 
+/// On the system's own calls.
 using DurableFile = BasicDurableFile<>;
 
 #else
@@ -181,9 +187,11 @@ using DurableFile = BasicDurableFile<>;
 /// Writes `path` under a temporary name and renames it; this system gives no way to flush it to the disk.
 class DurableFile final : public ByteSink {
  public:
+  /// @throws IoError  the file cannot be opened for writing
   explicit DurableFile(const std::filesystem::path& path) : file_(path), stream_(file_.stream()) {}
 
   void write(std::span<const std::byte> bytes) override { stream_.write(bytes); }
+  /// Puts the file in its place. @throws IoError  it could not be written
   void commit() { file_.commit(); }
 
  private:

@@ -64,9 +64,11 @@ class MappedFile {
 #endif
   }
 
+  /// Takes over the bytes; the other is left empty.
   MappedFile(MappedFile&& other) noexcept {
     swap(other);
   }
+  /// Swaps the two.
   MappedFile& operator=(MappedFile&& other) noexcept {
     swap(other);
     return *this;
@@ -79,9 +81,11 @@ class MappedFile {
 #endif
   }
 
+  /// The first byte; an empty file has none.
   [[nodiscard]] const std::byte* data() const noexcept {
     return data_;
   }
+  /// Bytes of the file.
   [[nodiscard]] std::size_t size() const noexcept {
     return size_;
   }

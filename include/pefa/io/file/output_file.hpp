@@ -105,6 +105,7 @@ class OutputFile {
     std::filesystem::remove(part_, ignored);
   }
 
+  /// What to write to; numbers come in the classic locale.
   [[nodiscard]] std::ostream& stream() noexcept { return out_; }
 
   /// Puts the file in its place. @throws IoError  the bytes could not all be written  @throws Cancelled

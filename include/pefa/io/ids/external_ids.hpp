@@ -34,6 +34,7 @@ namespace pefa::io {
 /// lookup.
 class ExternalIds {
  public:
+  /// No ids.
   ExternalIds() = default;
 
   /// @throws ValueError  an empty id, or one that two rows have; names the rows
@@ -63,7 +64,9 @@ class ExternalIds {
     return {slots_[slot] = static_cast<Row>(size() - 1), true};
   }
 
+  /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return ends_.size(); }
+  /// Whether there are none.
   [[nodiscard]] bool empty() const noexcept { return ends_.empty(); }
 
   /// The id of a row below size(); valid until the table changes or goes.
@@ -90,6 +93,7 @@ class ExternalIds {
     return characters_.capacity() + ends_.capacity() * sizeof(std::size_t) + slots_.capacity() * sizeof(Row);
   }
 
+  /// Whether both have the same ids in the same order.
   friend bool operator==(const ExternalIds& a, const ExternalIds& b) noexcept {
     return a.characters_ == b.characters_ && a.ends_ == b.ends_;
   }
@@ -119,11 +123,13 @@ class ExternalIds {
 /// table.
 class RowIds {
  public:
-  RowIds() = default;                                       ///< row numbers without a limit
-  explicit RowIds(std::size_t n_rows) : n_rows_(n_rows) {}  ///< row numbers below n_rows
-  RowIds(const ExternalIds& table) : table_(&table), n_rows_(table.size()) {}
+  RowIds() = default;                                                          ///< row numbers without a limit
+  explicit RowIds(std::size_t n_rows) : n_rows_(n_rows) {}                     ///< row numbers below n_rows
+  RowIds(const ExternalIds& table) : table_(&table), n_rows_(table.size()) {}  ///< the ids of a table
 
+  /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return n_rows_; }
+  /// Whether ids are those of a table.
   [[nodiscard]] bool has_table() const noexcept { return table_ != nullptr; }
 
   /// The row an id stands for, if there is one.

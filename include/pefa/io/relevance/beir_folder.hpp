@@ -17,12 +17,12 @@ namespace pefa::io {
 
 /// The ids of a BEIR data set, rows in the order of its files, and the judgements of one split.
 struct BeirDataset {
-  ExternalIds queries;  ///< of every split: a query that this one does not judge has an empty row in Y
-  ExternalIds passages;
+  ExternalIds queries;    ///< of every split: a query that this one does not judge has an empty row in Y
+  ExternalIds passages;   ///< of the whole corpus
   Judgements judgements;  ///< Y [queries.size() x passages.size()]
 };
 
-/// Reads folder/queries.jsonl, folder/corpus.jsonl and folder/qrels/<split>.tsv.
+/// Reads folder/queries.jsonl, folder/corpus.jsonl and `folder/qrels/<split>.tsv`.
 /// @throws IoError, FormatError  as read_jsonl_ids() and read_beir_qrels()
 [[nodiscard]] inline BeirDataset read_beir(const std::filesystem::path& folder, const std::string& split,
                                            UnknownId unknown = UnknownId::refuse) {

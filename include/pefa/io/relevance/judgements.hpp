@@ -34,23 +34,28 @@ struct Judgements {
   std::size_t unknown_queries = 0;   ///< judgements left out for their query
   std::size_t unknown_passages = 0;  ///< judgements of a known query left out for their passage
   Row lowest_query = 0;              ///< of all that were not left out; 1 on both sides: they may count from 1
-  Row lowest_passage = 0;
+  Row lowest_passage = 0;            ///< of the same
 };
 
 /// A judgement is of a query or a passage that has no row.
 class UnknownRow : public FormatError {
  public:
+  /// What has no row.
   enum class Side { query, passage };
+  /// What is wrong with its id.
   enum class Why {
     not_a_number,  ///< a row number was expected, and it is something else
     out_of_range,  ///< a row number past the end
     unknown_id     ///< an id that the table does not have
   };
 
+  /// @param message  what happened, with the line
   UnknownRow(const std::string& message, Side its_side, Why its_why)
       : FormatError(message), side_(its_side), why_(its_why) {}
 
+  /// Whether it is the query or the passage.
   [[nodiscard]] Side side() const noexcept { return side_; }
+  /// What is wrong with its id.
   [[nodiscard]] Why why() const noexcept { return why_; }
 
  private:

@@ -18,11 +18,11 @@ namespace pefa::io {
 
 /// What a LIBSVM file leaves open.
 struct LibsvmLayout {
-  IndexBase label_base = IndexBase::zero;
-  IndexBase feature_base = IndexBase::one;  ///< LIBSVM's own; scikit-learn also writes files that count from 0
-  std::optional<std::size_t> n_labels{};    ///< empty: one more than the largest label in the file
-  std::optional<std::size_t> n_features{};  ///< so for features
-  PointFeatures features = PointFeatures::skip;
+  IndexBase label_base = IndexBase::zero;        ///< what labels count from
+  IndexBase feature_base = IndexBase::one;       ///< LIBSVM's own; scikit-learn also writes files that count from 0
+  std::optional<std::size_t> n_labels{};         ///< empty: one more than the largest label in the file
+  std::optional<std::size_t> n_features{};       ///< so for features
+  PointFeatures features = PointFeatures::skip;  ///< whether they are kept
 };
 
 /// Reads points: Y [lines x n_labels] and, where they are to be kept, the features [lines x n_features].
@@ -59,6 +59,7 @@ inline void write_libsvm(const std::filesystem::path& path, const RelevanceMatri
   detail::write_points(file.stream(), path, labels, nullptr, layout.label_base, layout.feature_base);
   file.commit();
 }
+/// The same, with features. @param features  [labels.rows() x n_features]
 inline void write_libsvm(const std::filesystem::path& path, const RelevanceMatrix& labels,
                          const FeatureMatrix& features, const LibsvmLayout& layout = {}, const StopCheck& stop = {}) {
   OutputFile file(path, stop);

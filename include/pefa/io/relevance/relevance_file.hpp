@@ -42,6 +42,7 @@ enum class RelevanceFormat {
   libsvm  ///< libsvm.hpp: LIBSVM's multilabel text
 };
 
+/// The name of a format: "tsv".
 [[nodiscard]] constexpr const char* name(RelevanceFormat format) noexcept {
   switch (format) {
     case RelevanceFormat::tsv: return "tsv";

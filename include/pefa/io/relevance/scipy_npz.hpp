@@ -31,6 +31,7 @@ struct NpzLimits {
   std::uint64_t inflated_bytes = std::uint64_t{4} << 30;  ///< of all its arrays together; more is a FormatError
 };
 
+/// How the arrays of an .npz file lie in it: as they are, or by DEFLATE.
 enum class NpzCompression { stored, deflated };
 
 namespace detail {

@@ -72,6 +72,7 @@ inline void write_xmc_file(const std::filesystem::path& path, const RelevanceMat
 inline void write_xmc(const std::filesystem::path& path, const RelevanceMatrix& labels, const StopCheck& stop = {}) {
   detail::write_xmc_file(path, labels, nullptr, stop);
 }
+/// The same, with features. @param features  [labels.rows() x n_features]
 inline void write_xmc(const std::filesystem::path& path, const RelevanceMatrix& labels, const FeatureMatrix& features,
                       const StopCheck& stop = {}) {
   detail::write_xmc_file(path, labels, &features, stop);

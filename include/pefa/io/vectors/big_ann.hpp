@@ -29,6 +29,7 @@ namespace pefa::io {
 /// The element types of big-ann vector files.
 enum class BigAnnType { float32, float16, uint8, int8 };
 
+/// The name of a type: "float32".
 [[nodiscard]] constexpr const char* name(BigAnnType type) noexcept {
   switch (type) {
     case BigAnnType::float32: return "float32";
@@ -207,6 +208,7 @@ template <EmbeddingScalar Scalar>
 void write_big_ann(const std::filesystem::path& path, const EmbeddingView<Scalar>& rows) {
   write_big_ann(path, rows, big_ann_type_of(path));
 }
+/// The same of a store.
 template <EmbeddingScalar Scalar>
 void write_big_ann(const std::filesystem::path& path, const EmbeddingStore<Scalar>& rows) {
   write_big_ann(path, rows.view());

@@ -176,6 +176,7 @@ void write_npy(const std::filesystem::path& path, const EmbeddingView<Scalar>& r
   file.commit();
 }
 
+/// The same of a store.
 template <EmbeddingScalar Scalar>
 void write_npy(const std::filesystem::path& path, const EmbeddingStore<Scalar>& rows, const StopCheck& stop = {}) {
   write_npy(path, rows.view(), stop);

@@ -22,6 +22,7 @@ struct NpyElement {
   char kind = 'f';       ///< 'b' bool, 'i' integer, 'u' unsigned, 'f' float, 'S' bytes, 'U' text
   std::size_t size = 4;  ///< bytes an element
 
+  /// Whether kind and size are equal.
   friend bool operator==(const NpyElement&, const NpyElement&) = default;
 };
 
@@ -32,12 +33,13 @@ struct NpyElement {
 
 /// What the header of an .npy file says of its array.
 struct NpyArrayHeader {
-  NpyElement element;
+  NpyElement element;              ///< the type of its elements
   std::vector<std::size_t> shape;  ///< of no extents for a single value
   bool fortran_order = false;      ///< no matter in fewer than two dimensions
   std::size_t data_offset = 0;     ///< bytes before the first element
   std::size_t count = 0;           ///< elements
 
+  /// Bytes of all elements.
   [[nodiscard]] std::size_t data_bytes() const noexcept { return count * element.size; }
 };
 

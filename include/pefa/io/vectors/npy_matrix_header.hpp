@@ -15,6 +15,7 @@ namespace pefa::io {
 /// The element types of .npy files that this library reads.
 enum class NpyType { float16, float32, float64, int8 };
 
+/// Bytes an element.
 [[nodiscard]] constexpr std::size_t size_of(NpyType type) noexcept {
   switch (type) {
     case NpyType::float16: return 2;
@@ -25,6 +26,7 @@ enum class NpyType { float16, float32, float64, int8 };
   return 0;
 }
 
+/// The name of a type: "float16".
 [[nodiscard]] constexpr const char* name(NpyType type) noexcept {
   switch (type) {
     case NpyType::float16: return "float16";
@@ -37,10 +39,11 @@ enum class NpyType { float16, float32, float64, int8 };
 
 /// What the header of a .npy file says.
 struct NpyHeader {
-  NpyType type = NpyType::float32;
-  std::vector<std::size_t> shape;
-  std::size_t data_offset = 0;  ///< bytes before the first element
+  NpyType type = NpyType::float32;  ///< of the elements
+  std::vector<std::size_t> shape;   ///< extents, the slowest first
+  std::size_t data_offset = 0;      ///< bytes before the first element
 
+  /// How many elements: the product of the extents.
   [[nodiscard]] std::size_t element_count() const noexcept {
     std::size_t count = 1;
     for (const std::size_t extent : shape) count *= extent;

@@ -222,6 +222,7 @@ void write_safetensors(const std::filesystem::path& path, const std::string& ten
   file.commit();
 }
 
+/// The same of a store.
 template <EmbeddingScalar Scalar>
 void write_safetensors(const std::filesystem::path& path, const std::string& tensor, const EmbeddingStore<Scalar>& rows,
                        const StopCheck& stop = {}) {

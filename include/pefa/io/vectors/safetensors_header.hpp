@@ -27,21 +27,22 @@ namespace pefa::io {
 
 /// An element type of the format and its size; most are none that a store can hold.
 struct SafetensorsType {
-  const char* name = "";
-  unsigned bits = 0;
+  const char* name = "";  ///< as the header has it: "F32"
+  unsigned bits = 0;      ///< an element
 };
 
 /// What the header says of a tensor.
 struct SafetensorsEntry {
-  std::string name;
-  SafetensorsType type;
-  std::size_t rank = 0;
+  std::string name;                             ///< as the file has it
+  SafetensorsType type;                         ///< of its elements
+  std::size_t rank = 0;                         ///< how many extents
   std::array<std::uint64_t, 2> shape = {1, 1};  ///< the first two extents
-  std::uint64_t element_count = 1;
-  std::uint64_t begin = 0;  ///< of its bytes, from the end of the header
-  std::uint64_t end = 0;
+  std::uint64_t element_count = 1;              ///< the product of all extents
+  std::uint64_t begin = 0;                      ///< of its bytes, from the end of the header
+  std::uint64_t end = 0;                        ///< one past its last byte, from there too
 };
 
+/// What the header of a file says.
 struct SafetensorsHeader {
   std::vector<SafetensorsEntry> tensors;  ///< in the order of their bytes
   std::size_t data_offset = 0;            ///< bytes before the first tensor

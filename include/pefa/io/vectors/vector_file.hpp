@@ -25,6 +25,7 @@ namespace pefa::io {
 /// The formats of vector files; each is its own extension.
 enum class VectorFormat { npy, fvecs, bvecs, fbin, u8bin, i8bin, f16bin, safetensors };
 
+/// Every format.
 inline constexpr std::array vector_formats = {VectorFormat::npy,    VectorFormat::fvecs,      VectorFormat::bvecs,
                                               VectorFormat::fbin,   VectorFormat::u8bin,      VectorFormat::i8bin,
                                               VectorFormat::f16bin, VectorFormat::safetensors};
