@@ -29,4 +29,7 @@ set(DOXYGEN_WARN_IF_INCOMPLETE_DOC NO)  # a parameter whose name says it all nee
 set(DOXYGEN_WARN_NO_PARAMDOC NO)
 set(DOXYGEN_WARN_AS_ERROR FAIL_ON_WARNINGS)
 doxygen_add_docs(docs "${PROJECT_SOURCE_DIR}/include/pefa" "${PROJECT_SOURCE_DIR}/README.md"
+                 # those it links to
+                 "${PROJECT_SOURCE_DIR}/benchmarks/README.md" "${PROJECT_SOURCE_DIR}/examples/README.md"
+                 "${PROJECT_SOURCE_DIR}/examples/encode/README.md"
                  COMMENT "Making the API reference")
