@@ -2,6 +2,8 @@
 
 #include "catch.hpp"
 #include "conformance.hpp"
+#include "pefa/index/archivable_index.hpp"
+#include "pefa/index/flat_index_archive.hpp"
 #include "support.hpp"
 
 using namespace pefa;

@@ -2,6 +2,7 @@
 
 #include "catch.hpp"
 #include "pefa/eval/metrics.hpp"
+#include "pefa/index/code_space.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/graph_insertion.hpp"
 #include "support.hpp"

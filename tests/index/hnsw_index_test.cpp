@@ -4,6 +4,8 @@
 
 #include "catch.hpp"
 #include "conformance.hpp"
+#include "pefa/index/archivable_index.hpp"
+#include "pefa/index/hnsw_index_archive.hpp"
 #include "support.hpp"
 
 using namespace pefa;

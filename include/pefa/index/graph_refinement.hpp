@@ -61,14 +61,15 @@ class GraphRefinement {
       const auto scratch = take();
       for (std::size_t i = begin; i < end; ++i) {
         if (first.empty() || first[i] == i) chosen[i] = choose_links(static_cast<Row>(i), *scratch);
+        meter.add(1);  // long rows take milliseconds each
       }
-      meter.add(end - begin);
     });
 
     const PackedLists offered = reversed(chosen);
     for_each_block(executor, n, block, [&](std::size_t begin, std::size_t end) {
       const auto scratch = take();
       for (std::size_t i = begin; i < end; ++i) {
+        meter.poll();
         const auto offers = offered.list(i);
         std::vector<Row> all(chosen[i]);
         all.insert(all.end(), offers.begin(), offers.end());
