@@ -122,8 +122,9 @@ TEST_CASE("PefaXl: a passage that only the kNN side found gets its exact ERM sco
   const Problem problem;
   const RowMajorMatrix expected = oracle_xl(problem, 0.5f, 10, MeanGate{});
   const auto build = [&](MissingErmScore missing) {
-    return FlatXl<MeanGate>::build(problem.passages, problem.queries, problem.relevance,
-                                   {.neighbors = 10, .passage_candidates = 1, .missing_erm_score = missing});
+    return FlatXl<MeanGate>::build(
+        problem.passages, problem.queries, problem.relevance,
+        {.lambda = 0.5f, .neighbors = 10, .passage_candidates = 1, .missing_erm_score = missing});
   };
   const auto exact = build(MissingErmScore::exact);
   const auto zero = build(MissingErmScore::zero);

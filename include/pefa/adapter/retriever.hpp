@@ -86,21 +86,17 @@ template <class Index>
   return pefa::search_batch(index, queries, k, passage_options(options), executor);
 }
 
-[[nodiscard]] inline bool is_zero(QueryView query) noexcept {
-  return std::all_of(query.begin(), query.end(), [](float x) { return x == 0.0f; });
-}
-
 /// Retrievers score by direction: to a query of zeros all passages are equal. What the index refuses is left to it.
 /// @param who  "PefaXs::search"
 inline void require_direction(QueryView query, const char* who) {
-  if (query.empty() || !is_zero(query)) return;
-  fail<ValueError>(who, ": query is a zero vector, which has no direction to search by");
+  if (!query.empty()) require_nonzero_query(query, who);
 }
 
 /// The same of many. @param who  "PefaXs::search_batch"
 inline void require_directions(const EmbeddingView<float>& queries, const char* who) {
   for (std::size_t i = 0; i < queries.size(); ++i) {
-    if (!is_zero({queries.row(i), queries.dim()})) continue;
+    const float* query = queries.row(i);
+    if (std::any_of(query, query + queries.dim(), [](float x) { return x != 0.0f; })) continue;
     fail<ValueError>(who, ": query ", i, " is a zero vector, which has no direction to search by");
   }
 }
