@@ -71,8 +71,10 @@ TEST_CASE("vecs: the bytes are those of the format") {
   REQUIRE(io::read_fvecs(directory.write("x", floats)).row(1)[0] == 0.5f);
   REQUIRE(io::read_bvecs(directory.write("y", unsigneds)).row(0)[1] == 255.0f);
   REQUIRE(io::read_ivecs(directory.write("z", ints)).ids == std::vector<std::int32_t>{1, 255, 0, 7});
-  io::write_fvecs(directory / "x", io::read_fvecs(directory / "x"));
-  io::write_bvecs(directory / "y", io::read_bvecs(directory / "y"));
+  const auto read_floats = io::read_fvecs(directory / "x");
+  const auto read_unsigneds = io::read_bvecs(directory / "y");
+  io::write_fvecs(directory / "x", read_floats);
+  io::write_bvecs(directory / "y", read_unsigneds);
   io::write_ivecs(directory / "z", io::read_ivecs(directory / "z"));
   REQUIRE(test::read_bytes(directory / "x") == floats);
   REQUIRE(test::read_bytes(directory / "y") == unsigneds);
@@ -209,8 +211,8 @@ TEST_CASE("write_bvecs: a value that is no byte is refused by row, and leaves th
 
 TEST_CASE("vecs: what could not be read again is not written") {
   const TemporaryDirectory directory;
-  REQUIRE_ERROR(ShapeError, "x: a 0 x 3 matrix cannot be written",
-                io::write_fvecs(directory / "x", EmbeddingStore<float>(3)));
+  const EmbeddingStore<float> no_rows(3);
+  REQUIRE_ERROR(ShapeError, "x: a 0 x 3 matrix cannot be written", io::write_fvecs(directory / "x", no_rows));
   REQUIRE_ERROR(ShapeError, "x: a 0 x 0 matrix cannot be written",
                 io::write_bvecs(directory / "x", EmbeddingView<float>()));
   REQUIRE_ERROR(ShapeError, "x: a 0 x 3 matrix cannot be written", io::write_ivecs(directory / "x", {0, 3, {}, {}}));

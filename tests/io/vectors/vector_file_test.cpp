@@ -74,9 +74,10 @@ TEST_CASE("write_vectors: read_vectors brings back the numbers, by extension or 
 
 TEST_CASE("write_vectors: a matrix without rows is refused by every format") {
   const TemporaryDirectory directory;
+  const EmbeddingStore<float> no_rows(3);
   for (const VectorFormat format : io::vector_formats) {
     REQUIRE_ERROR(ShapeError, "x: a matrix without rows cannot be written",
-                  io::write_vectors(directory / "x", EmbeddingStore<float>(3), format));
+                  io::write_vectors(directory / "x", no_rows, format));
   }
   REQUIRE(directory.file_count() == 0);
 }
