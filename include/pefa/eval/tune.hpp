@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <set>
 #include <vector>
 
 #include "pefa/adapter/retriever.hpp"
@@ -38,14 +37,20 @@ template <class Accept>
 /// The one-standard-error rule of tune(). @param values  by setting and query
 [[nodiscard]] inline std::size_t pick_setting(const std::vector<TuneEntry>& grid,
                                               const std::vector<std::vector<double>>& values, std::size_t best) {
-  std::set<decltype(cost_of(grid[best]))> costs;
-  for (const TuneEntry& entry : grid) costs.insert(cost_of(entry));
-  for (const auto& cost : costs) {
-    const std::size_t candidate = best_setting(grid, [&](const TuneEntry& entry) { return cost_of(entry) == cost; });
+  const TuneEntry* last = nullptr;  // of the costs looked at, from the least on
+  for (;;) {
+    const TuneEntry* next = nullptr;
+    for (const TuneEntry& entry : grid) {
+      const bool is_more = last == nullptr || cost_of(*last) < cost_of(entry);
+      if (is_more && (next == nullptr || cost_of(entry) < cost_of(*next))) next = &entry;
+    }
+    if (next == nullptr) return best;
+    last = next;
+    const std::size_t candidate =
+        best_setting(grid, [&](const TuneEntry& entry) { return cost_of(entry) == cost_of(*next); });
     const std::vector<double> behind = paired_differences(values[best], values[candidate]);
     if (mean_of(behind) <= standard_error(behind)) return candidate;
   }
-  return best;
 }
 
 }  // namespace detail

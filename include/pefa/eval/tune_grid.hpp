@@ -1,9 +1,9 @@
 // pefa: what tune() tries and what it reports: the grid of methods and their settings, with a score for each.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "pefa/adapter/gate.hpp"
@@ -168,9 +168,17 @@ inline void add_xl(const TuneOptions& options, RetrieverSpec variant, std::vecto
 }
 
 /// What a setting costs, to be compared: how many searches, the bytes they go through, and among equals the method.
-[[nodiscard]] inline auto cost_of(const TuneEntry& entry) {
-  const int searches = entry.spec.method == Method::xl ? 2 : 1;
-  return std::tuple(searches, entry.bytes, entry.spec.method, entry.spec.is_folded());
+struct TuneCost {
+  int searches;
+  std::size_t bytes;
+  Method method;
+  bool is_folded;
+
+  friend constexpr auto operator<=>(const TuneCost&, const TuneCost&) = default;
+};
+
+[[nodiscard]] inline TuneCost cost_of(const TuneEntry& entry) {
+  return {entry.spec.method == Method::xl ? 2 : 1, entry.bytes, entry.spec.method, entry.spec.is_folded()};
 }
 
 }  // namespace detail

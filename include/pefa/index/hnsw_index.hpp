@@ -108,9 +108,11 @@ class HnswIndex {
   inline void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
   /// The index in place: hnswlib's own object reads rows and links from the archive. Every link is read once, to check
-  /// it, and 16 bytes a row go to the heap. Defined in hnsw_index_archive.hpp.
+  /// it, and 16 bytes a row go to the heap. Defined in hnsw_index_archive.hpp, as a template, so that only who opens an
+  /// index compiles hnswlib's graph.
   /// @throws FormatError  the archive holds no such index under this prefix, or a damaged one
-  [[nodiscard]] static inline HnswIndex open(const io::ArchiveReader& reader, const std::string& prefix);
+  template <class = void>
+  [[nodiscard]] static HnswIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
   /// Takes over the graph; the other may only be destroyed or assigned to.
   HnswIndex(HnswIndex&&) noexcept = default;

@@ -45,7 +45,8 @@ inline void HnswIndex::save(io::ArchiveWriter& writer, const std::string& prefix
   detail::save_graph(*graph_, writer, prefix);
 }
 
-inline HnswIndex HnswIndex::open(const io::ArchiveReader& reader, const std::string& prefix) {
+template <class>
+HnswIndex HnswIndex::open(const io::ArchiveReader& reader, const std::string& prefix) {
   const auto shape =
       detail::IndexDescription::open(reader, prefix, "hnsw", scalar_name<float>(), std::int64_t{most_rows});
   const auto dim = static_cast<std::int64_t>(shape.dim);

@@ -98,8 +98,9 @@ class GraphOpener {
   }
 
   /// hnswlib's object over the archive; checked_nodes() comes first. @param space  must outlive it
+  template <class Graph = HnswGraph>
   [[nodiscard]] HnswGraphPtr serve(HnswSpace& space, std::size_t ef_construction) const {
-    HnswGraphPtr graph(new HnswGraph(&space, 1, m_, ef_construction));  // its constants, by its own rules
+    HnswGraphPtr graph(new Graph(&space, 1, m_, ef_construction));  // its constants, by its own rules
     if (graph->size_data_per_element_ != words_ * sizeof(std::uint32_t)) {
       fail<Error>("HnswIndex::open: this hnswlib keeps ", graph->size_data_per_element_, " bytes a node, expected ",
                   words_ * sizeof(std::uint32_t));

@@ -28,7 +28,8 @@ struct HnswGraphDeleter {
   bool in_archive = false;                ///< level 0 and the upper links, which are the graph's own otherwise
   std::shared_ptr<const void> archive{};  ///< keeps them
 
-  void operator()(HnswGraph* graph) const noexcept {
+  template <class Graph>
+  void operator()(Graph* graph) const noexcept {
     if (in_archive) {
       graph->data_level0_memory_ = nullptr;
       graph->cur_element_count = 0;  // so many upper link lists would be freed
@@ -107,10 +108,10 @@ decltype(auto) with_hnswlib(const char* who, const Action& action) {
 }
 
 /// An empty graph with room for n rows. @throws Error  hnswlib found no memory for their links and rows
-[[nodiscard]] inline std::unique_ptr<HnswGraph> make_graph(hnswlib::SpaceInterface<float>& space, std::size_t n,
-                                                           std::size_t m, std::size_t ef_construction, std::size_t seed,
-                                                           const char* who) {
-  return with_hnswlib(who, [&] { return std::make_unique<HnswGraph>(&space, n, m, ef_construction, seed); });
+template <class Graph = HnswGraph>
+[[nodiscard]] std::unique_ptr<Graph> make_graph(hnswlib::SpaceInterface<float>& space, std::size_t n, std::size_t m,
+                                                std::size_t ef_construction, std::size_t seed, const char* who) {
+  return with_hnswlib(who, [&] { return std::make_unique<Graph>(&space, n, m, ef_construction, seed); });
 }
 
 /// hnswlib's prefetching looks one link past the end of a list. On the upper levels that is past the end of its memory

@@ -8,10 +8,8 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <functional>
 #include <ios>
 #include <istream>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -94,42 +92,27 @@ class ArchiveReader {
   /// In the order of the file.
   [[nodiscard]] std::span<const ArchiveSection> sections() const noexcept { return contents_->sections; }
   /// Whether it has a section of that key.
-  [[nodiscard]] bool contains(std::string_view key) const noexcept { return contents_->by_key.contains(key); }
+  [[nodiscard]] bool contains(std::string_view key) const noexcept { return contents_->find(key) != nullptr; }
 
   /// A section's elements, or nullopt where there is no such section. @throws FormatError  they are of another type
   template <ArchiveElement T>
   [[nodiscard]] std::optional<std::span<const T>> find_section(std::string_view key) const {
-    const auto found = contents_->by_key.find(key);
-    if (found == contents_->by_key.end()) return std::nullopt;
-    const ArchiveSection& section = contents_->sections[found->second];
-    if (section.type != element_type<T>()) {
-      pefa::detail::fail<FormatError>(name(), ": section '", key, "' holds ", io::name(section.type), ", expected ",
-                                      io::name(element_type<T>()));
-    }
-    return std::span(reinterpret_cast<const T*>(contents_->bytes.data() + section.offset),
-                     static_cast<std::size_t>(section.count));
+    if (!contains(key)) return std::nullopt;
+    return section<T>(key);
   }
 
   /// A section's elements. @throws FormatError  there is no such section, or they are of another type
   template <ArchiveElement T>
   [[nodiscard]] std::span<const T> section(std::string_view key) const {
-    const auto elements = find_section<T>(key);
-    if (!elements) {
-      pefa::detail::fail<FormatError>(name(), ": has no section '", key, "', expected one of ",
-                                      io::name(element_type<T>()));
-    }
-    return *elements;
+    const ArchiveSection& found = section_of(key, element_type<T>());
+    return {reinterpret_cast<const T*>(contents_->bytes.data() + found.offset), static_cast<std::size_t>(found.count)};
   }
 
   /// A section of `count` elements. @throws FormatError  as above, or there are more or fewer
   template <ArchiveElement T>
   [[nodiscard]] std::span<const T> section(std::string_view key, std::uint64_t count) const {
-    const auto elements = section<T>(key);
-    if (elements.size() != count) {
-      pefa::detail::fail<FormatError>(name(), ": section '", key, "' holds ", elements.size(), " elements, expected ",
-                                      count);
-    }
-    return elements;
+    require_count(section_of(key, element_type<T>()), count);
+    return section<T>(key);
   }
 
   /// What keeps the spans valid: the mapping, the memory, or the owner given to over().
@@ -153,11 +136,11 @@ class ArchiveReader {
 
   /// Reads one section against its checksum. @throws FormatError  it is damaged, or not there
   void verify_section(std::string_view key) const {
-    const auto found = contents_->by_key.find(key);
-    if (found == contents_->by_key.end()) pefa::detail::fail<FormatError>(name(), ": has no section '", key, "'");
+    const ArchiveSection* section = contents_->find(key);
+    if (section == nullptr) pefa::detail::fail<FormatError>(name(), ": has no section '", key, "'");
     const Progress none;
     ProgressMeter silent(none, 0, "");
-    require_intact(contents_->sections[found->second], silent);
+    require_intact(*section, silent);
   }
 
  private:
@@ -167,8 +150,15 @@ class ArchiveReader {
     std::shared_ptr<const void> owner;
     detail::ArchiveHeader header;
     std::vector<ArchiveSection> sections;
-    std::map<std::string, std::size_t, std::less<>> by_key;
     ArchiveMetadata metadata;
+
+    /// One after the other: an archive has a few dozen.
+    [[nodiscard]] const ArchiveSection* find(std::string_view key) const noexcept {
+      for (const ArchiveSection& section : sections) {
+        if (section.key == key) return &section;
+      }
+      return nullptr;
+    }
   };
 
   ArchiveReader(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string name) {
@@ -245,12 +235,12 @@ class ArchiveReader {
     for (std::size_t i = 0; i < header.section_count; ++i) {
       detail::ArchiveEntry entry;
       std::memcpy(&entry, summed.data() + i * sizeof entry, sizeof entry);
-      const ArchiveSection& section =
-          contents.sections.emplace_back(checked_entry(entry, i, end, header.directory_offset, contents.name));
-      if (!contents.by_key.emplace(section.key, i).second) {
+      ArchiveSection section = checked_entry(entry, i, end, header.directory_offset, contents.name);
+      if (contents.find(section.key) != nullptr) {
         pefa::detail::fail<FormatError>(contents.name, ": has two sections '", section.key, "'");
       }
       end = section.offset + section.byte_size();
+      contents.sections.push_back(std::move(section));
     }
     contents.metadata =
         ArchiveMetadata::decoded(summed.subspan(header.section_count * sizeof(detail::ArchiveEntry)), contents.name);
@@ -259,9 +249,9 @@ class ArchiveReader {
   /// @param end  where the section before ends  @param limit  where the directory begins
   [[nodiscard]] static ArchiveSection checked_entry(const detail::ArchiveEntry& entry, std::size_t number,
                                                     std::uint64_t end, std::uint64_t limit, const std::string& name) {
-    const auto key_end = std::ranges::find(entry.key, '\0');
-    const std::string key(entry.key.begin(), key_end);
-    if (!detail::is_archive_key(key) || std::any_of(key_end, entry.key.end(), [](char c) { return c != '\0'; })) {
+    std::string key(entry.key.data(), entry.key.size());
+    key.erase(key.find_last_not_of('\0') + 1);  // a zero that is left within is no character of a key
+    if (!detail::is_archive_key(key)) {
       pefa::detail::fail<FormatError>(name, ": entry ", number, " of its directory has no valid key");
     }
     const std::uint32_t size = size_of(entry.type);
@@ -276,7 +266,7 @@ class ArchiveReader {
                                       " bytes at byte ", entry.offset, ", expected a multiple of ",
                                       detail::archive_alignment, " and all within bytes ", end, " to ", limit);
     }
-    return {key, entry.type, entry.count, entry.offset, entry.checksum};
+    return {std::move(key), entry.type, entry.count, entry.offset, entry.checksum};
   }
 
   /// Reads until `into` is full or the stream ends; the number of bytes that came.
@@ -301,6 +291,25 @@ class ArchiveReader {
     }
   }
 
+  /// @throws FormatError  there is no such section, or its elements are of another type
+  [[nodiscard]] const ArchiveSection& section_of(std::string_view key, ElementType type) const {
+    const ArchiveSection* section = contents_->find(key);
+    if (section == nullptr) {
+      pefa::detail::fail<FormatError>(name(), ": has no section '", key, "', expected one of ", io::name(type));
+    }
+    if (section->type != type) {
+      pefa::detail::fail<FormatError>(name(), ": section '", key, "' holds ", io::name(section->type), ", expected ",
+                                      io::name(type));
+    }
+    return *section;
+  }
+
+  void require_count(const ArchiveSection& section, std::uint64_t count) const {
+    if (section.count == count) return;
+    pefa::detail::fail<FormatError>(name(), ": section '", section.key, "' holds ", section.count,
+                                    " elements, expected ", count);
+  }
+
   void require_intact(const ArchiveSection& section, ProgressMeter& meter) const {
     const std::uint64_t end = section.offset + section.byte_size();
     Checksum sum;
@@ -313,10 +322,11 @@ class ArchiveReader {
 
   void require_zeros(std::uint64_t begin, std::uint64_t end, ProgressMeter& meter) const {
     for_each_block(begin, end, meter, [&](std::span<const std::byte> block) {
-      const auto found = std::ranges::find_if(block, [](std::byte b) { return b != std::byte{0}; });
-      if (found == block.end()) return;
-      pefa::detail::fail<FormatError>(name(), ": byte ", &*found - contents_->bytes.data(),
-                                      ", between two sections, is not zero: the file is damaged");
+      for (const std::byte& each : block) {
+        if (each == std::byte{0}) continue;
+        pefa::detail::fail<FormatError>(name(), ": byte ", &each - contents_->bytes.data(),
+                                        ", between two sections, is not zero: the file is damaged");
+      }
     });
   }
 

@@ -49,13 +49,11 @@ class ArchiveWriter {
     using T = std::ranges::range_value_t<Range>;
     if constexpr (std::ranges::borrowed_range<Range>) {
       const std::span<const T> borrowed(std::ranges::data(elements), std::ranges::size(elements));
-      add_section<T>(std::move(key), borrowed.size(),
-                     [borrowed](const PutBytes& put) { put(std::as_bytes(borrowed)); });
+      add_section({std::move(key), element_type<T>(), borrowed.size(), std::as_bytes(borrowed), {}, {}});
     } else {
       const auto kept = std::make_shared<const std::remove_cvref_t<Range>>(std::forward<Range>(elements));
-      add_section<T>(std::move(key), std::ranges::size(*kept), [kept](const PutBytes& put) {
-        put(std::as_bytes(std::span<const T>(std::ranges::data(*kept), std::ranges::size(*kept))));
-      });
+      const std::span<const T> whole(std::ranges::data(*kept), std::ranges::size(*kept));
+      add_section({std::move(key), element_type<T>(), whole.size(), std::as_bytes(whole), kept, {}});
     }
   }
 
@@ -65,9 +63,9 @@ class ArchiveWriter {
   /// @throws ValueError  as add()
   template <ArchiveElement T>
   void add_produced(std::string key, std::uint64_t count, std::function<void(const Put<T>& put)> produce) {
-    add_section<T>(std::move(key), count, [produce = std::move(produce)](const PutBytes& put) {
-      produce([&put](std::span<const T> elements) { put(std::as_bytes(elements)); });
-    });
+    add_section({std::move(key), element_type<T>(), count, {}, {}, [produce = std::move(produce)](const PutBytes& put) {
+                   produce([&put](std::span<const T> elements) { put(std::as_bytes(elements)); });
+                 }});
   }
 
   /// The bytes that write() puts out.
@@ -115,7 +113,9 @@ class ArchiveWriter {
     std::string key;
     ElementType type;
     std::uint64_t count;
-    std::function<void(const PutBytes&)> produce;
+    std::span<const std::byte> bytes;              // the elements, where they are in one piece
+    std::shared_ptr<const void> owner;             // of them, where that is the writer
+    std::function<void(const PutBytes&)> produce;  // else
   };
 
   /// Where everything goes; the checksums of the sections are still to come.
@@ -156,24 +156,25 @@ class ArchiveWriter {
     std::uint64_t position_ = 0;
   };
 
-  template <ArchiveElement T>
-  void add_section(std::string key, std::uint64_t count, std::function<void(const PutBytes&)> produce) {
-    if (!detail::is_archive_key(key)) {
-      pefa::detail::fail<ValueError>("ArchiveWriter: section key '", key, "': expected 1 to ", detail::max_archive_key,
-                                     " of A-Z a-z 0-9 . _ - /");
+  void add_section(Section section) {
+    if (!detail::is_archive_key(section.key)) {
+      pefa::detail::fail<ValueError>("ArchiveWriter: section key '", section.key, "': expected 1 to ",
+                                     detail::max_archive_key, " of A-Z a-z 0-9 . _ - /");
     }
-    if (std::ranges::find(sections_, key, &Section::key) != sections_.end()) {
-      pefa::detail::fail<ValueError>("ArchiveWriter: section '", key, "' is there already");
+    for (const Section& other : sections_) {
+      if (other.key == section.key) {
+        pefa::detail::fail<ValueError>("ArchiveWriter: section '", section.key, "' is there already");
+      }
     }
     if (sections_.size() == detail::max_archive_sections) {
-      pefa::detail::fail<ValueError>("ArchiveWriter: section '", key, "' is one more than ",
+      pefa::detail::fail<ValueError>("ArchiveWriter: section '", section.key, "' is one more than ",
                                      detail::max_archive_sections);
     }
-    if (count > max_section_size / sizeof(T)) {
-      pefa::detail::fail<ValueError>("ArchiveWriter: section '", key, "' has ", count, " elements of ", sizeof(T),
-                                     " bytes, expected at most 2^48 bytes");
+    if (section.count > max_section_size / size_of(section.type)) {
+      pefa::detail::fail<ValueError>("ArchiveWriter: section '", section.key, "' has ", section.count, " elements of ",
+                                     size_of(section.type), " bytes, expected at most 2^48 bytes");
     }
-    sections_.push_back({std::move(key), element_type<T>(), count, std::move(produce)});
+    sections_.push_back(std::move(section));
   }
 
   [[nodiscard]] Layout layout() const {
@@ -182,7 +183,7 @@ class ArchiveWriter {
     const auto aligned = [&end](std::uint64_t alignment) { return (end + alignment - 1) / alignment * alignment; };
     for (const Section& section : sections_) {
       detail::ArchiveEntry& entry = layout.entries.emplace_back();
-      std::ranges::copy(section.key, entry.key.begin());
+      std::copy(section.key.begin(), section.key.end(), entry.key.begin());
       entry.type = section.type;
       entry.element_size = size_of(section.type);
       entry.count = section.count;
@@ -206,6 +207,10 @@ class ArchiveWriter {
                                      " elements, its producer gave ", what);
     };
     Checksum sum;
+    if (!section.produce) {
+      out.put(section.bytes, &sum);
+      return sum.value();
+    }
     std::uint64_t written = 0;
     section.produce([&](std::span<const std::byte> bytes) {
       if (bytes.size() > size - written) refuse("more");

@@ -1,0 +1,2 @@
+// pefa/pefa.hpp included, nothing of it used.
+#include "pefa/pefa.hpp"
