@@ -9,8 +9,10 @@
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
+#include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/index/flat_index_archive.hpp"
 #include "pefa/index/quantized_hnsw_index_archive.hpp"
+#include "pefa/io/archive/id_table.hpp"
 
 namespace {
 
