@@ -9,8 +9,8 @@
 #if defined(PORTABLE_ALIGN32)
 #error "pefa/serve.hpp brings hnswlib"
 #endif
-#if defined(_GLIBCXX_IOSTREAM) || defined(_GLIBCXX_SSTREAM) || defined(_GLIBCXX_OSTREAM)
-#error "pefa/serve.hpp brings streams"
+#if defined(_GLIBCXX_IOSTREAM) || defined(_GLIBCXX_FSTREAM)  // libstdc++ itself has <sstream> in <chrono>
+#error "pefa/serve.hpp brings the standard streams"
 #endif
 
 /// The row of the best passage of an archive for a query.
