@@ -21,14 +21,14 @@ constexpr float xl_lambda = 0.1f;
 constexpr double target = 0.99;
 
 /// A method under test: its peer, and how good its exact results are on the task.
-struct Method {
+struct Subject {
   Peer peer;
   double recall_at_10 = 0.0;
   double recall_at_100 = 0.0;
 };
 
 /// Task recall of the method's own search at the default ef.
-void evaluate_task(Method& method, const DataSet& data, std::size_t n_queries) {
+void evaluate_task(Subject& method, const DataSet& data, std::size_t n_queries) {
   double at_10 = 0.0;
   double at_100 = 0.0;
   std::size_t counted = 0;
@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
                                          {.lambda = xl_lambda, .passage_index = flat, .query_index = flat});
     const auto erm_rows = share(rows_of(search_batch(exact_erm, queries, k)));
 
-    std::vector<Method> methods;
+    std::vector<Subject> methods;
     const auto add = [&](const char* name, std::size_t bytes, const Search& search, const auto& rows) {
       methods.push_back({.peer = {.name = name, .bytes = bytes, .search = search, .exact = rows}});
     };
@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
     }
 
     std::vector<Peer> peers;
-    for (Method& method : methods) {
+    for (Subject& method : methods) {
       evaluate_task(method, data, n_queries);
       peers.push_back(method.peer);
     }
