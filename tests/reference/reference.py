@@ -2,12 +2,15 @@
 """What the adapters compute, on dense matrices: the oracle that the C++ is held against. NumPy and nothing of pefa.
 
     reference.py expected                 writes expected/small.json, which the C++ tests read
-    reference.py table DATA_DIR [RANK]    recall of every row on the sets that lie there (see data_sets), in percent
+    reference.py table DATA_DIR [SET]     recall of every row on the sets that lie there (those whose names hold SET), in percent
 
 P [m x d] passages, Q [n x d] training queries, Y [n x m] relevance >= 0, X [t x d] test queries. All fits are on
 training data only, in double precision.
 """
-import json, os, sys
+import json
+import os
+import sys
+
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -206,24 +209,29 @@ def data_sets(shared):
 def write_expected():
     P, Q, Y, X = small_problem()
     P, Q, X = (a.astype(float) for a in (P, Q, X))
-    w = whitening(Q, Y)
-    A, B, mean = balanced(Q, fold(P, least_squares(P, Q, Y, 0.1, 0.3), 0.1), 8)
+    folded = fold(P, least_squares(P, Q, Y, 0.1, 0.3), 0.1)
+    A, B, mean = balanced(Q, folded, 8)
+    space = {"within": whitening(Q, Y), "total": whitening(Q, Y, "total", 0.3), "both": whitening(Q, Y, "both", 0.5),
+             "rank5": whitening(Q, Y, rank=5)}
+    q, x = unit(Q @ space["within"].T), unit(X @ space["within"].T)
     expected = {
-        "passages": P[:2], "queries": Q[:2], "tests": X[:2],
+        "passages": P[:2], "queries": Q[:2], "tests": X[:2], "pairs": np.argwhere(Y)[:6],
         "correlation": correlation(Q, Y)[::9],
         "least_squares": least_squares(P, Q, Y, 0.3)[::9],
-        "least_squares_b": least_squares(P, Q, Y, 0.1, 0.5)[::9],
-        "within": within_scatter(Q, Y)[0], "whitening": w[0],
-        "whitened": unit(X @ w.T)[:4],
-        "whitened_total": unit(X @ whitening(Q, Y, "total", 0.3).T)[:4],
-        "whitened_both": unit(X @ whitening(Q, Y, "both", 0.5).T)[:4],
-        "whitened_rank5_gram": unit(X @ whitening(Q, Y, rank=5).T)[:4] @ unit(Q @ whitening(Q, Y, rank=5).T)[:8].T,
-        "hubness": hubness(unit(Q @ w.T)),
-        "balanced_scores": (X[:4] @ A.T) @ ((P - mean) @ B.T).T[:, ::9],
+        "least_squares_b": least_squares(P, Q, Y, 0.1, 0.3)[::9],
+        "within_scatter": within_scatter(Q, Y),
+        "whitened": {name: unit(X @ w.T)[:4] @ unit(Q @ w.T)[::20].T for name, w in space.items()},
+        "balanced_scores": (X[:4] @ A.T) @ ((folded - mean) @ B.T)[::9].T,
+        "sample": seeded_sample(200, 50, 7),
+        "hubness": hubness(q)[::5],
+        "hubness_of_sample": hubness(q, 4, 50, 7)[::5],
+        "local_votes": votes(x, q, Y, 32, "local", r=hubness(q), beta=0.5)[0],
         "rows": {name: scores[:2] for name, scores in rows(P, Q, Y, X)},
     }
-    expected = {key: {k: v.round(8).tolist() for k, v in value.items()} if isinstance(value, dict)
-                else value.round(8).tolist() for key, value in expected.items()}
+    def plain(value):
+        return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value.round(7).tolist()
+
+    expected = plain(expected)
     with open(os.path.join(HERE, "expected", "small.json"), "w") as out:
         out.write("{\n" + ",\n".join(f'"{key}": {json.dumps(value)}' for key, value in expected.items()) + "\n}\n")
 
@@ -237,6 +245,7 @@ if __name__ == "__main__":
                 continue
             P, Q, Y, X, truth = read_set(vectors, pairs)
             for row, scores in rows(P, Q, Y, X):
-                print(f"{name:22} {row:18}", " / ".join(f"{r:5.1f}" for r in recall(scores, truth, (1, 10, 100))), flush=True)
+                figures = " / ".join(f"{r:5.1f}" for r in recall(scores, truth, (1, 10, 100)))
+                print(f"{name:22} {row:18} {figures}", flush=True)
     else:
         sys.exit(__doc__)
