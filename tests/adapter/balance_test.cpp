@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "catch.hpp"
-#include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/least_squares.hpp"
 #include "small_problem.hpp"
 
@@ -37,8 +37,8 @@ TEST_CASE(
   const SmallProblem problem;
   const auto rows = folded_rows(problem);
   const auto balance = Balance::fit(problem.q(), rows.view());
-  const Eigen::MatrixXd a = balance.query_map().matrix();
-  const Eigen::MatrixXd b = balance.row_map().matrix();
+  const Eigen::MatrixXd a = balance.query_map().matrix<Eigen::MatrixXd>();
+  const Eigen::MatrixXd b = balance.row_map().matrix<Eigen::MatrixXd>();
   REQUIRE(difference(a.transpose() * b, Eigen::MatrixXd::Identity(16, 16)) < 1e-5);
 
   const Eigen::MatrixXd scores = problem.tests.cast<double>() * matrix_of(rows).transpose();
@@ -78,7 +78,7 @@ TEST_CASE("Balance: one row, and all rows, have the same bits") {
   const SmallProblem problem;
   const auto balance = Balance::fit(problem.q(), problem.p(), {.rank = 11}, {ThreadExecutor(3)});
   const auto serial = Balance::fit(problem.q(), problem.p(), {.rank = 11}, {AnyExecutor::serial()});
-  REQUIRE(balance.row_map().matrix() == serial.row_map().matrix());
+  REQUIRE(balance.row_map().matrix<Eigen::MatrixXd>() == serial.row_map().matrix<Eigen::MatrixXd>());
   const auto all = balance.map_rows(problem.p());
   std::vector<float> one(11);
   for (std::size_t j = 0; j < 60; ++j) {

@@ -7,6 +7,7 @@
 
 #include "catch.hpp"
 #include "pefa/adapter/aggregation.hpp"
+#include "pefa/adapter/fold.hpp"
 #include "small_problem.hpp"
 
 using namespace pefa;

@@ -31,7 +31,7 @@ TEST_CASE("LinearMap: is the product with the matrix, dense or of its lower tria
       if (rows != dim) continue;
       const Eigen::MatrixXd lower = matrix.triangularView<Eigen::Lower>();
       const LinearMap map(matrix, MapShape::lower_triangle);
-      REQUIRE(difference(map.matrix(), lower) < 1e-6);
+      REQUIRE(difference(map.matrix<Eigen::MatrixXd>(), lower) < 1e-6);
       REQUIRE(difference(matrix_of(mapped(map, x, {})), wide * lower.transpose()) < 1e-5);
     }
   }
@@ -52,7 +52,7 @@ TEST_CASE("LinearMap: comes back from its values, and refuses another number of 
   const Eigen::MatrixXd matrix = random_matrix(40, 40, 1).cast<double>();
   const LinearMap map(matrix, MapShape::lower_triangle);
   const LinearMap again(map.values(), 40, 40, MapShape::lower_triangle);
-  REQUIRE(again.matrix() == map.matrix());
+  REQUIRE(again.matrix<Eigen::MatrixXd>() == map.matrix<Eigen::MatrixXd>());
   REQUIRE(map.values().size() < 40 * 40);
   REQUIRE_ERROR(ShapeError, "expected 1600", LinearMap(map.values(), 40, 40, MapShape::dense));
 }

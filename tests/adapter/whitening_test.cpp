@@ -68,7 +68,7 @@ TEST_CASE("Whitening::apply: a store has the bits of its rows one by one, for an
   for (const std::size_t rank : {std::size_t{0}, std::size_t{9}}) {
     const auto whitening = Whitening::fit(problem.q(), problem.relevance, {.rank = rank}, {ThreadExecutor(3)});
     const auto serial = Whitening::fit(problem.q(), problem.relevance, {.rank = rank}, {AnyExecutor::serial()});
-    REQUIRE(whitening.map().matrix() == serial.map().matrix());
+    REQUIRE(whitening.map().matrix<Eigen::MatrixXd>() == serial.map().matrix<Eigen::MatrixXd>());
     const auto all = whitening.apply(problem.q(), {ThreadExecutor(3)});
     REQUIRE(all.dim() == whitening.rank());
     std::vector<float> one(whitening.rank());
@@ -84,7 +84,7 @@ TEST_CASE("Whitening: total whitening makes the second moment of the training qu
   const auto relevance = random_relevance(500, 20, 1, 3);
   const auto whitening =
       Whitening::fit(EmbeddingView<float>(skewed), relevance, {.scatter = Scatter::total, .shrinkage = 0.0f});
-  const Eigen::MatrixXd w = whitening.map().matrix();
+  const Eigen::MatrixXd w = whitening.map().matrix<Eigen::MatrixXd>();
   const Eigen::MatrixXd q = skewed.cast<double>() * w.transpose();
   REQUIRE(difference(q.transpose() * q / 500.0, Eigen::MatrixXd::Identity(12, 12)) < 1e-4);
 }
@@ -99,7 +99,7 @@ TEST_CASE("Whitening: where no passage has two queries, total takes the place of
   for (const Scatter asked : {Scatter::within, Scatter::both}) {
     const auto whitening = Whitening::fit(q, relevance, {.scatter = asked, .shrinkage = 0.5f});
     REQUIRE(whitening.scatter() == Scatter::total);
-    REQUIRE(whitening.map().matrix() == total.map().matrix());
+    REQUIRE(whitening.map().matrix<Eigen::MatrixXd>() == total.map().matrix<Eigen::MatrixXd>());
   }
 }
 
@@ -144,7 +144,7 @@ TEST_CASE("Whitening: a weight of 2 is the same as the query twice") {
   }
   const auto a = Whitening::fit(problem.q(), pairs_of(weighted, 200, 60));
   const auto b = Whitening::fit(EmbeddingView<float>(twice), pairs_of(repeated, 400, 60));
-  REQUIRE(difference(a.map().matrix(), b.map().matrix()) < 1e-5);
+  REQUIRE(difference(a.map().matrix<Eigen::MatrixXd>(), b.map().matrix<Eigen::MatrixXd>()) < 1e-5);
 }
 
 TEST_CASE("Whitening: fewer pairs than dimensions, or a dimension without variance, need a shrinkage above 0") {

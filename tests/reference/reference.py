@@ -2,7 +2,7 @@
 """What the adapters compute, on dense matrices: the oracle that the C++ is held against. NumPy and nothing of pefa.
 
     reference.py expected                 writes expected/small.json, which the C++ tests read
-    reference.py table DATA_DIR [SET]     recall of every row on the sets that lie there (those whose names hold SET), in percent
+    reference.py table DATA_DIR [SET]     recall of every row in percent, on the sets there whose names hold SET
 
 P [m x d] passages, Q [n x d] training queries, Y [n x m] relevance >= 0, X [t x d] test queries. All fits are on
 training data only, in double precision.
@@ -112,7 +112,7 @@ def votes(X, Q, Y, k, gate="softmax", tau=0.05, r=None, beta=0.0, gamma=0.3, h=0
 
 
 def balanced(Q, R, rank, shrinkage=0.01):
-    """A, B [rank x d] and the mean row of R: ⟨A x, B (r − mean)⟩ is ⟨x, r − mean⟩ at full rank. R: p̃ of every passage."""
+    """A, B [rank x d] and the mean row of R, which are p̃: ⟨A x, B (r − mean)⟩ is ⟨x, r − mean⟩ at full rank."""
     mean = R.mean(0)
     sq, sp = Q.T @ Q / len(Q), (R - mean).T @ (R - mean) / len(R)
     u, d, vt = np.linalg.svd(power(sq, shrinkage, 0.5) @ power(sp, shrinkage, 0.5))

@@ -90,10 +90,10 @@ class Balance {
                                " directions, expected a lower rank or a shrinkage above 0, such as 0.01");
     }
     const Eigen::VectorXd quarter = squares.array().pow(0.25);
-    return Balance(
-        detail::LinearMap(quarter.asDiagonal() * (axes.transpose() * detail::inverse_of_lower(root, executor))),
-        detail::LinearMap(quarter.cwiseInverse().asDiagonal() * (axes.transpose() * root.transpose())),
-        std::vector<float>(mean.data(), mean.data() + mean.size()));
+    const Eigen::MatrixXd a = quarter.asDiagonal() * (axes.transpose() * detail::inverse_of_lower(root, executor));
+    const Eigen::MatrixXd b = quarter.cwiseInverse().asDiagonal() * (axes.transpose() * root.transpose());
+    return Balance(detail::LinearMap(a), detail::LinearMap(b),
+                   std::vector<float>(mean.data(), mean.data() + mean.size()));
   }
 
   /// From what query_map(), row_map() and mean() gave.
@@ -142,7 +142,8 @@ class Balance {
                                                  const BuildOptions& options = {}) const {
     require_shape(dim(), balanced.dim(), "Balance::unmap_rows");
     ProgressMeter meter(options.progress, balanced.size(), "Balance::unmap_rows");
-    const detail::LinearMap back(query_map_.matrix().transpose());
+    const Eigen::MatrixXd transposed = query_map_.matrix<Eigen::MatrixXd>().transpose();
+    const detail::LinearMap back(transposed);
     return back.apply_all(
         balanced, [](float*) {}, [](std::size_t, float*) {}, options.executor, meter);
   }

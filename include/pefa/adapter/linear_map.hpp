@@ -2,8 +2,6 @@
 // query.
 #pragma once
 
-#include <Eigen/Core>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -33,7 +31,9 @@ class LinearMap {
  public:
   LinearMap() = default;
 
-  explicit LinearMap(const Eigen::MatrixXd& matrix, MapShape shape = MapShape::dense)
+  /// @param matrix  any dense Eigen matrix
+  template <class Matrix>
+  explicit LinearMap(const Matrix& matrix, MapShape shape = MapShape::dense)
       : rows_(static_cast<std::size_t>(matrix.rows())), dim_(static_cast<std::size_t>(matrix.cols())), shape_(shape) {
     allocate();
     for (std::size_t i = 0; i < rows_; ++i) {
@@ -41,7 +41,7 @@ class LinearMap {
       float* out = values_.data() + start(group) + (i % group_rows) * width(group);
       const std::size_t kept = shape == MapShape::dense ? dim_ : std::min(dim_, i + 1);
       for (std::size_t d = 0; d < kept; ++d) {
-        out[d] = static_cast<float>(matrix(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(d)));
+        out[d] = static_cast<float>(matrix(static_cast<std::ptrdiff_t>(i), static_cast<std::ptrdiff_t>(d)));
       }
     }
   }
@@ -63,14 +63,16 @@ class LinearMap {
   [[nodiscard]] std::span<const float> values() const noexcept { return values_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return values_.capacity() * sizeof(float); }
 
-  /// W itself.
-  [[nodiscard]] Eigen::MatrixXd matrix() const {
-    Eigen::MatrixXd result = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(rows_), static_cast<Eigen::Index>(dim_));
+  /// W itself, as a dense Eigen matrix of this type.
+  template <class Matrix>
+  [[nodiscard]] Matrix matrix() const {
+    Matrix result = Matrix::Zero(static_cast<std::ptrdiff_t>(rows_), static_cast<std::ptrdiff_t>(dim_));
     for (std::size_t i = 0; i < rows_; ++i) {
       const std::size_t group = i / group_rows;
       const float* row = values_.data() + start(group) + (i % group_rows) * width(group);
       for (std::size_t d = 0; d < width(group); ++d) {
-        result(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(d)) = static_cast<double>(row[d]);
+        result(static_cast<std::ptrdiff_t>(i), static_cast<std::ptrdiff_t>(d)) =
+            static_cast<typename Matrix::Scalar>(row[d]);
       }
     }
     return result;

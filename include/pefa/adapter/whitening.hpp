@@ -183,7 +183,8 @@ class Whitening {
     const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(moment.matrix());  // ascending
     const auto r = static_cast<Eigen::Index>(params_.rank);
     const Eigen::MatrixXd axes = solver.eigenvectors().rightCols(r).rowwise().reverse();
-    return {detail::LinearMap(axes.transpose() * map_.matrix()), params_};
+    const Eigen::MatrixXd kept = axes.transpose() * map_.matrix<Eigen::MatrixXd>();
+    return {detail::LinearMap(kept), params_};
   }
 
   WhiteningParams params_;
