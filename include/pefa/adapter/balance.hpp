@@ -1,0 +1,165 @@
+// pefa: two maps, of queries and of rows, that leave every inner product as it is and give both sides the same spread:
+// for graphs, which meet rows that do not look like queries badly.
+#pragma once
+
+#include <Eigen/Core>
+#include <Eigen/Eigenvalues>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "pefa/adapter/linear_map.hpp"
+#include "pefa/adapter/second_moment.hpp"
+#include "pefa/adapter/shrunk_matrix.hpp"
+#include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa {
+
+struct BalanceParams {
+  std::size_t rank = 0;     ///< r: dimensions of the balanced space; 0: as many as the vectors have
+  float shrinkage = 0.01f;  ///< of both second moments, 0 or more
+};
+
+/// A query map A and a row map B with AᵀB = I: ⟨A·q̂, B·(p̃_j − μ)⟩ = ⟨q̂, p̃_j⟩ − ⟨q̂, μ⟩, μ the mean row.
+///
+/// With Σ_q, Σ_p̃ the shrunk second moments of the training queries and of the rows off their mean, Σ_q = L·Lᵀ and
+/// Lᵀ·Σ_p̃·L = U·D²·Uᵀ: A = D^(1/2)·Uᵀ·L⁻¹, B = D^(−1/2)·Uᵀ·Lᵀ. Both sides then have the second moment D, and the first
+/// r axes are the best rank r of the scores by least squares. Taking μ off moves all scores of a query by one number,
+/// offset(). Nothing is normalised. Immutable: safe to use from several threads.
+class Balance {
+ public:
+  /// @param queries  training queries [n_train_queries x dim]  @param rows  p̃ [n_passages x dim]
+  /// @throws ShapeError  dims that disagree  @throws ValueError  no rows on a side, a rank above dim, a shrinkage out
+  /// of range, a second moment that is singular  @throws Cancelled O((n_train_queries + n_passages) · dim² + dim³). The
+  /// same bits for any number of threads.
+  template <class QueryScalar, class RowScalar>
+  [[nodiscard]] static Balance fit(const EmbeddingView<QueryScalar>& queries, const EmbeddingView<RowScalar>& rows,
+                                   const BalanceParams& params = {}, const BuildOptions& options = {}) {
+    ProgressMeter meter(options.progress, queries.size() + rows.size(), "Balance::fit");
+    return fit(queries, rows, params, options.executor, meter);
+  }
+
+  /// fit() as one part of a longer build; the meter counts queries and rows.
+  template <class QueryScalar, class RowScalar>
+  [[nodiscard]] static Balance fit(const EmbeddingView<QueryScalar>& queries, const EmbeddingView<RowScalar>& rows,
+                                   const BalanceParams& params, const AnyExecutor& executor, ProgressMeter& meter) {
+    detail::require_shrinkage(params.shrinkage, "Balance::fit");
+    if (queries.empty() || rows.empty()) {
+      detail::fail<ValueError>("Balance::fit: ", queries.size(), " queries and ", rows.size(),
+                               " rows, expected at least 1 of each");
+    }
+    if (queries.dim() != rows.dim()) {
+      detail::fail<ShapeError>("Balance::fit: queries have dim ", queries.dim(), ", rows have dim ", rows.dim());
+    }
+    if (params.rank > rows.dim()) {
+      detail::fail<ValueError>("Balance::fit: rank is ", params.rank, ", expected at most ", rows.dim());
+    }
+    const std::size_t dim = rows.dim();
+    const auto shrinkage = static_cast<double>(params.shrinkage);
+    const Eigen::MatrixXd query_moment =
+        detail::sum_of_squares(queries, executor, meter) / static_cast<double>(queries.size());
+
+    Eigen::VectorXd mean = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(dim));
+    for (std::size_t j = 0; j < rows.size(); ++j) detail::add_row(rows, j, 1.0, mean.data());
+    mean /= static_cast<double>(rows.size());
+    Eigen::MatrixXd row_moment = detail::sum_of_squares(rows, executor, meter) / static_cast<double>(rows.size());
+    // Rows that are all the same have nothing left off their mean.
+    const Eigen::MatrixXd centred = row_moment - mean * mean.transpose();
+    if (centred.trace() > 1e-9 * row_moment.trace()) {
+      row_moment = centred;
+    } else {
+      mean.setZero();
+    }
+
+    const Eigen::MatrixXd root = detail::cholesky(detail::shrunk(query_moment, shrinkage), "Balance::fit");
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(root.transpose() *
+                                                                detail::shrunk(row_moment, shrinkage) * root);
+    const auto rank = static_cast<Eigen::Index>(params.rank == 0 ? dim : params.rank);
+    const Eigen::MatrixXd axes = solver.eigenvectors().rightCols(rank).rowwise().reverse();  // U
+    const Eigen::VectorXd squares = solver.eigenvalues().tail(rank).reverse();               // D²
+    if (!(squares.minCoeff() > 0.0)) {
+      detail::fail<ValueError>("Balance::fit: the rows spread in fewer than ", rank,
+                               " directions, expected a lower rank or a shrinkage above 0, such as 0.01");
+    }
+    const Eigen::VectorXd quarter = squares.array().pow(0.25);
+    const Eigen::MatrixXd a = quarter.asDiagonal() * (axes.transpose() * detail::inverse_of_lower(root, executor));
+    const Eigen::MatrixXd b = quarter.cwiseInverse().asDiagonal() * (axes.transpose() * root.transpose());
+    return Balance(detail::LinearMap(a), detail::LinearMap(b),
+                   std::vector<float>(mean.data(), mean.data() + mean.size()));
+  }
+
+  /// From what query_map(), row_map() and mean() gave.
+  Balance(detail::LinearMap query_map, detail::LinearMap row_map, std::vector<float> mean)
+      : query_map_(std::move(query_map)), row_map_(std::move(row_map)), mean_(std::move(mean)) {}
+
+  [[nodiscard]] std::size_t dim() const noexcept { return row_map_.dim(); }
+  [[nodiscard]] std::size_t rank() const noexcept { return row_map_.rows(); }
+  [[nodiscard]] const detail::LinearMap& query_map() const noexcept { return query_map_; }  ///< A
+  [[nodiscard]] const detail::LinearMap& row_map() const noexcept { return row_map_; }      ///< B
+  [[nodiscard]] const std::vector<float>& mean() const noexcept { return mean_; }           ///< μ
+
+  /// out = A·q̂. @param query  dim floats  @param out  rank floats
+  void map_query(std::span<const float> query, std::span<float> out) const {
+    require_shape(query.size(), out.size(), "Balance::map_query");
+    query_map_.apply(query.data(), out.data());
+  }
+
+  /// ⟨q̂, μ⟩: what all balanced scores of the query lack.
+  [[nodiscard]] float offset(std::span<const float> query) const {
+    require_shape(query.size(), rank(), "Balance::offset");
+    return simd::dot_kernel<float>()(query.data(), mean_.data(), dim(), 1.0f);
+  }
+
+  /// out = B·(row − μ), of one row.
+  void map_row(std::span<const float> row, std::span<float> out) const {
+    require_shape(row.size(), out.size(), "Balance::map_row");
+    std::vector<float> x(row.begin(), row.end());
+    take_mean_off(x.data());
+    row_map_.apply(x.data(), out.data());
+  }
+
+  /// The same of every row, to the bit. [size x rank] @throws ShapeError  another dim  @throws Cancelled
+  template <class Scalar>
+  [[nodiscard]] EmbeddingStore<float> map_rows(const EmbeddingView<Scalar>& rows,
+                                               const BuildOptions& options = {}) const {
+    require_shape(rows.dim(), rank(), "Balance::map_rows");
+    ProgressMeter meter(options.progress, rows.size(), "Balance::map_rows");
+    return row_map_.apply_all(
+        rows, [this](float* x) { take_mean_off(x); }, [](std::size_t, float*) {}, options.executor, meter);
+  }
+
+  /// Rows for raw queries, Aᵀ·y of balanced rows y: below full rank the p̃_j − μ that the balanced scores are made of.
+  /// @param balanced  [size x rank], as map_rows gave them  @return  [size x dim]
+  [[nodiscard]] EmbeddingStore<float> unmap_rows(const EmbeddingView<float>& balanced,
+                                                 const BuildOptions& options = {}) const {
+    require_shape(dim(), balanced.dim(), "Balance::unmap_rows");
+    ProgressMeter meter(options.progress, balanced.size(), "Balance::unmap_rows");
+    const Eigen::MatrixXd transposed = query_map_.matrix<Eigen::MatrixXd>().transpose();
+    const detail::LinearMap back(transposed);
+    return back.apply_all(
+        balanced, [](float*) {}, [](std::size_t, float*) {}, options.executor, meter);
+  }
+
+ private:
+  void require_shape(std::size_t vector, std::size_t mapped, const char* who) const {
+    if (vector == dim() && mapped == rank()) return;
+    detail::fail<ShapeError>(who, ": ", vector, " elements to ", mapped, ", expected ", dim(), " to ", rank());
+  }
+  void take_mean_off(float* x) const noexcept {
+    for (std::size_t d = 0; d < dim(); ++d) x[d] -= mean_[d];
+  }
+
+  detail::LinearMap query_map_;
+  detail::LinearMap row_map_;
+  std::vector<float> mean_;
+};
+
+}  // namespace pefa
