@@ -23,6 +23,7 @@
 
 namespace pefa {
 
+/// How the balanced form is made.
 struct BalanceParams {
   std::size_t rank = 0;     ///< r: dimensions of the balanced space; 0: as many as the vectors have
   float shrinkage = 0.01f;  ///< of both second moments, 0 or more
@@ -100,7 +101,9 @@ class Balance {
   Balance(detail::LinearMap query_map, detail::LinearMap row_map, std::vector<float> mean)
       : query_map_(std::move(query_map)), row_map_(std::move(row_map)), mean_(std::move(mean)) {}
 
+  /// How many dimensions a vector has.
   [[nodiscard]] std::size_t dim() const noexcept { return row_map_.dim(); }
+  /// How many dimensions a mapped vector has.
   [[nodiscard]] std::size_t rank() const noexcept { return row_map_.rows(); }
   [[nodiscard]] const detail::LinearMap& query_map() const noexcept { return query_map_; }  ///< A
   [[nodiscard]] const detail::LinearMap& row_map() const noexcept { return row_map_; }      ///< B

@@ -18,6 +18,7 @@
 
 namespace pefa {
 
+/// How hubness is estimated.
 struct HubnessParams {
   std::size_t nearest = 10;        ///< so many of the others are looked at; at least 1
   std::size_t sample_size = 4096;  ///< among so many of the training queries; at least 2

@@ -23,6 +23,7 @@
 
 namespace pefa {
 
+/// How the least squares are shrunk.
 struct LeastSquaresParams {
   float shrinkage = 0.1f;            ///< α >= 0; 0 needs more independent queries than dimensions
   float passages_as_queries = 0.0f;  ///< b >= 0: how much of a training query each passage is of its own
@@ -49,7 +50,9 @@ class LeastSquares {
     return fit(passages, queries, params, options.executor, meter);
   }
 
+  /// How many dimensions a vector has.
   [[nodiscard]] std::size_t dim() const noexcept { return inverse_.rows(); }
+  /// What it was fitted or made with.
   [[nodiscard]] const LeastSquaresParams& params() const noexcept { return params_; }
 
   /// Π(M⁻¹·a); zeros where a is. @param a, out  dim elements. O(dim²).
@@ -145,6 +148,7 @@ class LeastSquares {
     return LeastSquares(inverse, params);
   }
 
+  /// M⁻¹, [dim x dim].
   [[nodiscard]] Eigen::MatrixXd inverse() const {
     const auto d = static_cast<Eigen::Index>(dim());
     return Eigen::MatrixXd::NullaryExpr(d, d, [this](Eigen::Index i, Eigen::Index j) {

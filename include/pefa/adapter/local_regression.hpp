@@ -13,6 +13,7 @@
 
 namespace pefa {
 
+/// How the local regression weighs neighbours.
 struct LocalRegressionParams {
   float bandwidth = 0.125f;  ///< h > 0: similarities that differ by h differ by a factor e
   float ridge = 0.3f;        ///< γ > 0: how little to trust each neighbour's own answer
@@ -27,7 +28,9 @@ class LocalRegressionGate {
  public:
   /// What a call works in, kept by the caller so that none allocates after the first.
   struct Scratch {
+    /// K + γI of one query.
     std::vector<double> matrix;
+    /// κ of one query.
     std::vector<double> right;
   };
 
@@ -37,6 +40,7 @@ class LocalRegressionGate {
     require_positive(params.ridge, "ridge");
   }
 
+  /// What it was fitted or made with.
   [[nodiscard]] const LocalRegressionParams& params() const noexcept { return params_; }
 
   /// @param similarities  s_i − β·r_i of the k neighbours, in any order

@@ -30,7 +30,9 @@ enum class Scatter {
   both    ///< the sum of the two, each divided by its trace
 };
 
+/// How the space is whitened.
 struct WhiteningParams {
+  /// Which second moment is made unit.
   Scatter scatter = Scatter::within;
   float shrinkage = 1.0f;  ///< α >= 0; 0.1 to 3 do about the same
   std::size_t rank = 0;    ///< r: dimensions of the whitened space; 0: as many as the vectors have
@@ -69,12 +71,17 @@ class Whitening {
             params};
   }
 
+  /// How many dimensions a vector has.
   [[nodiscard]] std::size_t dim() const noexcept { return map_.dim(); }
+  /// How many dimensions a mapped vector has.
   [[nodiscard]] std::size_t rank() const noexcept { return map_.rows(); }
+  /// What it was fitted or made with.
   [[nodiscard]] const WhiteningParams& params() const noexcept { return params_; }
   /// What was whitened, which may be another than asked for.
   [[nodiscard]] Scatter scatter() const noexcept { return params_.scatter; }
+  /// The linear map itself.
   [[nodiscard]] const detail::LinearMap& map() const noexcept { return map_; }
+  /// Bytes on the heap.
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return map_.memory_bytes(); }
 
   /// out = Π(W·x); zeros where W·x is 0, as of x = 0. @param x  dim floats  @param out  rank floats

@@ -15,22 +15,30 @@
 
 namespace pefa::simd {
 
+/// Columns of a panel, which one pass of the kernels takes.
 inline constexpr std::size_t panel_width = 24;
 
 /// A [rows x columns] matrix as panels; columns past the end are zeros.
 class Panels {
  public:
+  /// Room for rows x columns, all 0.
   Panels(std::size_t rows, std::size_t columns)
       : rows_(rows), count_((columns + panel_width - 1) / panel_width), values_(rows * count_ * panel_width, 0.0) {}
 
+  /// How many rows.
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+  /// How many panels.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  /// The elements of panel p, row by row.
   [[nodiscard]] const double* panel(std::size_t p) const noexcept { return values_.data() + p * rows_ * panel_width; }
+  /// The same, to be written.
   [[nodiscard]] double* panel(std::size_t p) noexcept { return values_.data() + p * rows_ * panel_width; }
 
+  /// One element.
   [[nodiscard]] double operator()(std::size_t row, std::size_t column) const noexcept {
     return panel(column / panel_width)[row * panel_width + column % panel_width];
   }
+  /// The same, to be written.
   [[nodiscard]] double& operator()(std::size_t row, std::size_t column) noexcept {
     return panel(column / panel_width)[row * panel_width + column % panel_width];
   }
