@@ -16,6 +16,7 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -104,14 +105,15 @@ struct PrincipalAxes {
       for_each_block(sample, p * part_rows, std::min(sample.size(), (p + 1) * part_rows), poll,
                      [&](const RowMajorMatrix& centred) { parts[p].noalias() += centred.transpose() * centred; });
     });
-    Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(dim, dim);
+    using Covariance = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;  // named late: see solve()
+    Covariance covariance = Covariance::Zero(dim, dim);
     for (const RowMajorMatrix& part : parts) covariance += part.template cast<double>();
     covariance /= static_cast<double>(sample.size());
     PrincipalAxes result;
     result.mean = sample.mean();
     if (!covariance.allFinite()) return result.without_axes(dim);
     ask(poll);
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);  // ascending
+    const auto solver = solve(covariance);
     ask(poll);
     result.axes = solver.eigenvectors().transpose().colwise().reverse().template cast<float>();
     result.take_variances(solver.eigenvalues());
@@ -148,7 +150,8 @@ struct PrincipalAxes {
         continue;
       }
       const double n = static_cast<double>(sample.size());
-      const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(products.inner.template cast<double>() / n);
+      using Inner = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;
+      const auto solver = solve(Inner(products.inner.template cast<double>() / n));
       result.axes.noalias() =
           RowMajorMatrix(solver.eigenvectors().transpose().colwise().reverse().template cast<float>()) * axes;
       result.take_variances(solver.eigenvalues());
@@ -204,10 +207,18 @@ struct PrincipalAxes {
     return std::move(parts[0]);
   }
 
-  /// Rows that span what they span, orthonormal.
-  static void make_orthonormal(RowMajorMatrix& axes) {
-    const Eigen::HouseholderQR<Eigen::MatrixXf> factors(axes.transpose());
-    axes = (factors.householderQ() * Eigen::MatrixXf::Identity(axes.cols(), axes.rows())).transpose();
+  /// Rows that span what they span, orthonormal. A template, so that only who builds an index compiles it.
+  template <class Axes>
+  static void make_orthonormal(Axes& axes) {
+    using Columns = Eigen::Matrix<typename Axes::Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+    const Eigen::HouseholderQR<Columns> factors(axes.transpose());
+    axes = (factors.householderQ() * Columns::Identity(axes.cols(), axes.rows())).transpose();
+  }
+
+  /// The eigenvalues of a symmetric matrix, ascending, and their vectors. A template as above.
+  template <class Symmetric>
+  [[nodiscard]] static Eigen::SelfAdjointEigenSolver<Symmetric> solve(const Symmetric& matrix) {
+    return Eigen::SelfAdjointEigenSolver<Symmetric>(matrix);
   }
 
   [[nodiscard]] PrincipalAxes& without_axes(Eigen::Index dim) {
