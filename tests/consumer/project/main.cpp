@@ -15,6 +15,7 @@ int main() {
   erm.save(path);
   const bool right = hits.size() == 2 && hits[0].passage == pefa::PassageId(1) && passages_found_elsewhere() == 2 &&
                      best_passage(path, query) == 1 && pefa::open(path).search(query, 2) == hits;
+  std::remove(path.c_str());
   std::puts(right ? "pefa works" : "pefa is broken");
   return right ? 0 : 1;
 }
