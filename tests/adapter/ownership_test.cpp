@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "catch.hpp"
+#include "host_index.hpp"
 #include "oracle.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
@@ -18,24 +19,9 @@ namespace {
 using Store = EmbeddingStore<float>;
 
 /// FlatIndex as a host might write it: it borrows where it is told to, and cannot take a store over.
-class HostIndex {
+class HostIndex : public HostIndexOver<HostIndex> {
  public:
-  using Params = FlatParams;
-  static HostIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
-    return HostIndex(FlatIndex<>::build(rows, params, options));
-  }
-  std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const {
-    return flat_.search(query, k, options);
-  }
-  std::size_t size() const { return flat_.size(); }
-  std::size_t dim() const { return flat_.dim(); }
-  Metric metric() const { return flat_.metric(); }
-  std::size_t memory_bytes() const { return flat_.memory_bytes(); }
-  const FlatIndex<>& flat() const { return flat_; }
-
- private:
-  explicit HostIndex(FlatIndex<> flat) : flat_(std::move(flat)) {}
-  FlatIndex<> flat_;
+  using HostIndexOver::HostIndexOver;
 };
 static_assert(AnnIndex<HostIndex> && !pefa::detail::TakesStore<HostIndex, float>);
 

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "catch.hpp"
+#include "host_index.hpp"
 #include "oracle.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
@@ -17,45 +18,17 @@ template <class G>
 using FlatXl = PefaXl<float, FlatIndex<>, FlatIndex<>, G>;
 
 /// FlatIndex without score(): what a host's index may be.
-class UnscoringIndex {
+class UnscoringIndex : public HostIndexOver<UnscoringIndex> {
  public:
-  using Params = FlatParams;
-  static UnscoringIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
-    return UnscoringIndex(FlatIndex<>::build(rows, params, options));
-  }
-  std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const {
-    return flat_.search(query, k, options);
-  }
-  std::size_t size() const { return flat_.size(); }
-  std::size_t dim() const { return flat_.dim(); }
-  Metric metric() const { return flat_.metric(); }
-  std::size_t memory_bytes() const { return flat_.memory_bytes(); }
-
- private:
-  explicit UnscoringIndex(FlatIndex<> flat) : flat_(std::move(flat)) {}
-  FlatIndex<> flat_;
+  using HostIndexOver::HostIndexOver;
 };
 static_assert(AnnIndex<UnscoringIndex> && !ScoringIndex<UnscoringIndex>);
 
 /// FlatIndex that scores one row at a time.
-class RowScoringIndex {
+class RowScoringIndex : public HostIndexOver<RowScoringIndex> {
  public:
-  using Params = FlatParams;
-  static RowScoringIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
-    return RowScoringIndex(FlatIndex<>::build(rows, params, options));
-  }
-  std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const {
-    return flat_.search(query, k, options);
-  }
-  float score(QueryView query, Row row) const { return flat_.score(query, row); }
-  std::size_t size() const { return flat_.size(); }
-  std::size_t dim() const { return flat_.dim(); }
-  Metric metric() const { return flat_.metric(); }
-  std::size_t memory_bytes() const { return flat_.memory_bytes(); }
-
- private:
-  explicit RowScoringIndex(FlatIndex<> flat) : flat_(std::move(flat)) {}
-  FlatIndex<> flat_;
+  using HostIndexOver::HostIndexOver;
+  float score(QueryView query, Row row) const { return flat().score(query, row); }
 };
 static_assert(ScoringIndex<RowScoringIndex> && !BatchScoringIndex<RowScoringIndex>);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "host_index.hpp"
 #include "oracle.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
@@ -21,14 +22,11 @@ using namespace pefa::test;
 namespace {
 
 /// FlatIndex that accounts for its rows, and under a limit that is reached finds the half of what it should.
-class AccountingIndex {
+class AccountingIndex : public HostIndexOver<AccountingIndex> {
  public:
-  using Params = FlatParams;
-  static AccountingIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
-    return AccountingIndex(FlatIndex<>::build(rows, params, options));
-  }
+  using HostIndexOver::HostIndexOver;
   std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const {
-    auto found = flat_.search(query, k);
+    auto found = flat().search(query, k);
     const bool stopped = options.limit.reached();
     if (stopped) found.resize(found.size() / 2);
     if (options.stats != nullptr) *options.stats += {.distances = size(), .stopped = stopped};
@@ -42,15 +40,7 @@ class AccountingIndex {
     }
     return found;
   }
-  float score(QueryView query, Row row) const { return flat_.score(query, row); }
-  std::size_t size() const { return flat_.size(); }
-  std::size_t dim() const { return flat_.dim(); }
-  Metric metric() const { return flat_.metric(); }
-  std::size_t memory_bytes() const { return flat_.memory_bytes(); }
-
- private:
-  explicit AccountingIndex(FlatIndex<> flat) : flat_(std::move(flat)) {}
-  FlatIndex<> flat_;
+  float score(QueryView query, Row row) const { return flat().score(query, row); }
 };
 static_assert(BatchIndex<AccountingIndex> && ScoringIndex<AccountingIndex>);
 

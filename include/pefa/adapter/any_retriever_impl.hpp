@@ -135,10 +135,6 @@ template <class R>
   }
 }
 
-inline void require_share(float value, const char* field, const char* who) {
-  if (!(value >= 0.0f && value <= 1.0f)) fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
-}
-
 /// What can be checked of a spec without data; the rest is for who builds from it.
 /// @throws ValueError  names the field, what was expected and what came
 inline void require_spec(const RetrieverSpec& spec, const char* who) {

@@ -91,9 +91,7 @@ template <class Scalar>
   if (params.queries_per_centroid == 0) {
     detail::fail<ValueError>(who, ": queries_per_centroid is 0, expected at least 1");
   }
-  if (!(params.shrinkage >= 0.0f && params.shrinkage <= 1.0f)) {
-    detail::fail<ValueError>(who, ": shrinkage is ", params.shrinkage, ", expected 0 to 1");
-  }
+  detail::require_share(params.shrinkage, "shrinkage", who);
   detail::require_training_data(passages, queries, relevance, who);
 
   const std::size_t n = passages.size();

@@ -123,8 +123,13 @@ inline std::size_t to_hits(const std::vector<Neighbor>& neighbors, std::span<Hit
   return hits;
 }
 
+/// @param field  what the value is of: "lambda"
+inline void require_share(float value, const char* field, const char* who) {
+  if (!(value >= 0.0f && value <= 1.0f)) fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
+}
+
 inline void require_lambda(float lambda, const char* who) {
-  if (!(lambda >= 0.0f && lambda <= 1.0f)) fail<ValueError>(who, ": lambda is ", lambda, ", expected 0 to 1");
+  require_share(lambda, "lambda", who);
 }
 
 /// @throws ValueError  a search asks for another λ than the one that is folded into the index

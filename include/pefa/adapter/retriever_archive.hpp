@@ -51,21 +51,6 @@ template <class Make>
   }
 }
 
-template <NamedEnum E>
-void add_named(io::ArchiveWriter& writer, std::string key, E value) {
-  writer.metadata().add(std::move(key), name(value));
-}
-
-template <NamedEnum E>
-[[nodiscard]] E read_named(const io::ArchiveReader& reader, const std::string& key) {
-  const std::string text = reader.metadata().text(key);
-  const std::optional<E> value = parse_enum<E>(text);
-  if (!value) {
-    fail<FormatError>(reader.name(), ": metadata '", key, "' is '", text, "', expected one of: ", list_names<E>());
-  }
-  return *value;
-}
-
 /// A share, 0 to 1.
 [[nodiscard]] inline float read_share(const io::ArchiveReader& reader, const std::string& key) {
   return static_cast<float>(reader.metadata().real(key, 0.0, 1.0));

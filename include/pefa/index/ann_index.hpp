@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/finite.hpp"
@@ -22,10 +23,9 @@ enum class Metric {
   l2              ///< −‖q − x‖²
 };
 
-/// "inner_product" or "l2".
-[[nodiscard]] constexpr const char* name(Metric metric) noexcept {
-  return metric == Metric::inner_product ? "inner_product" : "l2";
-}
+/// Their names.
+template <>
+inline constexpr std::array enum_names<Metric>{"inner_product", "l2"};
 
 /// Arguments of one search of an index.
 struct IndexSearchOptions {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "pefa/core/aligned_vector.hpp"
+#include "pefa/core/enum_names.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
@@ -40,6 +41,9 @@ enum class CodeSplit {
   never,
   always  ///< where the dim is above 64 and the rows have axes at all
 };
+/// Their names.
+template <>
+inline constexpr std::array enum_names<CodeSplit>{"automatic", "never", "always"};
 
 namespace detail {
 

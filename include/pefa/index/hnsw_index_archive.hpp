@@ -15,14 +15,12 @@
 namespace pefa {
 namespace detail {
 
-inline constexpr EnumNames<Lift, 2> lift_names{{{Lift::never, "never"}, {Lift::when_uneven, "when_uneven"}}};
-
 /// Adds all but the metric, which every index describes.
 inline void save_hnsw_params(io::ArchiveWriter& writer, const std::string& prefix, const HnswParams& params) {
   writer.metadata().add(prefix + "m", params.m);
   writer.metadata().add(prefix + "ef_construction", params.ef_construction);
   add_count(writer, prefix + "ef_search", params.ef_search);
-  add_enum(writer, prefix + "lift", params.lift, lift_names);
+  add_named(writer, prefix + "lift", params.lift);
   writer.metadata().add(prefix + "seed", static_cast<std::int64_t>(params.seed));  // any 64 bits
 }
 
@@ -32,7 +30,7 @@ inline void save_hnsw_params(io::ArchiveWriter& writer, const std::string& prefi
           .ef_construction = read_count(reader, prefix + "ef_construction", 1, 100'000),
           .ef_search = read_count(reader, prefix + "ef_search", 1),
           .metric = metric,
-          .lift = read_enum(reader, prefix + "lift", lift_names),
+          .lift = read_named<Lift>(reader, prefix + "lift"),
           .seed = static_cast<std::size_t>(reader.metadata().integer(prefix + "seed"))};
 }
 

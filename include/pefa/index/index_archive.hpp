@@ -4,18 +4,19 @@
 // An index's sections and metadata have keys under a prefix ("passages."), so that an archive holds several indexes.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
@@ -28,30 +29,24 @@
 
 namespace pefa::detail {
 
-/// The values of an enum and what archives call them.
-template <class E, std::size_t n>
-using EnumNames = std::array<std::pair<E, const char*>, n>;
-
-inline constexpr EnumNames<Metric, 2> metric_names{
-    {{Metric::inner_product, name(Metric::inner_product)}, {Metric::l2, name(Metric::l2)}}};
-
-template <class E, std::size_t n>
-void add_enum(io::ArchiveWriter& writer, std::string key, E value, const EnumNames<E, n>& names) {
-  for (const auto& [each, text] : names) {
-    if (each == value) return writer.metadata().add(std::move(key), text);
+/// Adds an enum's value by its name. @throws ValueError  it is none of those that have one
+template <NamedEnum E>
+void add_named(io::ArchiveWriter& writer, std::string key, E value) {
+  if (static_cast<std::size_t>(value) >= enum_names<E>.size()) {
+    fail<ValueError>("saving: '", key, "' has value ", static_cast<long>(value), ", which has no name");
   }
-  fail<ValueError>("saving: '", key, "' has value ", static_cast<long>(value), ", which has no name");
+  writer.metadata().add(std::move(key), name(value));
 }
 
-template <class E, std::size_t n>
-[[nodiscard]] E read_enum(const io::ArchiveReader& reader, const std::string& key, const EnumNames<E, n>& names) {
+/// @throws FormatError  the archive has another name there
+template <NamedEnum E>
+[[nodiscard]] E read_named(const io::ArchiveReader& reader, const std::string& key) {
   const std::string text = reader.metadata().text(key);
-  std::string expected;
-  for (const auto& [value, each] : names) {
-    if (text == each) return value;
-    expected += (expected.empty() ? "" : ", ") + std::string(each);
+  const std::optional<E> value = parse_enum<E>(text);
+  if (!value) {
+    fail<FormatError>(reader.name(), ": metadata '", key, "' is '", text, "', expected one of: ", list_names<E>());
   }
-  fail<FormatError>(reader.name(), ": metadata '", key, "' is '", text, "', expected one of: ", expected);
+  return *value;
 }
 
 /// A number of things; what an archive's integers do not hold, "all" by its size, becomes the largest they do.
@@ -78,7 +73,7 @@ void describe_index(io::ArchiveWriter& writer, const std::string& prefix, const 
                     const char* scalar) {
   writer.metadata().add(prefix + "index", kind);
   writer.metadata().add(prefix + "scalar", scalar);
-  add_enum(writer, prefix + "metric", index.metric(), metric_names);
+  add_named(writer, prefix + "metric", index.metric());
   writer.metadata().add(prefix + "size", index.size());
   writer.metadata().add(prefix + "dim", index.dim());
 }
@@ -99,7 +94,7 @@ struct IndexDescription {
       fail<FormatError>(reader.name(), ": '", prefix, "' is a ", kind_there, " index of ", scalar_there,
                         ", asked to open it as ", kind, " of ", scalar);
     }
-    return {read_enum(reader, prefix + "metric", metric_names), read_count(reader, prefix + "size", 1, most),
+    return {read_named<Metric>(reader, prefix + "metric"), read_count(reader, prefix + "size", 1, most),
             read_count(reader, prefix + "dim", 1, std::numeric_limits<std::int32_t>::max())};
   }
 };

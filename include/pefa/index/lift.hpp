@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "pefa/core/enum_names.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/store/embedding_view.hpp"
 
@@ -24,6 +25,9 @@ enum class Lift {
   never,       ///< as hnswlib does
   when_uneven  ///< where the lengths of the rows differ by more than a thousandth
 };
+/// Their names.
+template <>
+inline constexpr std::array enum_names<Lift>{"never", "when_uneven"};
 
 namespace detail {
 

@@ -23,9 +23,6 @@
 namespace pefa {
 namespace detail {
 
-inline constexpr EnumNames<CodeSplit, 3> code_split_names{
-    {{CodeSplit::automatic, "automatic"}, {CodeSplit::never, "never"}, {CodeSplit::always, "always"}}};
-inline constexpr EnumNames<Refine, 2> refine_names{{{Refine::never, "never"}, {Refine::once, "once"}}};
 inline constexpr std::int64_t max_upper_levels = 255;
 
 inline void CodeTable::save(io::ArchiveWriter& writer, const std::string& prefix) const {
@@ -137,8 +134,8 @@ template <EmbeddingScalar Scalar>
 void QuantizedHnswIndex<Scalar>::save(io::ArchiveWriter& writer, const std::string& prefix) const {
   detail::describe_index(writer, prefix, *this, "quantized_hnsw", scalar_name<Scalar>());
   detail::save_hnsw_params(writer, prefix, params_.graph);
-  detail::add_enum(writer, prefix + "split", params_.split, detail::code_split_names);
-  detail::add_enum(writer, prefix + "refine", params_.refine, detail::refine_names);
+  detail::add_named(writer, prefix + "split", params_.split);
+  detail::add_named(writer, prefix + "refine", params_.refine);
   detail::add_count(writer, prefix + "rerank", params_.rerank);
   graph_.save(writer, prefix);
   codes_.save(writer, prefix);
@@ -151,8 +148,8 @@ QuantizedHnswIndex<Scalar> QuantizedHnswIndex<Scalar>::open(const io::ArchiveRea
   const auto shape = detail::IndexDescription::open(reader, prefix, "quantized_hnsw", scalar_name<Scalar>(),
                                                     std::int64_t{detail::Beam::row_limit} - 1);
   QuantizedHnswIndex index(Params{.graph = detail::open_hnsw_params(reader, prefix, shape.metric),
-                                  .split = detail::read_enum(reader, prefix + "split", detail::code_split_names),
-                                  .refine = detail::read_enum(reader, prefix + "refine", detail::refine_names),
+                                  .split = detail::read_named<CodeSplit>(reader, prefix + "split"),
+                                  .refine = detail::read_named<Refine>(reader, prefix + "refine"),
                                   .rerank = detail::read_count(reader, prefix + "rerank", 0)});
   index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
   index.codes_ = detail::CodeTable::open(reader, prefix, shape);
