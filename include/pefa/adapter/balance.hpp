@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "pefa/adapter/fit_params.hpp"
 #include "pefa/adapter/linear_map.hpp"
 #include "pefa/adapter/second_moment.hpp"
 #include "pefa/adapter/shrunk_matrix.hpp"
@@ -22,12 +23,6 @@
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
-
-/// How the balanced form is made.
-struct BalanceParams {
-  std::size_t rank = 0;     ///< r: dimensions of the balanced space; 0: as many as the vectors have
-  float shrinkage = 0.01f;  ///< of both second moments, 0 or more
-};
 
 /// A query map A and a row map B with AᵀB = I: ⟨A·q̂, B·(p̃_j − μ)⟩ = ⟨q̂, p̃_j⟩ − ⟨q̂, μ⟩, μ the mean row.
 ///

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "pefa/adapter/fit_params.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
@@ -17,13 +18,6 @@
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa {
-
-/// How hubness is estimated.
-struct HubnessParams {
-  std::size_t nearest = 10;        ///< so many of the others are looked at; at least 1
-  std::size_t sample_size = 4096;  ///< among so many of the training queries; at least 2
-  std::uint64_t seed = 0;          ///< of the sample
-};
 
 namespace detail {
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "pefa/adapter/fit_params.hpp"
 #include "pefa/adapter/second_moment.hpp"
 #include "pefa/adapter/shrunk_matrix.hpp"
 #include "pefa/core/error.hpp"
@@ -22,12 +23,6 @@
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {
-
-/// How the least squares are shrunk.
-struct LeastSquaresParams {
-  float shrinkage = 0.1f;            ///< α >= 0; 0 needs more independent queries than dimensions
-  float passages_as_queries = 0.0f;  ///< b >= 0: how much of a training query each passage is of its own
-};
 
 /// C_j = Π(M⁻¹·a_j), the ridge regression of relevance on queries, column by column (Hoerl & Kennard 1970):
 /// a_j = Σ_i Y_ij·q_i + b·p_j, M = A + α·(tr A/d)·I, A = (QᵀQ + b·PᵀP)/n over all n training queries.

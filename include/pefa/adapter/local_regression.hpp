@@ -8,16 +8,11 @@
 #include <span>
 #include <vector>
 
+#include "pefa/adapter/fit_params.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/simd/kernels.hpp"
 
 namespace pefa {
-
-/// How the local regression weighs neighbours.
-struct LocalRegressionParams {
-  float bandwidth = 0.125f;  ///< h > 0: similarities that differ by h differ by a factor e
-  float ridge = 0.3f;        ///< γ > 0: how little to trust each neighbour's own answer
-};
 
 /// w = (K + γI)⁻¹·κ, scaled to Σ|w_i| = 1: kernel ridge regression of relevance at q̂ from its neighbours alone.
 /// K_ij = exp((⟨q_i, q_j⟩ − 1)/h), κ_i = exp((s_i − β·r_i − 1)/h).

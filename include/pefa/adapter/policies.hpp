@@ -12,22 +12,55 @@ enum class Method { erm, xs, xs_multi, xl };
 template <>
 inline constexpr std::array enum_names<Method>{"erm", "xs", "xs-multi", "xl"};
 
-/// The gates of gate.hpp: 1/k; 1; exp(⟨q̂, q_i⟩ / τ), scaled to add up to 1.
-enum class GateKind { mean, sum, softmax };
+/// The gates: 1/k; 1; exp(s_i / τ), scaled to add up to 1 (all gate.hpp); the local regression of local_regression.hpp.
+enum class GateKind { mean, sum, softmax, local };
 /// The names of GateKind.
 template <>
-inline constexpr std::array enum_names<GateKind>{"mean", "sum", "softmax"};
+inline constexpr std::array enum_names<GateKind>{"mean", "sum", "softmax", "local"};
 
-/// A gate as a value that can be compared, printed and stored; make_gate() (gate.hpp) makes the gate.
+/// A gate as a value that can be compared, printed and stored; make_gate() (any_gate.hpp) makes the gate.
 struct GateSpec {
   GateKind kind = GateKind::mean;  ///< which gate
   float temperature = 0.05f;       ///< τ of softmax, above 0; the others have none
+  float bandwidth = 0.125f;        ///< h of local, above 0; the others have none
+  float ridge = 0.3f;              ///< γ of local, above 0; the others have none
 
-  /// Whether they are the same gate; τ counts for softmax only.
+  /// Whether they are the same gate; what a gate does not have does not count.
   friend bool operator==(const GateSpec& a, const GateSpec& b) noexcept {
-    return a.kind == b.kind && (a.kind != GateKind::softmax || a.temperature == b.temperature);
+    if (a.kind != b.kind) return false;
+    if (a.kind == GateKind::softmax) return a.temperature == b.temperature;
+    return a.kind != GateKind::local || (a.bandwidth == b.bandwidth && a.ridge == b.ridge);
   }
 };
+
+/// How the training queries of a passage make its C_j.
+enum class FoldRule {
+  correlation,   ///< Π(Qᵀ Y_:,j), the paper's
+  least_squares  ///< Π(M⁻¹(Qᵀ Y_:,j + b·p_j)): see LeastSquares
+};
+/// The names of FoldRule.
+template <>
+inline constexpr std::array enum_names<FoldRule>{"correlation", "least_squares"};
+
+/// Which searches are in the whitened space: see Whitening.
+enum class Whitened {
+  none,     ///< none: vectors are used as they come
+  queries,  ///< XL's look-up of training queries; passages stay as they are
+  all       ///< every search: queries, passages and training queries alike
+};
+/// The names of Whitened.
+template <>
+inline constexpr std::array enum_names<Whitened>{"none", "queries", "all"};
+
+/// What a whitening makes alike in all directions.
+enum class Scatter {
+  within,  ///< how the queries of one passage differ: Σ Y_ij (q_i − c_j)(q_i − c_j)ᵀ / Σ Y_ij (WCCN: Hatch et al. 2006)
+  total,  ///< how all queries lie: QᵀQ/n
+  both    ///< the sum of the two, each divided by its trace
+};
+/// The names of Scatter.
+template <>
+inline constexpr std::array enum_names<Scatter>{"within", "total", "both"};
 
 /// What PEFA-XS makes of a passage without training queries, whose pseudo-embedding Π(0) is 0. The default is `erm`:
 /// with the training queries of 30 % of the passages withheld it finds more than `paper` on all three sets measured,

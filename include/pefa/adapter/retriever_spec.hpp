@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "pefa/adapter/fit_params.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/index/index_spec.hpp"
 
@@ -15,7 +16,7 @@ namespace pefa {
 /// What to build. What a method does not have is ignored.
 struct RetrieverSpec {
   /// Of this struct, in JSON and in archives: later versions read earlier ones.
-  static constexpr std::int64_t version = 1;
+  static constexpr std::int64_t version = 2;
 
   Method method = Method::xl;  ///< which retriever
   float lambda = 0.1f;         ///< λ: the weight of the plain model, 0 to 1
@@ -37,12 +38,21 @@ struct RetrieverSpec {
   std::size_t queries_per_centroid = 1;  ///< XS multi: training queries that are evidence for one vector, at least 1
   float shrinkage = 0.25f;               ///< XS multi: share of the mean in each vector, 0 to 1
 
+  FoldRule rule = FoldRule::correlation;  ///< XS, XS multi, XL's fold: how training queries become C_j
+  LeastSquaresParams least_squares{};     ///< the same, by FoldRule::least_squares
+  std::size_t balance = 0;  ///< XS, XS multi, XL's fold: rank of the balanced rows, 1 to dim; 0: rows for raw queries
+  Whitened whitened = Whitened::none;  ///< XS, XS multi, XL: which searches are in the whitened space
+  WhiteningParams whitening{};         ///< the same: how it is whitened
+  float hubness = 0.0f;                ///< XL: β, 0 or more: neighbours are ranked by s_i − β·r_i
+
   /// PEFA-XS as the paper runs it: λ = 0.5 over HNSW with M = 32, efConstruction = 500, efSearch = 300 (section 5.1).
   [[nodiscard]] static constexpr RetrieverSpec paper_xs() noexcept {
     RetrieverSpec spec;
     spec.method = Method::xs;
     spec.lambda = 0.5f;
     spec.cold = ColdPassage::paper;
+    spec.rule = FoldRule::correlation;
+    spec.whitened = Whitened::none;
     spec.index.kind = IndexKind::hnsw;
     return spec;
   }
@@ -57,6 +67,9 @@ struct RetrieverSpec {
     spec.neighbors = 16;
     spec.gate = {GateKind::mean};
     spec.passage_candidates = 500;
+    spec.fold = 1.0f;
+    spec.whitened = Whitened::none;
+    spec.hubness = 0.0f;
     spec.index.kind = IndexKind::hnsw;
     spec.query_index.kind = IndexKind::hnsw;
     return spec;

@@ -89,6 +89,14 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   read_value(json, "rerank", index.rerank);
 }
 
+/// What there was before version 2: neither least squares nor a whitened space.
+inline void fill_in_version_1(RetrieverSpec& spec) {
+  spec.rule = FoldRule::correlation;
+  spec.balance = 0;
+  spec.whitened = Whitened::none;
+  spec.hubness = 0.0f;
+}
+
 }  // namespace detail
 
 /// What matters to the method, with null for what other methods have. spec_from_json() brings it back.
@@ -108,6 +116,8 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   json["neighbors"] = json_when(is_xl, spec.neighbors);
   json["gate"] = json_when(is_xl, spec.gate.kind);
   json["temperature"] = json_when(is_xl && spec.gate.kind == GateKind::softmax, spec.gate.temperature);
+  json["bandwidth"] = json_when(is_xl && spec.gate.kind == GateKind::local, spec.gate.bandwidth);
+  json["ridge"] = json_when(is_xl && spec.gate.kind == GateKind::local, spec.gate.ridge);
   json["similarity"] = json_when(is_xl, spec.similarity);
   json["knn_scale"] = json_when(is_xl, spec.knn_scale);
   json["passage_candidates"] = json_when(is_xl, spec.passage_candidates);
@@ -119,6 +129,17 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   json["max_centroids"] = json_when(is_multi, spec.max_centroids);
   json["queries_per_centroid"] = json_when(is_multi, spec.queries_per_centroid);
   json["shrinkage"] = json_when(is_multi, spec.shrinkage);
+  const bool is_solved = has_pseudo && spec.rule == FoldRule::least_squares;
+  json["rule"] = json_when(has_pseudo, spec.rule);
+  json["least_squares_shrinkage"] = json_when(is_solved, spec.least_squares.shrinkage);
+  json["passages_as_queries"] = json_when(is_solved, spec.least_squares.passages_as_queries);
+  json["balance"] = json_when(has_pseudo, spec.balance);
+  const bool is_whitened = (is_xl && spec.whitened != Whitened::none) || (is_xs && spec.whitened == Whitened::all);
+  json["whitened"] = json_when(is_xl || is_xs, spec.whitened);
+  json["scatter"] = json_when(is_whitened, spec.whitening.scatter);
+  json["whitening_shrinkage"] = json_when(is_whitened, spec.whitening.shrinkage);
+  json["whitening_rank"] = json_when(is_whitened, spec.whitening.rank);
+  json["hubness"] = json_when(is_xl, spec.hubness);
   detail::write_index(spec.index, json);
   if (is_xl && spec.query_index != spec.index) detail::write_index(spec.query_index, json["query_index"]);
   return json;
@@ -142,6 +163,8 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   read_value(json, "neighbors", spec.neighbors);
   read_value(json, "gate", spec.gate.kind);
   read_value(json, "temperature", spec.gate.temperature);
+  read_value(json, "bandwidth", spec.gate.bandwidth);
+  read_value(json, "ridge", spec.gate.ridge);
   read_value(json, "similarity", spec.similarity);
   read_value(json, "knn_scale", spec.knn_scale);
   read_value(json, "passage_candidates", spec.passage_candidates);
@@ -153,6 +176,16 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   read_value(json, "max_centroids", spec.max_centroids);
   read_value(json, "queries_per_centroid", spec.queries_per_centroid);
   read_value(json, "shrinkage", spec.shrinkage);
+  if (version < 2) detail::fill_in_version_1(spec);
+  read_value(json, "rule", spec.rule);
+  read_value(json, "least_squares_shrinkage", spec.least_squares.shrinkage);
+  read_value(json, "passages_as_queries", spec.least_squares.passages_as_queries);
+  read_value(json, "balance", spec.balance);
+  read_value(json, "whitened", spec.whitened);
+  read_value(json, "scatter", spec.whitening.scatter);
+  read_value(json, "whitening_shrinkage", spec.whitening.shrinkage);
+  read_value(json, "whitening_rank", spec.whitening.rank);
+  read_value(json, "hubness", spec.hubness);
   detail::read_index(json, spec.index);
   const auto query_index = json.find("query_index");
   const bool is_other = query_index != json.end() && !query_index->is_null();

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "pefa/adapter/fit_params.hpp"
 #include "pefa/adapter/linear_map.hpp"
 #include "pefa/adapter/second_moment.hpp"
 #include "pefa/adapter/shrunk_matrix.hpp"
@@ -22,21 +23,6 @@
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa {
-
-/// What a whitening makes alike in all directions.
-enum class Scatter {
-  within,  ///< how the queries of one passage differ: Σ Y_ij (q_i − c_j)(q_i − c_j)ᵀ / Σ Y_ij (WCCN: Hatch et al. 2006)
-  total,  ///< how all queries lie: QᵀQ/n
-  both    ///< the sum of the two, each divided by its trace
-};
-
-/// How the space is whitened.
-struct WhiteningParams {
-  /// Which second moment is made unit.
-  Scatter scatter = Scatter::within;
-  float shrinkage = 1.0f;  ///< α >= 0; 0.1 to 3 do about the same
-  std::size_t rank = 0;    ///< r: dimensions of the whitened space; 0: as many as the vectors have
-};
 
 /// x' = Π(W·x), WᵀW = (S + α·(tr S/d)·I)⁻¹, for queries, passages and training queries alike.
 ///
