@@ -94,18 +94,18 @@ namespace detail {
 template <std::size_t n>
 class BuildParts {
  public:
-  /// `options` must outlive what is made of it. @param items  of each part; 0 for one that is left out
-  BuildParts(const BuildOptions& options, const std::array<std::size_t, n>& items) : options_(options) {
+  /// @param items  of each part; 0 for one that is left out
+  BuildParts(BuildOptions options, const std::array<std::size_t, n>& items) : options_(std::move(options)) {
     for (std::size_t i = 0; i < n; ++i) ends_[i + 1] = ends_[i] + items[i];
   }
 
-  /// What part i is built with.
+  /// What part i is built with; this must outlive it.
   [[nodiscard]] BuildOptions operator[](std::size_t i) const {
     return {options_.executor, stage(options_.progress, ends_[i], ends_[i + 1], ends_[n])};
   }
 
  private:
-  const BuildOptions& options_;
+  BuildOptions options_;
   std::array<std::size_t, n + 1> ends_{};
 };
 
