@@ -75,7 +75,8 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     auto vectors = detail::in_space(
         params.whitened, params.whitening, passages, queries, relevance, fitted, parts[0],
         [&](const auto& p, const auto& q) {
-          const detail::BuildParts<2> fits(parts[1], {q.size(), p.size()});
+          const bool is_solved = centroids.rule == FoldRule::least_squares && centroids.lambda < 1.0f;
+          const detail::BuildParts<2> fits(parts[1], {is_solved ? q.size() : 0, p.size()});
           fitted.least_squares =
               detail::fit_fold(p, q, centroids.rule, centroids.least_squares, centroids.lambda, fits[0]);
           PassageVectors folded =

@@ -110,7 +110,7 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
   const bool is_xl = spec.method == Method::xl;
   const bool is_multi = spec.method == Method::xs_multi;
   const bool is_xs = spec.method == Method::xs || is_multi;
-  const bool has_pseudo = is_xs || spec.is_folded();
+  const bool has_pseudo = is_xs || is_xl;
   nlohmann::ordered_json json;
   json["spec_version"] = RetrieverSpec::version;
   json["method"] = name(spec.method);
@@ -148,13 +148,13 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
 }
 
 /// What the JSON says, over `base` where a key is missing or null. What it says of the index holds for XL's query side
-/// too, unless there is a "query_index". JSON without "spec_version" is of version 1, where all that came later is left
-/// out, whatever `base` says. Keys that are none of a spec's are ignored; values are checked by build().
+/// too, unless there is a "query_index". Where it says "spec_version": 1, all that came later is left out, whatever
+/// `base` says. Keys that are none of a spec's are ignored; values are checked by build().
 /// @throws FormatError  no object, a value of another type, or a spec of a later version
 [[nodiscard]] inline RetrieverSpec spec_from_json(const nlohmann::ordered_json& json, const RetrieverSpec& base = {}) {
   using detail::read_value;
   if (!json.is_object()) detail::fail<FormatError>("spec_from_json: is ", json.type_name(), ", expected an object");
-  std::uint64_t version = 1;  // of files from before there was one
+  std::uint64_t version = RetrieverSpec::version;
   read_value(json, "spec_version", version);
   if (version > static_cast<std::uint64_t>(RetrieverSpec::version)) {
     detail::fail<FormatError>("spec_from_json: spec_version is ", version, ", this pefa reads up to ",
