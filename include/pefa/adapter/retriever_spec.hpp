@@ -43,7 +43,7 @@ struct RetrieverSpec {
   std::size_t balance = 0;  ///< XS, XS multi, XL's fold: rank of the balanced rows, 1 to dim; 0: rows for raw queries
   Whitened whitened = Whitened::queries;  ///< XS, XS multi, XL: which searches are in the whitened space
   WhiteningParams whitening{};            ///< the same: how it is whitened
-  float hubness = 0.5f;                   ///< XL: β, 0 or more: neighbours are ranked by s_i − β·r_i
+  float hubness = 0.5f;                   ///< XL, but l2: β, 0 or more: neighbours are ranked by s_i − β·r_i
 
   /// PEFA-XS as the paper runs it: λ = 0.5 over HNSW with M = 32, efConstruction = 500, efSearch = 300 (section 5.1).
   [[nodiscard]] static constexpr RetrieverSpec paper_xs() noexcept {
