@@ -54,8 +54,10 @@ class Bm25 {
  public:
   Bm25(const std::vector<std::string>& passages, const Arguments& arguments)
       : database_("", Xapian::DB_BACKEND_INMEMORY), enquire_(database_), top_k_(arguments.top_k) {
-    words_.set_stemmer(Xapian::Stem(arguments.stemmer));
-    words_.set_stemming_strategy(Xapian::TermGenerator::STEM_ALL);
+    const Xapian::Stem stemmer(arguments.stemmer);
+    words_.set_stemmer(stemmer);
+    words_.set_stemming_strategy(stemmer.is_none() ? Xapian::TermGenerator::STEM_NONE
+                                                   : Xapian::TermGenerator::STEM_ALL);
     for (const std::string& text : passages) (void)database_.add_document(words_of(text));
     database_.commit();
     // k2 = 0: no correction for the query's length. k3 = 1: a word that a query has twice counts little more than once.
