@@ -222,9 +222,12 @@ TrainingData DataFiles::read_training(Training training) const {
           std::move(query_ids)};
 }
 
-TestData DataFiles::read_test(const PassageSide& passages) const {
+void DataFiles::require_test() const {
   require_option(test_queries_, "--test-queries");
   require_option(test_relevance_, "--test-relevance");
+}
+
+TestData DataFiles::read_test(const PassageSide& passages) const {
   auto queries = read_test_queries(passages);
   auto query_ids = read_ids_for(test_query_ids_, queries.size(), "queries");
   auto [truth, skipped] =

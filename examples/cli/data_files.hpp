@@ -131,6 +131,8 @@ class DataFiles {
   /// @throws CLI::RequiredError  a file that is needed is not named
   /// @throws pefa::Error  a file that cannot be read, or files that do not fit together; the message names them
   [[nodiscard]] TrainingData read_training(Training training) const;
+  /// Where add_test() left it to the command whether they are required.
+  void require_test() const;
   [[nodiscard]] TestData read_test(const PassageSide& passages) const;
   /// The test queries alone.
   [[nodiscard]] EmbeddingStore<float> read_test_queries(const PassageSide& passages) const;

@@ -29,6 +29,7 @@ struct EvalCommand {
 
   void run() const {
     if (out_of_fold) return run_out_of_fold();
+    source.files().require_test();
     const Measured measured = source.is_archive() ? from_archive() : from_files();
     measurement.output().result(to_table({measured}), to_json(measured));
   }
