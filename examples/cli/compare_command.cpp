@@ -1,5 +1,5 @@
 // pefa compare: the plain model against the paper's adapters and the default one, on the same files, in one table; and
-// what changes for a few queries.
+// what changes for a few queries. Runs from elsewhere (a lexical search, a fusion) are further rows.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "pefa/adapter/spec_text.hpp"
+#include "pefa/io/results/trec_run.hpp"
 #include "spec_options.hpp"
 
 namespace pefa::cli {
@@ -42,6 +44,7 @@ struct CompareCommand {
   std::vector<Row> show;
   std::string passage_texts;
   std::string query_texts;
+  std::vector<std::string> runs;  // "name=file"
 
   /// The plain model, the paper's two with both of its gates, and XL as it is by default; each with what was asked for.
   [[nodiscard]] std::vector<RetrieverSpec> specs() const {
@@ -55,6 +58,26 @@ struct CompareCommand {
       if (each.method != Method::erm) each.lambda = lambda.value_or(each.lambda);
     }
     return all;
+  }
+
+  /// The runs as rows of the table. Ids are those of --test-query-ids and --passage-ids, else row numbers.
+  [[nodiscard]] std::vector<Measured> measure_runs(const PassageSide& passages, const TestData& test) const {
+    std::vector<Measured> measured;
+    for (const std::string& each : runs) {
+      const std::size_t equals = each.find('=');
+      if (equals == 0 || equals == std::string::npos || equals + 1 == each.size()) {
+        throw CLI::ValidationError("--run", "'" + each + "' is not NAME=FILE");
+      }
+      const std::string file = each.substr(equals + 1);
+      require_file(file);
+      const auto results = [&] {
+        const EndAtOnce reading;
+        return io::read_trec_run(file, test.query_ids ? io::RowIds(*test.query_ids) : io::RowIds(test.queries.size()),
+                                 passages.ids != nullptr ? io::RowIds(*passages.ids) : io::RowIds(passages.size));
+      }();
+      measured.push_back(measurement.run(each.substr(0, equals), results, test.truth, test.judgements_skipped));
+    }
+    return measured;
   }
 
   void run() const {
@@ -71,6 +94,7 @@ struct CompareCommand {
     if (!passage_texts.empty()) passages.read(passage_texts);
     if (!query_texts.empty()) queries.read(query_texts);
 
+    const std::vector<Measured> of_runs = measure_runs(files.passage_side(training), test);
     std::vector<Measured> measured;
     std::optional<AnyRetriever> before;
     std::optional<AnyRetriever> after;
@@ -80,13 +104,15 @@ struct CompareCommand {
       if (!before) before = outcome.retriever;
       after = std::move(outcome.retriever);  // the last: XL with the softmax gate
     }
+    const std::string last = describe(measured.back().spec);
+    measured.insert(measured.end(), of_runs.begin(), of_runs.end());
     auto json = nlohmann::ordered_json::array();
     for (const Measured& one : measured) json.push_back(to_json(one));
     std::string text = to_table(measured);
     for (const Row row : show) {
       text += fmt::format("\nquery: {}\n", queries.of(row));
       text += top_of(*before, "before (ERM)", test, row, passages);
-      text += top_of(*after, "after (" + describe(measured.back().spec) + ")", test, row, passages);
+      text += top_of(*after, "after (" + last + ")", test, row, passages);
     }
     measurement.output().result(text, json);
   }
@@ -125,6 +151,14 @@ void add_compare_command(CLI::App& app) {
     if (option->get_group() == groups::method || option->get_group() == groups::index) option->default_str("");
   }
   compare->measurement.add_options(command);
+  command
+      .add_option("--run", compare->runs,
+                  "NAME=FILE: a TREC run of the test queries as one more row; by ids where id files are given, else by "
+                  "row numbers; may be given again")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("NAME=FILE")
+      ->group(groups::data);
   command
       .add_option("--show", compare->show,
                   "rows of test queries whose top 3 to print before and after; * marks relevant ones")
