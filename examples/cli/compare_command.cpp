@@ -17,6 +17,7 @@
 #include "pefa/adapter/spec_text.hpp"
 #include "pefa/io/results/trec_run.hpp"
 #include "spec_options.hpp"
+#include "tuned_file.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -45,18 +46,23 @@ struct CompareCommand {
   std::string passage_texts;
   std::string query_texts;
   std::vector<std::string> runs;  // "name=file"
+  std::filesystem::path tuned;
+  bool tuned_anyway = false;
 
-  /// The plain model, the paper's two with both of its gates, and XL as it is by default; each with what was asked for.
+  /// The plain model, the paper's two with both of its gates, XS and XL as they are by default, and what was tuned;
+  /// each with what was asked for.
   [[nodiscard]] std::vector<RetrieverSpec> specs() const {
     RetrieverSpec sum = RetrieverSpec::paper_xl();
     sum.gate.kind = GateKind::sum;
-    std::vector<RetrieverSpec> all{
-        {.method = Method::erm}, RetrieverSpec::paper_xs(), RetrieverSpec::paper_xl(), sum, RetrieverSpec{}};
+    std::vector<RetrieverSpec> all{{.method = Method::erm},   RetrieverSpec::paper_xs(),
+                                   RetrieverSpec::paper_xl(), sum,
+                                   {.method = Method::xs},    RetrieverSpec{}};
     for (RetrieverSpec& each : all) {
       each = options.over(each);
       const std::optional<float>& lambda = each.method == Method::xs ? xs_lambda : xl_lambda;
       if (each.method != Method::erm) each.lambda = lambda.value_or(each.lambda);
     }
+    if (!tuned.empty()) all.push_back(TunedFile(tuned).pick());
     return all;
   }
 
@@ -83,6 +89,7 @@ struct CompareCommand {
   void run() const {
     const TrainingData training = files.read_training(Training::used);
     const TestData test = files.read_test(files.passage_side(training));
+    if (!tuned.empty() && !tuned_anyway) TunedFile(tuned).require_data(training);
     for (const Row row : show) {
       if (row >= test.queries.size()) {
         throw ShapeError(
@@ -102,7 +109,7 @@ struct CompareCommand {
       Outcome outcome = measurement.run(each, training, test);
       measured.push_back(std::move(outcome.measured));
       if (!before) before = outcome.retriever;
-      after = std::move(outcome.retriever);  // the last: XL with the softmax gate
+      after = std::move(outcome.retriever);  // the last: XL by default, or what was tuned
     }
     const std::string last = describe(measured.back().spec);
     measured.insert(measured.end(), of_runs.begin(), of_runs.end());
@@ -145,6 +152,9 @@ void add_compare_command(CLI::App& app) {
   command.add_option("--xl-lambda", compare->xl_lambda, "XL: weight of the plain model")
       ->check(CLI::Range(0.0, 1.0))
       ->group(groups::method);
+  command.add_option("--tuned", compare->tuned, "what pefa tune wrote: its pick as one more row")
+      ->group(groups::method);
+  add_tuned_anyway_option(command, compare->tuned_anyway);
   compare->options.add_adapter(command);
   compare->options.add_index(command);
   for (CLI::Option* option : command.get_options()) {  // rows have defaults of their own
@@ -169,8 +179,8 @@ void add_compare_command(CLI::App& app) {
   command.add_option("--query-texts", compare->query_texts, "a text a test query, one a line, for --show")
       ->group(groups::output);
   command.footer(
-      "Rows: the plain model; the paper's XS; the paper's XL with the mean and with the sum gate; XL as pefa build\n"
-      "makes it. Options of method and index hold for every row that has such a thing.\n"
+      "Rows: the plain model; the paper's XS; the paper's XL with the mean and with the sum gate; XS and XL as pefa\n"
+      "build makes them; what --tuned holds. Options of method and index hold for every row that has such a thing.\n"
       "Example:\n  pefa compare --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --test-queries T.npy "
       "\\\n"
       "               --test-relevance Z.tsv --show 0,1,2");
