@@ -1,5 +1,5 @@
-// The C++ half of the Python module: pefa::AnyRetriever, tune and evaluate over NumPy's memory. __init__.py, which is
-// what a user sees, brings arrays into shape; what is small goes through JSON.
+// AnyRetriever, tune and evaluate over NumPy's memory. __init__.py, which a user sees, brings arrays into shape; what
+// is small goes through JSON.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -29,7 +29,7 @@ using Json = nlohmann::ordered_json;
 /// A retriever, and the arrays that its indexes may read.
 struct Held {
   pefa::AnyRetriever any;
-  std::vector<Matrix> borrowed{};
+  std::optional<Matrix> passages{}, queries{};
 };
 
 /// Runs work(stop) without the GIL and on a thread of its own, since only the main thread hears of signals, whichever
@@ -76,16 +76,14 @@ Held build(const std::string& spec_text, const Matrix& passages, const std::opti
            const std::optional<Pairs>& pairs, const Ids& ids, bool copy, std::size_t threads) {
   const pefa::RetrieverSpec spec = pefa::spec_from_json(Json::parse(spec_text));
   const auto rows = copy ? pefa::Rows::copy : pefa::Rows::borrow;
-  Held held{interruptible([&](const std::atomic<bool>& stop) {
+  auto built = interruptible([&](const std::atomic<bool>& stop) {
     const pefa::BuildOptions options{pefa::ThreadExecutor(threads), until(stop)};
-    const auto built = queries ? pefa::build(spec, view(passages), view(*queries),
-                                             relevance(*pairs, queries->shape(0), passages.shape(0)), options, rows)
-                               : pefa::build(spec, view(passages), options, rows);
-    return ids ? built.with_ids(pefa::io::ExternalIds::from(*ids)) : built;
-  })};
-  if (!copy) held.borrowed.push_back(passages);
-  if (!copy && queries) held.borrowed.push_back(*queries);
-  return held;
+    if (!queries) return pefa::build(spec, view(passages), options, rows);
+    const auto training = relevance(*pairs, queries->shape(0), passages.shape(0));
+    return pefa::build(spec, view(passages), view(*queries), training, options, rows);
+  });
+  if (ids) built = built.with_ids(pefa::io::ExternalIds::from(*ids));
+  return copy ? Held{built} : Held{built, passages, queries};
 }
 
 Ids ids(const Held& self) {
@@ -126,49 +124,41 @@ void search(const Held& self, const Matrix& queries, const Array<std::int64_t, 2
   });
 }
 
-std::string explain(const Held& self, const Matrix& query, std::uint32_t passage, const Options& options) {
-  const pefa::Explanation told =
-      self.any.explain({query.data(), query.size()}, pefa::PassageId(passage), search_options(options));
-  Json voters = Json::array();
-  for (const pefa::Voter& voter : told.voters) {
-    voters.push_back({{"query", voter.query.row()},
-                      {"similarity", voter.similarity},
-                      {"weight", voter.weight},
-                      {"relevance", voter.relevance},
-                      {"contribution", voter.contribution}});
+auto explain(const Held& self, const Matrix& query, std::uint32_t passage, const Options& options) {
+  const auto told = self.any.explain({query.data(), query.size()}, pefa::PassageId(passage), search_options(options));
+  std::vector<std::tuple<pefa::Row, float, float, float, float>> voters;
+  for (const auto& [voter, similarity, weight, relevance, contribution] : told.voters) {
+    voters.emplace_back(voter.row(), similarity, weight, relevance, contribution);
   }
-  const auto part = [](const std::optional<float>& score) { return score ? Json(*score) : Json(); };
-  return Json{{"score", told.score}, {"erm", part(told.erm)}, {"knn", part(told.knn)}, {"voters", voters}}.dump();
+  return std::tuple(told.score, told.erm, told.knn, voters);
+}
+
+void save(const Held& self, const std::string& path) {
+  interruptible([&](const std::atomic<bool>& stop) { self.any.save(path, {.progress = until(stop)}); });
+}
+
+Held open(const std::string& path, bool verify) {
+  return {pefa::open(path, verify ? pefa::Verify::full : pefa::Verify::directory)};
 }
 
 std::string tune(const Matrix& passages, const Matrix& queries, const Pairs& pairs, const std::string& metric,
-                 std::size_t at, std::size_t folds, std::size_t max_queries, std::uint64_t seed, std::size_t threads) {
+                 std::size_t at, std::size_t max_queries, std::size_t threads) {
   const auto kind = pefa::parse_enum<pefa::TuneMetric>(metric);
   if (!kind) throw pefa::ValueError("tune: " + metric + ", expected " + pefa::list_names<pefa::TuneMetric>());
   const auto report = interruptible([&](const std::atomic<bool>& stop) {
     pefa::TuneOptions options{.metric = *kind, .at = at};
-    options.validation.folds = folds;
     options.validation.max_queries = max_queries;
-    options.validation.seed = seed;
     options.executor = pefa::ThreadExecutor(threads);
     options.progress = until(stop);
     const auto training = relevance(pairs, queries.shape(0), passages.shape(0));
     return pefa::tune(view(passages), view(queries), training, options);
   });
-  const auto entry = [](const pefa::TuneEntry& of) {
-    return Json{{"spec", pefa::to_json(of.spec)}, {"score", of.score}, {"standard_error", of.standard_error}};
-  };
-  Json grid = Json::array();
-  for (const pefa::TuneEntry& each : report.grid) grid.push_back(entry(each));
-  const Json gain{report.gain.mean, report.gain.low, report.gain.high};
-  return Json{{"pick", pefa::to_json(report.pick)},
-              {"chosen", entry(report.chosen)},
-              {"best", entry(report.best)},
-              {"erm", entry(report.erm())},
-              {"gain", gain},
-              {"p_value", report.p_value},
-              {"grid", grid}}
-      .dump();
+  Json json{{"pick", pefa::to_json(report.pick)}, {"p_value", report.p_value}};
+  json["gain"] = {report.gain.mean, report.gain.low, report.gain.high};
+  for (const pefa::TuneEntry& each : report.grid) {
+    json["grid"].push_back({{"spec", pefa::to_json(each.spec)}, {"score", each.score}, {"se", each.standard_error}});
+  }
+  return json.dump();
 }
 
 std::string evaluate(const Held& self, const Matrix& queries, const Pairs& pairs, std::size_t threads,
@@ -181,9 +171,9 @@ std::string evaluate(const Held& self, const Matrix& queries, const Pairs& pairs
     return pefa::evaluate(self.any, view(queries), truth, options);
   });
   Json metrics;
-  for (const auto& [name, estimates] :
+  for (const auto& [name, by] :
        {std::pair{"recall@", &report.recall}, {"ndcg@", &report.ndcg}, {"mrr@", &report.mrr}}) {
-    for (const auto& [at, of] : *estimates) metrics[name + std::to_string(at)] = {of.mean, of.low, of.high};
+    for (const auto& [at, of] : *by) metrics[name + std::to_string(at)] = {of.mean, of.low, of.high};
   }
   return metrics.dump();
 }
@@ -202,14 +192,9 @@ NB_MODULE(_pefa, m) {
       .def("ids", &ids)
       .def("search", &search)
       .def("explain", &explain)
-      .def("save", [](const Held& self, const std::string& path) {
-        interruptible([&](const std::atomic<bool>& stop) { self.any.save(path, {.progress = until(stop)}); });
-      });
+      .def("save", &save);
   m.def("build", &build);
-  m.def("open", [](const std::string& path, bool verify) {
-    const nb::gil_scoped_release released;
-    return Held{pefa::open(path, verify ? pefa::Verify::full : pefa::Verify::directory)};
-  });
+  m.def("open", &open, nb::call_guard<nb::gil_scoped_release>());
   m.def("tune", &tune);
   m.def("evaluate", &evaluate);
   m.def("default_spec", [] { return pefa::to_json(pefa::RetrieverSpec()).dump(); });

@@ -45,9 +45,11 @@ class Retriever:
         return (ids[0], scores[0]) if X.ndim == 1 else (ids, scores)
 
     def explain(self, x, passage, *, ef=0, rerank=0, query_ef=0, neighbors=0, lambda_=None):
-        """The parts of a passage's score for one query, and the training queries that voted for it."""
+        """score = erm + knn for one query and passage, and the voters: training queries and what each adds."""
         options = (ef, rerank, query_ef, neighbors, lambda_)
-        return json.loads(self._held.explain(_rows(np.asarray(x)[None], "x"), operator.index(passage), options))
+        score, erm, knn, voters = self._held.explain(_rows(np.asarray(x)[None], "x"), operator.index(passage), options)
+        names = ("query", "similarity", "weight", "relevance", "contribution")
+        return SimpleNamespace(score=score, erm=erm, knn=knn, voters=[dict(zip(names, voter)) for voter in voters])
 
     def save(self, path):
         """Writes one file, whole or not at all."""
@@ -70,17 +72,15 @@ def build(P, Q=None, Y=None, *, spec=None, ids=None, copy=False, threads=0, **fi
     return Retriever(_pefa.build(text, P, Q, pairs, None if ids is None else [str(i) for i in ids], copy, threads))
 
 
-def tune(P, Q, Y, metric="recall@10", *, folds=5, max_queries=2000, seed=1, threads=0):
-    """The best setting, by cross-validation on the training queries. metric: recall@K, ndcg@K or mrr@K.
+def tune(P, Q, Y, metric="recall@10", *, max_queries=2000, threads=0):
+    """The best setting by cross-validation on the training queries, for recall@K, ndcg@K or mrr@K.
 
-    Of the report, pick is build()'s spec; chosen, best, erm and each of grid have a score beside theirs.
+    Of the report, pick is build()'s spec, gain what it adds to the plain model, grid every setting and its score.
     """
     P, Q = _rows(P, "P"), _rows(Q, "Q")
     name, _, at = metric.partition("@")
-    if not at.isdecimal():
-        raise ValueError(f"tune: metric is {metric!r}, expected recall@K, ndcg@K or mrr@K")
     pairs = _pairs(Y, (len(Q), len(P)), "Y")
-    return SimpleNamespace(**json.loads(_pefa.tune(P, Q, pairs, name, int(at), folds, max_queries, seed, threads)))
+    return SimpleNamespace(**json.loads(_pefa.tune(P, Q, pairs, name, int(at or 0), max_queries, threads)))
 
 
 def evaluate(retriever, X, truth, *, at=(1, 10, 100), threads=0):
