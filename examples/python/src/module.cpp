@@ -22,8 +22,10 @@ namespace {
 template <class T, int dims>
 using Array = nb::ndarray<T, nb::ndim<dims>, nb::c_contig, nb::device::cpu>;
 using Matrix = Array<const float, 2>;
-using Pairs = std::tuple<Array<const std::int64_t, 1>, Array<const std::int64_t, 1>, Array<const float, 1>>;
+using Rows = Array<const pefa::Row, 1>;
+using Pairs = std::tuple<Rows, Rows, Array<const float, 1>>;
 using Ids = std::optional<std::vector<std::string>>;
+using Options = std::tuple<std::size_t, std::size_t, std::size_t, std::size_t, std::optional<float>>;
 using Json = nlohmann::ordered_json;
 
 /// A retriever, and the arrays that its indexes may read.
@@ -58,16 +60,12 @@ pefa::EmbeddingView<float> view(const Matrix& rows) {
   return {rows.data(), rows.shape(0), rows.shape(1)};
 }
 
+/// Rows that Python has found in range.
 pefa::RelevanceMatrix relevance(const Pairs& arrays, std::size_t n_queries, std::size_t n_passages) {
   const auto& [queries, passages, weights] = arrays;
-  const auto row = [](std::int64_t value, std::size_t i, const char* what, std::size_t n) {
-    if (value >= 0 && static_cast<std::uint64_t>(value) < n) return static_cast<pefa::Row>(value);
-    pefa::detail::fail<pefa::ShapeError>("pair ", i, " has ", what, " ", value, ", expected 0 or more and below ", n);
-  };
   std::vector<pefa::RelevancePair> pairs(weights.size());
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    pairs[i] = {pefa::QueryId(row(queries.data()[i], i, "query", n_queries)),
-                pefa::PassageId(row(passages.data()[i], i, "passage", n_passages)), weights.data()[i]};
+    pairs[i] = {pefa::QueryId(queries(i)), pefa::PassageId(passages(i)), weights(i)};
   }
   return pefa::RelevanceMatrix::from_pairs(pairs, n_queries, n_passages);
 }
@@ -93,7 +91,6 @@ Ids ids(const Held& self) {
   return ids;
 }
 
-using Options = std::tuple<std::size_t, std::size_t, std::size_t, std::size_t, std::optional<float>>;
 pefa::SearchOptions search_options(const Options& given) {
   const auto& [ef, rerank, query_ef, neighbors, lambda] = given;
   return {.ef = ef, .rerank = rerank, .query_ef = query_ef, .neighbors = neighbors, .lambda = lambda};

@@ -31,23 +31,23 @@ class Retriever:
     ids = property(lambda self: self._held.ids(), doc="The passages' own ids; None where it has no table of them.")
     spec = property(lambda self: json.loads(self._held.spec()), doc="What it is, as build() takes it.")
 
-    def search(self, X, k=10, *, ef=0, rerank=0, query_ef=0, neighbors=0, lambda_=None, threads=0):
+    def search(self, X, k=10, *, threads=0, **options):
         """The best k passages of each query: rows (int64) and scores (float32), [n, k], or [k] for one vector.
 
-        Where fewer are found, -1 and -inf fill the rest. What is 0 or None is as the retriever was built.
+        Where fewer are found, -1 and -inf fill the rest. Options: ef, rerank, query_ef, neighbors, lambda_.
         """
         X, k = np.asarray(X), operator.index(k)
         if k < 1:
             raise ValueError(f"search: k is {k}, expected at least 1")
         queries = _rows(X[None] if X.ndim == 1 else X, "X")
         ids, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        self._held.search(queries, ids, scores, threads, (ef, rerank, query_ef, neighbors, lambda_))
+        self._held.search(queries, ids, scores, threads, _options(**options))
         return (ids[0], scores[0]) if X.ndim == 1 else (ids, scores)
 
-    def explain(self, x, passage, *, ef=0, rerank=0, query_ef=0, neighbors=0, lambda_=None):
+    def explain(self, x, passage, **options):
         """score = erm + knn for one query and passage, and the voters: training queries and what each adds."""
-        options = (ef, rerank, query_ef, neighbors, lambda_)
-        score, erm, knn, voters = self._held.explain(_rows(np.asarray(x)[None], "x"), operator.index(passage), options)
+        x = _rows(np.asarray(x)[None], "x")
+        score, erm, knn, voters = self._held.explain(x, operator.index(passage), _options(**options))
         names = ("query", "similarity", "weight", "relevance", "contribution")
         return SimpleNamespace(score=score, erm=erm, knn=knn, voters=[dict(zip(names, voter)) for voter in voters])
 
@@ -95,6 +95,10 @@ def open(path, *, verify=False):
     return Retriever(_pefa.open(os.fspath(path), verify))
 
 
+def _options(ef=0, rerank=0, query_ef=0, neighbors=0, lambda_=None):
+    return ef, rerank, query_ef, neighbors, lambda_
+
+
 def _rows(x, name):
     x = np.asarray(x)
     if x.dtype.kind != "f" or x.ndim != 2:
@@ -103,16 +107,16 @@ def _rows(x, name):
 
 
 def _pairs(y, shape, name):
-    if hasattr(y, "tocoo"):
-        if y.shape != shape:
-            raise ValueError(f"{name} has shape {y.shape}, expected {shape}: (queries, passages)")
+    if hasattr(y, "tocoo") and y.shape == shape:
         y = y.tocoo()
         y = (y.row, y.col, y.data)
     if not isinstance(y, (tuple, list)) or len(y) not in (2, 3):
-        raise TypeError(f"{name} is {type(y).__name__}, expected SciPy sparse or (queries, passages[, weights])")
+        what = f"{type(y).__name__} of shape {getattr(y, 'shape', None)}"
+        raise ValueError(f"{name} is {what}, expected SciPy sparse of {shape} or (queries, passages[, weights])")
     queries, passages, weights = (np.asarray(a) for a in (*y, np.ones(len(y[0])))[:3])
     if not queries.shape == passages.shape == weights.shape == (len(queries),):
         raise ValueError(f"{name} has {queries.shape}, {passages.shape} and {weights.shape}, expected vectors as long")
-    if {queries.dtype.kind, passages.dtype.kind} - set("iu") and len(queries) > 0:
-        raise ValueError(f"{name} has rows {queries.dtype} and columns {passages.dtype}, expected integers")
-    return tuple(np.ascontiguousarray(a, t) for a, t in ((queries, "i8"), (passages, "i8"), (weights, "f4")))
+    for rows, n in ((queries, shape[0]), (passages, shape[1])):
+        if len(rows) > 0 and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n):
+            raise ValueError(f"{name} has {rows.dtype} {rows.min()} to {rows.max()}, expected rows from 0 to {n - 1}")
+    return tuple(np.ascontiguousarray(a, t) for a, t in ((queries, "u4"), (passages, "u4"), (weights, "f4")))
