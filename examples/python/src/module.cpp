@@ -19,7 +19,7 @@ namespace nb = nanobind;
 
 namespace {
 
-template <class T, int dims>
+template <class T, std::size_t dims>
 using Array = nb::ndarray<T, nb::ndim<dims>, nb::c_contig, nb::device::cpu>;
 using Matrix = Array<const float, 2>;
 using Rows = Array<const pefa::Row, 1>;
