@@ -53,7 +53,7 @@ case "$encoder" in
     "$venv/bin/python" "$root/examples/encode/minilm.py" "${files[@]}" ;;
   use)
     "$root/cmake/install-packages.sh" --command node nodejs --command npm npm
-    npm install --silent --no-audit --no-fund --prefix "$root/examples/encode"
+    npm install --silent --no-audit --no-fund --no-package-lock --prefix "$root/examples/encode"
     node "$root/examples/encode/encode.mjs" texts "${files[@]}" ;;
   *) echo "$0: no encoder $encoder, expected minilm or use" >&2; exit 2 ;;
 esac
