@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Makes a WordNet retrieval task for pefa: vectors by Universal Sentence Encoder Lite, pairs, and ids that point
-// into WordNet's own files. Run it with --help for the options.
+// into WordNet's own files. Or makes vectors of the texts of any file. Run it with --help for the options.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { fork } from "node:child_process";
@@ -21,9 +21,11 @@ const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "pef
 const SLICE_LEX_FILES = new Set([12, 29, 31, 34, 37, 39]);
 
 const HELP = `usage: node encode.mjs slice|whole [--out DIR] [--wordnet DIR] [--cache DIR] [--jobs N] [--test-queries N]
+       node encode.mjs texts TEXTS VECTORS.npy ... [--cache DIR] [--jobs N]
 
   slice   the synsets of a few lexicographer files, as int8 codes with scales (default --out examples/data)
   whole   all synsets, as float32 (default --out ${join(CACHE, "wordnet")})
+  texts   files of one text a line, each to float32 vectors
 
   --wordnet DIR       where data.noun and its siblings are (default /usr/share/wordnet, Debian's wordnet-base)
   --cache DIR         where encoded shards are kept, so that a run that was stopped goes on (default ${join(CACHE, "shards")})
@@ -42,10 +44,18 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const what = positionals[0];
-if (options.help || !["slice", "whole"].includes(what)) {
+const files = what === "texts" ? positionals.slice(1) : [];
+const isCommand = what === "texts" ? files.length > 0 && files.length % 2 === 0 : ["slice", "whole"].includes(what);
+if (options.help || !isCommand) {
   console.log(HELP);
   process.exit(options.help ? 0 : 2);
 }
+for (let f = 0; f < files.length; f += 2) {
+  const texts = readFileSync(files[f], "utf8").replace(/\r?\n$/, "").split(/\r?\n/);
+  writeNpy(files[f + 1], "float32", [texts.length, DIM], await encodeAll(texts));
+}
+if (what === "texts") process.exit(0);
+
 const isSlice = what === "slice";
 const out = options.out ?? (isSlice ? join(HERE, "..", "data") : join(CACHE, "wordnet"));
 const testCount = Number(options["test-queries"] ?? (isSlice ? 1000 : 2000));
@@ -78,11 +88,16 @@ function writeVectors(name, rows) {
   writeNpy(join(out, `${name}.scales.npy`), "float32", [rows.length], [scales]);
 }
 
-/** Encodes the texts in shards over several processes; shards that the cache holds already are only read. */
+/**
+ * Encodes the texts in shards over several processes; shards that the cache holds already are only read. Texts of a
+ * length go together, since a batch takes as long as if all of its texts were as long as its longest; the longest go
+ * first, so that no process is left with them.
+ */
 async function encodeAll(texts) {
+  const order = texts.map((_, t) => t).sort((a, b) => texts[b].length - texts[a].length || a - b);
   const shards = [];
   for (let start = 0; start < texts.length; start += SHARD) {
-    const part = texts.slice(start, start + SHARD);
+    const part = order.slice(start, start + SHARD).map((t) => texts[t]);
     const key = createHash("sha256").update(part.join("\n")).digest("hex").slice(0, 24);
     shards.push({ texts: part, path: join(options.cache, `${key}.f32`) });
   }
@@ -90,11 +105,12 @@ async function encodeAll(texts) {
   const whole = ({ path, texts }) => existsSync(path) && statSync(path).size === texts.length * DIM * 4;
   await encodeShards(shards.filter((shard) => !whole(shard)), texts.length);
 
-  const rows = [];
+  const rows = new Array(texts.length);
+  let done = 0;
   for (const { path, texts: part } of shards) {
     const bytes = readFileSync(path);
     const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-    for (let r = 0; r < part.length; ++r) rows.push(values.subarray(r * DIM, (r + 1) * DIM));
+    for (let r = 0; r < part.length; ++r) rows[order[done++]] = values.subarray(r * DIM, (r + 1) * DIM);
   }
   return rows;
 }
@@ -102,7 +118,9 @@ async function encodeAll(texts) {
 function encodeShards(pending, total) {
   if (pending.length === 0) return Promise.resolve();
   const started = Date.now();
-  const todo = pending.reduce((sum, shard) => sum + shard.texts.length, 0);
+  const sizeOf = (shard) => shard.texts.reduce((sum, text) => sum + text.length, 0);
+  const all = pending.reduce((sum, shard) => sum + sizeOf(shard), 0);
+  let encoded = total - pending.reduce((sum, shard) => sum + shard.texts.length, 0);
   let done = 0;
   let next = 0;
   return new Promise((resolve, reject) => {
@@ -110,11 +128,12 @@ function encodeShards(pending, total) {
     let running = workers;
     for (let w = 0; w < workers; ++w) {
       const child = fork(join(HERE, "worker.mjs"));
-      child.on("message", ({ count }) => {
-        if (count) {
-          done += count;
-          const left = (((Date.now() - started) / done) * (todo - done)) / 60000;
-          console.log(`encoded ${total - todo + done} of ${total} texts, ${left.toFixed(1)} min left`);
+      child.on("message", ({ shard, ready }) => {
+        if (!ready) {
+          encoded += pending[shard].texts.length;
+          done += sizeOf(pending[shard]);
+          const left = (((Date.now() - started) / done) * (all - done)) / 60000;
+          console.log(`encoded ${encoded} of ${total} texts, ${left.toFixed(1)} min left`);
         }
         if (next < pending.length) {
           child.send({ shard: next, ...pending[next] });

