@@ -46,9 +46,10 @@ class FoldScorer {
       RowMajorMatrix queries;
       decode_rows(
           queries_, end - begin, [&](std::size_t i) { return held_out_[begin + i].row(); }, queries);
-      const auto evidence = xl_.start(queries);
+      simd::QueryBlock block = block_of(queries);
+      const auto evidence = xl_.start(block);
       auto folded = xs_.start(end - begin);
-      const auto erm = sweep_passages(queries, evidence, folded);
+      const auto erm = sweep_passages(block, evidence, folded);
       typename XlScorer<Scalar>::Scratch scratch;
       for (std::size_t q = 0; q < end - begin; ++q) {
         const RelevanceMatrix::Entries truth = relevance_.passages_of(held_out_[begin + q]);
@@ -80,11 +81,11 @@ class FoldScorer {
         xl_(passages, queries, relevance, training, options, held_out, depth_) {}
 
   /// What P offers each query of the block; the same products go to the settings of XS.
-  [[nodiscard]] std::vector<std::vector<Neighbor>> sweep_passages(const RowMajorMatrix& queries,
+  [[nodiscard]] std::vector<std::vector<Neighbor>> sweep_passages(simd::QueryBlock& queries,
                                                                   const typename XlScorer<Scalar>::Evidence& evidence,
                                                                   typename XsScorer<Scalar>::Rankings& folded) const {
     std::vector<TopK> best;
-    for (std::size_t q = 0; q < static_cast<std::size_t>(queries.rows()); ++q) {
+    for (std::size_t q = 0; q < queries.size(); ++q) {
       best.emplace_back(xl_.offers(evidence, q));
     }
     return best_rows(

@@ -75,9 +75,9 @@ class XlScorer {
     }
   }
 
-  [[nodiscard]] Evidence start(const RowMajorMatrix& queries) const {
+  [[nodiscard]] Evidence start(simd::QueryBlock& queries) const {
     Evidence evidence;
-    const auto count = static_cast<std::size_t>(queries.rows());
+    const std::size_t count = queries.size();
     evidence.nearest.resize(count);
     if (has_plain() || !folded_.empty()) {
       evidence.nearest =
@@ -139,9 +139,9 @@ class XlScorer {
   [[nodiscard]] bool has_plain() const { return !options_.neighbors.empty() && options_.plain_xl == PlainXl::included; }
 
   template <class RowScalar, class RowOf>
-  [[nodiscard]] Ranked nearest_of(const RowMajorMatrix& queries, const EmbeddingView<RowScalar>& rows, std::size_t n,
+  [[nodiscard]] Ranked nearest_of(simd::QueryBlock& queries, const EmbeddingView<RowScalar>& rows, std::size_t n,
                                   const RowOf& row_of) const {
-    std::vector<TopK> best(static_cast<std::size_t>(queries.rows()), TopK(std::min(most_neighbors_, n)));
+    std::vector<TopK> best(queries.size(), TopK(std::min(most_neighbors_, n)));
     return best_rows(queries, rows, n, row_of, std::move(best));
   }
 
