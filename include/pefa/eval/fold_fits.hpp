@@ -19,34 +19,13 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/eval/training_part.hpp"
 #include "pefa/eval/validation_split.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa::detail {
-
-/// Some of the training queries, as a retriever built of them alone would get them.
-struct TrainingPart {
-  EmbeddingStore<float> queries;
-  RelevanceMatrix relevance;
-};
-
-/// @param rows  which of Q, ascending
-template <class Scalar>
-[[nodiscard]] TrainingPart training_part(const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
-                                         const std::vector<QueryId>& rows) {
-  auto kept = EmbeddingStore<float>::for_overwrite(rows.size(), queries.dim());
-  std::vector<RelevancePair> pairs;
-  for (Row i = 0; i < rows.size(); ++i) {
-    queries.decode(rows[i].row(), kept.mutable_row(i));
-    const RelevanceMatrix::Entries entries = relevance.passages_of(rows[i]);
-    for (std::size_t e = 0; e < entries.size(); ++e) {
-      pairs.push_back({QueryId(i), PassageId(static_cast<Row>(entries.columns[e])), entries.weights[e]});
-    }
-  }
-  return {std::move(kept), RelevanceMatrix::from_pairs(pairs, rows.size(), relevance.cols())};
-}
 
 /// The moments of a fold that several fits are made from, each summed when first asked for.
 struct FoldMoments {
@@ -119,10 +98,12 @@ class FoldFits {
   /// What trains in the space of a spec. @param needs_hubness  whether some β is above 0
   [[nodiscard]] FoldSpace space(const RetrieverSpec& spec, bool needs_hubness) {
     const BuildOptions building{executor_, {}};
-    FoldSpace space;
-    if (spec.whitened != Whitened::none) space.whitening = whitening(spec.whitening);
-    space.queries = space.whitening ? space.whitening->apply(part_.queries.view(), building)
-                                    : EmbeddingStore<float>::from(part_.queries.view(), Normalize::none);
+    const bool is_raw = spec.whitened == Whitened::none;
+    std::optional<Whitening> fitted;
+    if (!is_raw) fitted = whitening(spec.whitening);
+    EmbeddingStore<float> rows = is_raw ? EmbeddingStore<float>::from(part_.queries.view())
+                                        : fitted->apply(part_.queries.view(), building);
+    FoldSpace space{std::move(fitted), std::move(rows), {}};
     if (!needs_hubness) return space;
     space.hubness = Hubness::fit(space.queries.view()).of_all(space.queries.view(), building);
     double sum = 0.0;

@@ -24,6 +24,17 @@
 
 namespace pefa::detail {
 
+/// What is maximised, of one ranking.
+[[nodiscard]] inline double tuned_metric(const TuneOptions& options, std::span<const Hit> hits,
+                                         const RelevanceMatrix::Entries& truth) {
+  switch (options.metric) {
+    case TuneMetric::recall: return recall_at(hits, truth, options.at);
+    case TuneMetric::ndcg: return ndcg_at(hits, truth, options.at);
+    case TuneMetric::mrr: return reciprocal_rank_at(hits, truth, options.at);
+  }
+  return 0.0;
+}
+
 /// Scores the queries of a fold under every setting, with adapters made of the other queries.
 ///
 /// A block of queries meets P and what the adapters are made of as tiles of matrix products. Held-out queries are in
@@ -102,12 +113,7 @@ class FoldScorer {
   }
 
   [[nodiscard]] double metric(std::span<const Hit> hits, const RelevanceMatrix::Entries& truth) const {
-    switch (options_.metric) {
-      case TuneMetric::recall: return recall_at(hits, truth, options_.at);
-      case TuneMetric::ndcg: return ndcg_at(hits, truth, options_.at);
-      case TuneMetric::mrr: return reciprocal_rank_at(hits, truth, options_.at);
-    }
-    return 0.0;
+    return tuned_metric(options_, hits, truth);
   }
 
   const EmbeddingView<Scalar>& passages_;

@@ -14,6 +14,7 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/eval/fitted_grid.hpp"
 #include "pefa/eval/statistics.hpp"
 #include "pefa/eval/validation_split.hpp"
 
@@ -25,6 +26,16 @@ enum class TuneMetric { recall, ndcg, mrr };
 /// The names of TuneMetric.
 template <>
 inline constexpr std::array enum_names<TuneMetric>{"recall", "ndcg", "mrr"};
+
+/// Which of the scored settings tune() picks.
+enum class Preference {
+  answers,  ///< the best by validation
+  cost      ///< the cheapest within one standard error of the best
+};
+
+/// The names of Preference.
+template <>
+inline constexpr std::array enum_names<Preference>{"answers", "cost"};
 
 /// Whether the grid has PEFA-XL as the paper has it: over all training queries and the passages as they are.
 enum class PlainXl { included, left_out };
@@ -45,6 +56,9 @@ struct TuneOptions {
   std::vector<float> condense{};         ///< XL over condensed queries: CondenseParams::min_cosine, above 0, to 1
   std::vector<float> folds{};            ///< XL over XS: PassageFold::lambda, 0 to below 1
   std::size_t passage_candidates = 0;    ///< of XL, as in PefaXlParams
+  FittedGrid fitted{};                   ///< what is fitted in closed form, tried coarse to fine
+  Preference prefer = Preference::answers;  ///< which of the scored settings is picked
+  double budget_seconds = 0.0;  ///< no stage starts later, but the coarse ones; 0: no bound, and the same pick every run
   ValidationOptions validation{};        ///< which queries are held out
   std::size_t randomizations = 10'000;   ///< of the test of the pick against the plain model
   std::size_t bootstrap_samples = 1000;  ///< of the interval of its gain; 0: none

@@ -1,0 +1,394 @@
+// pefa: the search through the fitted parts, coarse to fine: least squares by XS, spaces by XL, then gates, weights and
+// what lies around the best. A part of tune().
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "pefa/adapter/policies.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/eval/blend_evidence.hpp"
+#include "pefa/eval/blend_scorer.hpp"
+#include "pefa/eval/fitted_grid.hpp"
+#include "pefa/eval/statistics.hpp"
+#include "pefa/eval/tune_grid.hpp"
+#include "pefa/store/embedding_view.hpp"
+#include "pefa/store/relevance_matrix.hpp"
+
+namespace pefa::detail {
+
+/// Adds the settings of the fitted parts to a grid, stage after stage; each stage starts from the best so far.
+class FittedTuner {
+ public:
+  using Clock = std::chrono::steady_clock;
+  /// How many stages the meter counts at most, each for all validation queries.
+  static constexpr std::size_t stages = 6;
+
+  /// Everything passed by reference must outlive the tuner.
+  /// @param values  by setting and validation query, as the grid has them  @param start  when the budget began
+  FittedTuner(const EmbeddingView<float>& passages, const EmbeddingView<float>& queries,
+              const RelevanceMatrix& relevance, const std::vector<std::vector<QueryId>>& held_out,
+              const TuneOptions& options, std::vector<TuneEntry>& grid, std::vector<std::vector<double>>& values,
+              ProgressMeter& meter, Clock::time_point start)
+      : options_(options),
+        fitted_(options.fitted),
+        grid_(grid),
+        values_(values),
+        meter_(meter),
+        start_(start),
+        evidence_(passages, queries, relevance, held_out, all_folds(options.fitted), most_neighbors(options.fitted),
+                  std::min(options.at, passages.size()), options.executor),
+        scorer_(evidence_, relevance, options, held_out, passages.size()) {
+    for (std::size_t j = 0; j < passages.size(); ++j) {
+      const std::size_t count = relevance.queries_of(PassageId(static_cast<Row>(j))).size();
+      has_cold_ |= count == 0;
+      has_groups_ |= count > 1;
+    }
+  }
+
+  /// All stages that the budget leaves time for; the coarse ones always.
+  void run() {
+    if (!fitted_.solve_shrinkages.empty()) try_least_squares();
+    finish_stage();
+    if (fitted_.neighbors.empty() || fitted_.gates.empty()) return finish_all();
+    try_spaces();
+    finish_stage();
+    try_gates();
+    finish_stage();
+    if (is_in_time()) refine();
+    finish_stage();
+    if (is_in_time() && !fitted_.scatters.empty()) try_all_whitened();
+    finish_all();
+  }
+
+ private:
+  [[nodiscard]] static std::vector<float> all_folds(const FittedGrid& fitted) {
+    std::vector<float> folds = fitted.folds;
+    folds.push_back(1.0f);
+    return folds;
+  }
+  [[nodiscard]] static std::size_t most_neighbors(const FittedGrid& fitted) {
+    return fitted.neighbors.empty() ? 0 : *std::max_element(fitted.neighbors.begin(), fitted.neighbors.end());
+  }
+
+  // The stages.
+
+  void try_least_squares() {
+    RetrieverSpec spec;
+    spec.method = Method::xs;
+    spec.rule = FoldRule::least_squares;
+    spec.whitened = Whitened::none;
+    spec.hubness = 0.0f;
+    spec.balance = 0;
+    spec.cold = ColdPassage::erm;
+    spec.least_squares.shrinkage = fitted_.solve_shrinkages.front();
+    std::vector<RetrieverSpec> bases;
+    for (const float b : fitted_.passages_as_queries) {
+      spec.least_squares.passages_as_queries = b;
+      bases.push_back(spec);
+    }
+    score_xs(bases);
+    if (!is_in_time()) return;
+    const RetrieverSpec best = grid_[best_of([](const RetrieverSpec& s) { return is_solved_xs(s); })].spec;
+    bases.clear();
+    for (std::size_t a = 1; a < fitted_.solve_shrinkages.size(); ++a) {
+      bases.push_back(best);
+      bases.back().least_squares.shrinkage = fitted_.solve_shrinkages[a];
+    }
+    score_xs(bases);
+    if (!has_cold_ || !is_in_time()) return;
+    RetrieverSpec borrowing = grid_[best_of([](const RetrieverSpec& s) { return is_solved_xs(s); })].spec;
+    borrowing.least_squares.passages_as_queries = 0.0f;
+    borrowing.cold = ColdPassage::borrowed;
+    score_xs({borrowing});
+  }
+
+  void try_spaces() {
+    const RetrieverSpec plain = base_spec();
+    std::vector<RetrieverSpec> near{plain};
+    const std::vector<Scatter> scatters =
+        has_groups_ || fitted_.scatters.empty() ? fitted_.scatters : std::vector<Scatter>{Scatter::total};
+    for (const Scatter scatter : scatters) {
+      for (const float beta : first_of(fitted_.hubness, 2)) {
+        near.push_back(plain);
+        near.back().whitened = Whitened::queries;
+        near.back().whitening = {.scatter = scatter, .shrinkage = fitted_.whitening_shrinkages.front(), .rank = 0};
+        near.back().hubness = beta;
+      }
+    }
+    near_ = near;
+    bases_ = {plain};
+    evidence_.collect(near_, bases_, meter_);
+    std::vector<RetrieverSpec> round;
+    for (const RetrieverSpec& spec : near_) {
+      add(round, spec, first_of(fitted_.gates, 2), {fitted_.neighbors.front()}, plain_folds(1),
+          first_of(fitted_.lambdas, 4));
+    }
+    score(round);
+  }
+
+  void try_gates() {
+    const RetrieverSpec best = best_blend();
+    std::vector<RetrieverSpec> round;
+    add(round, best, fitted_.gates, fitted_.neighbors, {best.fold}, around(best.lambda));
+    score(round);
+    round.clear();
+    const RetrieverSpec gated = best_blend();
+    add(round, gated, {gated.gate}, {gated.neighbors}, plain_folds(all), fitted_.lambdas);
+    score(round);
+  }
+
+  /// What lies around the best: other shrinkages of its space, other β, other least squares.
+  void refine() {
+    const RetrieverSpec best = best_blend();
+    std::vector<RetrieverSpec> near{best};
+    if (best.whitened != Whitened::none) {
+      for (const float alpha : fitted_.whitening_shrinkages) {
+        near.push_back(best);
+        near.back().whitening.shrinkage = alpha;
+      }
+      for (const float beta : fitted_.hubness) {
+        near.push_back(best);
+        near.back().hubness = beta;
+      }
+    }
+    std::vector<RetrieverSpec> bases{best};
+    if (!fitted_.solve_shrinkages.empty()) {
+      for (const float alpha : fitted_.solve_shrinkages) {
+        bases.push_back(best);
+        bases.back().least_squares.shrinkage = alpha;
+      }
+      if (best.cold == ColdPassage::erm) {
+        for (const float b : fitted_.passages_as_queries) {
+          bases.push_back(best);
+          bases.back().least_squares.passages_as_queries = b;
+        }
+      }
+    }
+    near_ = near;
+    bases_ = bases;
+    evidence_.collect(near_, bases_, meter_);
+    std::vector<RetrieverSpec> round;
+    for (const RetrieverSpec& spec : near_) {
+      add(round, spec, {best.gate, other_kind(best)}, {best.neighbors}, {best.fold}, around(best.lambda));
+    }
+    for (const RetrieverSpec& spec : bases_) {
+      add(round, spec, {best.gate}, {best.neighbors}, plain_folds(3), around(best.lambda));
+    }
+    score(round);
+    round.clear();
+    RetrieverSpec better = best_blend();
+    for (const RetrieverSpec& spec : bases_) {  // the best of both, in case they go together
+      better.least_squares = spec.least_squares;
+      better.cold = spec.cold;
+      add(round, better, {better.gate}, {better.neighbors}, {better.fold}, {better.lambda});
+    }
+    score(round);
+    round.clear();
+    better = best_blend();
+    add(round, better, fitted_.gates, around(better.neighbors), {better.fold}, around(better.lambda));
+    score(round);
+    round.clear();
+    better = best_blend();
+    add(round, better, {better.gate}, {better.neighbors}, plain_folds(all), fitted_.lambdas);
+    score(round);
+  }
+
+  /// XS and XL with all of it in the best whitened space.
+  void try_all_whitened() {
+    RetrieverSpec spec = best_blend();
+    if (spec.whitened == Whitened::none) {
+      const std::size_t best = best_of([](const RetrieverSpec& s) { return s.whitened == Whitened::queries; });
+      if (best == grid_.size()) return;
+      spec = grid_[best].spec;
+    }
+    spec.whitened = Whitened::all;
+    spec.rule = FoldRule::correlation;
+    spec.cold = ColdPassage::erm;
+    near_ = {spec};
+    bases_ = {spec};
+    evidence_.collect(near_, bases_, meter_);
+    std::vector<RetrieverSpec> round;
+    for (const float lambda : fitted_.folds) {
+      round.push_back(spec);
+      round.back().method = Method::xs;
+      round.back().lambda = lambda;
+    }
+    add(round, spec, {spec.gate, other_kind(spec)}, around(spec.neighbors), {1.0f, fitted_.folds.front()},
+        fitted_.lambdas);
+    score(round);
+  }
+
+  // What the stages are made of.
+
+  static constexpr std::size_t all = static_cast<std::size_t>(-1);
+
+  template <class T>
+  [[nodiscard]] static std::vector<T> first_of(const std::vector<T>& values, std::size_t count) {
+    return {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(std::min(count, values.size()))};
+  }
+
+  /// A value with the next smaller and the next larger of a list.
+  template <class T>
+  [[nodiscard]] static std::vector<T> neighbours_in(std::vector<T> values, T value) {
+    std::sort(values.begin(), values.end());
+    const auto at = std::lower_bound(values.begin(), values.end(), value);
+    std::vector<T> around{value};
+    if (at != values.begin()) around.push_back(*(at - 1));
+    const auto next = at != values.end() && *at == value ? at + 1 : at;
+    if (next != values.end()) around.push_back(*next);
+    return around;
+  }
+  [[nodiscard]] std::vector<float> around(float lambda) const { return neighbours_in(fitted_.lambdas, lambda); }
+  [[nodiscard]] std::vector<std::size_t> around(std::size_t neighbors) const {
+    return neighbours_in(fitted_.neighbors, neighbors);
+  }
+
+  /// The first λ of folds and the passages as they are; without least squares, the latter alone.
+  [[nodiscard]] std::vector<float> plain_folds(std::size_t count) const {
+    std::vector<float> folds;
+    if (!fitted_.solve_shrinkages.empty()) folds = first_of(fitted_.folds, count);
+    if (folds.empty() || count == all) folds.push_back(1.0f);
+    return folds;
+  }
+
+  /// The first gate of the other sort, regression or not.
+  [[nodiscard]] GateSpec other_kind(const RetrieverSpec& spec) const {
+    for (const GateSpec& gate : fitted_.gates) {
+      if ((gate.kind == GateKind::local) != (spec.gate.kind == GateKind::local)) return gate;
+    }
+    return spec.gate;
+  }
+
+  [[nodiscard]] static bool is_solved_xs(const RetrieverSpec& spec) {
+    return spec.method == Method::xs && spec.rule == FoldRule::least_squares;
+  }
+
+  /// XL over the best least squares so far, or over the passages as they are; nothing is whitened.
+  [[nodiscard]] RetrieverSpec base_spec() const {
+    RetrieverSpec spec;
+    spec.rule = FoldRule::correlation;
+    spec.cold = ColdPassage::erm;
+    spec.balance = 0;
+    spec.condense = 0.0f;
+    spec.passage_candidates = options_.passage_candidates;
+    if (!fitted_.solve_shrinkages.empty()) {
+      const RetrieverSpec& solved = grid_[best_of([](const RetrieverSpec& s) { return is_solved_xs(s); })].spec;
+      spec.rule = FoldRule::least_squares;
+      spec.least_squares = solved.least_squares;
+      spec.cold = solved.cold;
+    }
+    spec.method = Method::xl;
+    spec.whitened = Whitened::none;
+    spec.hubness = 0.0f;
+    return spec;
+  }
+
+  [[nodiscard]] RetrieverSpec best_blend() const {
+    return grid_[best_of([this](const RetrieverSpec& s) { return s.method == Method::xl && is_mine(s); })].spec;
+  }
+  [[nodiscard]] bool is_mine(const RetrieverSpec& spec) const {
+    return spec.whitened == Whitened::queries || (spec.whitened == Whitened::none && is_last_stage(spec));
+  }
+  /// Whether a raw setting is of these stages and not of the lists of TuneOptions.
+  [[nodiscard]] bool is_last_stage(const RetrieverSpec& spec) const {
+    return spec.fold == 1.0f ? false : spec.rule == FoldRule::least_squares;
+  }
+
+  /// The first of the best settings that `accept` takes; the size of the grid where there is none.
+  template <class Accept>
+  [[nodiscard]] std::size_t best_of(const Accept& accept) const {
+    std::size_t best = grid_.size();
+    for (std::size_t e = 0; e < grid_.size(); ++e) {
+      if (accept(grid_[e].spec) && (best == grid_.size() || grid_[e].score > grid_[best].score)) best = e;
+    }
+    return best;
+  }
+
+  /// Adds XL by gate, k, fold and λ.
+  static void add(std::vector<RetrieverSpec>& round, RetrieverSpec spec, const std::vector<GateSpec>& gates,
+                  const std::vector<std::size_t>& neighbors, const std::vector<float>& folds,
+                  const std::vector<float>& lambdas) {
+    for (const GateSpec& gate : gates) {
+      if (gate.kind == GateKind::local && spec.whitened == Whitened::none) continue;
+      for (const std::size_t k : neighbors) {
+        if (gate.kind == GateKind::local && k > most_local_neighbors) continue;
+        for (const float fold : folds) {
+          for (const float lambda : lambdas) {
+            spec.gate = gate;
+            spec.neighbors = k;
+            spec.fold = fold;
+            spec.lambda = lambda;
+            round.push_back(spec);
+          }
+        }
+      }
+    }
+  }
+
+  /// XS over each base, by λ.
+  void score_xs(const std::vector<RetrieverSpec>& bases) {
+    evidence_.collect({}, bases, meter_);
+    std::vector<RetrieverSpec> round;
+    for (RetrieverSpec spec : bases) {
+      for (const float lambda : fitted_.folds) {
+        spec.lambda = lambda;
+        round.push_back(spec);
+      }
+    }
+    score(round);
+  }
+
+  /// Scores what is not in the grid yet.
+  void score(const std::vector<RetrieverSpec>& round) {
+    std::vector<RetrieverSpec> fresh;
+    for (const RetrieverSpec& spec : round) {
+      const bool is_known =
+          std::any_of(grid_.begin(), grid_.end(), [&](const TuneEntry& entry) { return entry.spec == spec; }) ||
+          std::find(fresh.begin(), fresh.end(), spec) != fresh.end();
+      if (!is_known) fresh.push_back(spec);
+    }
+    const std::size_t first = grid_.size();
+    for (const RetrieverSpec& spec : fresh) grid_.push_back({spec});
+    values_.resize(grid_.size(), std::vector<double>(evidence_.size()));
+    scorer_.score(fresh, std::span(values_).subspan(first));
+    for (std::size_t e = first; e < grid_.size(); ++e) grid_[e].score = bootstrap_mean(values_[e], 0, 0).mean;
+    meter_.poll();
+  }
+
+  [[nodiscard]] bool is_in_time() const {
+    return options_.budget_seconds <= 0.0 ||
+           std::chrono::duration<double>(Clock::now() - start_).count() < options_.budget_seconds;
+  }
+
+  void finish_stage() {
+    ++finished_;
+    meter_.add(evidence_.size());
+  }
+  void finish_all() {
+    while (finished_ < stages) finish_stage();
+  }
+
+  const TuneOptions& options_;
+  const FittedGrid& fitted_;
+  std::vector<TuneEntry>& grid_;
+  std::vector<std::vector<double>>& values_;
+  ProgressMeter& meter_;
+  Clock::time_point start_;
+  BlendEvidence evidence_;
+  BlendScorer scorer_;
+  std::vector<RetrieverSpec> near_;   // what the evidence has
+  std::vector<RetrieverSpec> bases_;  // the same
+  bool has_cold_ = false;
+  bool has_groups_ = false;  // some passage has two training queries
+  std::size_t finished_ = 0;
+};
+
+}  // namespace pefa::detail
