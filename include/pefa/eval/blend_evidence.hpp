@@ -244,14 +244,14 @@ class BlendEvidence {
       whitened = space->whitening->apply(passages_, building);
     }
     const EmbeddingView<float> passages = whitened ? whitened->view() : passages_;
-    const EmbeddingStore<float> pseudo =
-        space ? detail::pseudo_embeddings(passages, space->queries.view(), fits.relevance(), base.spec.cold, building)
-              : fits.pseudo_embeddings(base.spec);
+    const EmbeddingStore<float> pseudo = space ? FoldFits::pseudo_embeddings(passages, space->queries.view(),
+                                                                             fits.relevance(), base.spec, building)
+                                               : fits.pseudo_embeddings(base.spec);
     const std::optional<Whitening> raw;
     std::vector<char> keeps_plain(passages_.size(), 0);  // cold, and nothing stands for its queries
     for (std::size_t j = 0; j < passages_.size(); ++j) {
       const bool is_cold = fits.relevance().queries_of(PassageId(static_cast<Row>(j))).size() == 0;
-      const bool has_own = base.spec.rule == FoldRule::least_squares && !space &&
+      const bool has_own = base.spec.rule == FoldRule::least_squares &&
           base.spec.least_squares.passages_as_queries > 0.0f;
       keeps_plain[j] = is_cold && !has_own && base.spec.cold == ColdPassage::erm ? 1 : 0;
     }
@@ -263,7 +263,8 @@ class BlendEvidence {
       std::vector<std::size_t> next(count, 0);  // of the named passages
       for (std::size_t q = 0; q < count; ++q) {
         const std::size_t named = named_[first + begin + q].size();
-        best.insert(best.end(), folds_.size(), TopK(std::min(depth_ + named, passages_.size())));
+        const std::size_t offered = std::min(depth_ + votes_below_zero(first + begin + q), passages_.size());
+        best.insert(best.end(), folds_.size(), TopK(offered));
         base.by_query[first + begin + q].erm.resize(named);
         base.by_query[first + begin + q].pseudo.resize(named);
       }
@@ -297,6 +298,21 @@ class BlendEvidence {
         for (std::size_t f = 0; f < folds_.size(); ++f) offers.push_back(best[q * folds_.size() + f].take());
       }
     });
+  }
+
+  /// How many passages may be voted down at most, whatever the setting: each makes room for one more.
+  [[nodiscard]] std::size_t votes_below_zero(std::size_t i) const {
+    std::size_t most = 0;
+    for (const auto& near : near_) {
+      const NearQueries& found = near.by_query[i];
+      std::size_t votes = 0;
+      for (std::size_t n = 0; n < found.queries.size(); ++n) {
+        const bool is_local = near.spec.whitened != Whitened::none && n < most_local_neighbors;
+        if (is_local || found.similarities[n] < 0.0f) votes += relevance_.passages_of(found.queries[n]).size();
+      }
+      most = std::max(most, votes);
+    }
+    return most;
   }
 
   [[nodiscard]] RowMajorMatrix decode(const std::vector<QueryId>& held_out, std::size_t begin, std::size_t end,

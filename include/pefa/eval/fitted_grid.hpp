@@ -18,7 +18,7 @@ struct FittedGrid {
   std::vector<float> passages_as_queries{0.3f, 0.0f, 1.0f};  ///< b of least squares
   /// Of the whitened space; empty leaves it out.
   std::vector<Scatter> scatters{Scatter::within, Scatter::total, Scatter::both};
-  std::vector<float> whitening_shrinkages{1.0f, 0.3f, 3.0f};  ///< α of the whitened space
+  std::vector<float> whitening_shrinkages{0.3f, 1.0f, 0.1f};  ///< α of the whitened space
   std::vector<float> hubness{0.5f, 0.0f, 1.0f};               ///< β of XL in the whitened space
   /// Of XL; `local` in the whitened space alone. The first two are those that spaces are compared by.
   std::vector<GateSpec> gates{{GateKind::softmax, 0.05f},

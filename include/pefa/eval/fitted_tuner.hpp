@@ -1,5 +1,5 @@
-// pefa: the search through the fitted parts, coarse to fine: least squares by XS, spaces by XL, then gates, weights and
-// what lies around the best. A part of tune().
+// pefa: the search through the fitted parts, coarse to fine: least squares and whitened spaces by XS, spaces by XL over
+// either, then gates, weights and what lies around the best. A part of tune().
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class FittedTuner {
  public:
   using Clock = std::chrono::steady_clock;
   /// How many stages the meter counts at most, each for all validation queries.
-  static constexpr std::size_t stages = 6;
+  static constexpr std::size_t stages = 5;
 
   /// Everything passed by reference must outlive the tuner.
   /// @param values  by setting and validation query, as the grid has them  @param start  when the budget began
@@ -43,6 +43,7 @@ class FittedTuner {
         values_(values),
         meter_(meter),
         start_(start),
+        first_(grid.size()),
         evidence_(passages, queries, relevance, held_out, all_folds(options.fitted), most_neighbors(options.fitted),
                   std::min(options.at, passages.size()), options.executor),
         scorer_(evidence_, relevance, options, held_out, passages.size()) {
@@ -57,15 +58,16 @@ class FittedTuner {
   void run() {
     if (!fitted_.solve_shrinkages.empty()) try_least_squares();
     finish_stage();
-    if (fitted_.neighbors.empty() || fitted_.gates.empty()) return finish_all();
-    try_spaces();
+    if (!fitted_.scatters.empty()) try_whitened_xs();
     finish_stage();
-    try_gates();
-    finish_stage();
-    if (is_in_time()) refine();
-    finish_stage();
-    if (is_in_time() && !fitted_.scatters.empty()) try_all_whitened();
-    finish_all();
+    if (!fitted_.neighbors.empty() && !fitted_.gates.empty()) {
+      try_spaces();
+      finish_stage();
+      if (is_in_time()) try_gates();
+      finish_stage();
+      if (is_in_time()) refine();
+    }
+    while (finished_ < stages) finish_stage();
   }
 
  private:
@@ -96,7 +98,7 @@ class FittedTuner {
     }
     score_xs(bases);
     if (!is_in_time()) return;
-    const RetrieverSpec best = grid_[best_of([](const RetrieverSpec& s) { return is_solved_xs(s); })].spec;
+    const RetrieverSpec best = grid_[best_of(&is_solved_xs)].spec;
     bases.clear();
     for (std::size_t a = 1; a < fitted_.solve_shrinkages.size(); ++a) {
       bases.push_back(best);
@@ -104,36 +106,66 @@ class FittedTuner {
     }
     score_xs(bases);
     if (!has_cold_ || !is_in_time()) return;
-    RetrieverSpec borrowing = grid_[best_of([](const RetrieverSpec& s) { return is_solved_xs(s); })].spec;
+    RetrieverSpec borrowing = grid_[best_of(&is_solved_xs)].spec;
     borrowing.least_squares.passages_as_queries = 0.0f;
     borrowing.cold = ColdPassage::borrowed;
     score_xs({borrowing});
   }
 
-  void try_spaces() {
-    const RetrieverSpec plain = base_spec();
-    std::vector<RetrieverSpec> near{plain};
-    const std::vector<Scatter> scatters =
-        has_groups_ || fitted_.scatters.empty() ? fitted_.scatters : std::vector<Scatter>{Scatter::total};
-    for (const Scatter scatter : scatters) {
-      for (const float beta : first_of(fitted_.hubness, 2)) {
-        near.push_back(plain);
-        near.back().whitened = Whitened::queries;
-        near.back().whitening = {.scatter = scatter, .shrinkage = fitted_.whitening_shrinkages.front(), .rank = 0};
-        near.back().hubness = beta;
-      }
+  /// The paper's XS in each whitened space, which is least squares seen from there.
+  void try_whitened_xs() {
+    RetrieverSpec spec = base_spec();
+    spec.method = Method::xs;
+    spec.rule = FoldRule::correlation;
+    spec.least_squares = {};
+    spec.cold = ColdPassage::erm;
+    spec.whitened = Whitened::all;
+    std::vector<RetrieverSpec> bases;
+    for (const Scatter scatter : scatters()) {
+      spec.whitening = {.scatter = scatter, .shrinkage = fitted_.whitening_shrinkages.front(), .rank = 0};
+      bases.push_back(spec);
     }
-    near_ = near;
-    bases_ = {plain};
-    evidence_.collect(near_, bases_, meter_);
+    score_xs(bases);
+    if (!is_in_time()) return;
+    const RetrieverSpec best = grid_[best_of(&is_whitened_xs)].spec;
+    bases.clear();
+    for (const float alpha : fitted_.whitening_shrinkages) {
+      bases.push_back(best);
+      bases.back().whitening.shrinkage = alpha;
+    }
+    score_xs(bases);
+  }
+
+  /// XL in each whitened space over the best XS of either sort.
+  void try_spaces() {
+    std::vector<RetrieverSpec> specs{base_spec()};
+    for (const Scatter scatter : scatters()) {
+      specs.push_back(specs.front());
+      specs.back().whitened = Whitened::queries;
+      specs.back().whitening = {.scatter = scatter, .shrinkage = fitted_.whitening_shrinkages.front(), .rank = 0};
+      specs.back().hubness = fitted_.hubness.empty() ? 0.0f : fitted_.hubness.front();
+    }
+    if (!scatters().empty()) {
+      RetrieverSpec whole = specs.back();
+      const RetrieverSpec& xs = grid_[best_of(&is_whitened_xs)].spec;
+      whole.whitening = xs.whitening;
+      specs.push_back(whole);  // the same space under raw passages
+      whole.whitened = Whitened::all;
+      whole.rule = xs.rule;
+      whole.least_squares = xs.least_squares;
+      whole.cold = xs.cold;
+      specs.push_back(whole);
+    }
+    evidence_.collect(specs, specs, meter_);
     std::vector<RetrieverSpec> round;
-    for (const RetrieverSpec& spec : near_) {
+    for (const RetrieverSpec& spec : specs) {
       add(round, spec, first_of(fitted_.gates, 2), {fitted_.neighbors.front()}, plain_folds(1),
           first_of(fitted_.lambdas, 4));
     }
     score(round);
   }
 
+  /// Gates, k, folds and λ in the space that is best so far.
   void try_gates() {
     const RetrieverSpec best = best_blend();
     std::vector<RetrieverSpec> round;
@@ -148,81 +180,46 @@ class FittedTuner {
   /// What lies around the best: other shrinkages of its space, other β, other least squares.
   void refine() {
     const RetrieverSpec best = best_blend();
-    std::vector<RetrieverSpec> near{best};
+    std::vector<RetrieverSpec> variants{best};
+    const auto vary = [&](const std::vector<float>& values, auto field) {
+      for (const float value : values) {
+        variants.push_back(best);
+        field(variants.back()) = value;
+      }
+    };
+    const bool is_solved = best.rule == FoldRule::least_squares;
     if (best.whitened != Whitened::none) {
-      for (const float alpha : fitted_.whitening_shrinkages) {
-        near.push_back(best);
-        near.back().whitening.shrinkage = alpha;
-      }
-      for (const float beta : fitted_.hubness) {
-        near.push_back(best);
-        near.back().hubness = beta;
-      }
+      vary(fitted_.whitening_shrinkages, [](RetrieverSpec& s) -> float& { return s.whitening.shrinkage; });
+      vary(fitted_.hubness, [](RetrieverSpec& s) -> float& { return s.hubness; });
     }
-    std::vector<RetrieverSpec> bases{best};
-    if (!fitted_.solve_shrinkages.empty()) {
-      for (const float alpha : fitted_.solve_shrinkages) {
-        bases.push_back(best);
-        bases.back().least_squares.shrinkage = alpha;
-      }
-      if (best.cold == ColdPassage::erm) {
-        for (const float b : fitted_.passages_as_queries) {
-          bases.push_back(best);
-          bases.back().least_squares.passages_as_queries = b;
-        }
-      }
+    if (is_solved) vary(fitted_.solve_shrinkages, [](RetrieverSpec& s) -> float& { return s.least_squares.shrinkage; });
+    if (is_solved && best.cold == ColdPassage::erm) {
+      vary(fitted_.passages_as_queries,
+           [](RetrieverSpec& s) -> float& { return s.least_squares.passages_as_queries; });
     }
-    near_ = near;
-    bases_ = bases;
-    evidence_.collect(near_, bases_, meter_);
+    evidence_.collect(variants, variants, meter_);
     std::vector<RetrieverSpec> round;
-    for (const RetrieverSpec& spec : near_) {
+    for (const RetrieverSpec& spec : variants) {
       add(round, spec, {best.gate, other_kind(best)}, {best.neighbors}, {best.fold}, around(best.lambda));
-    }
-    for (const RetrieverSpec& spec : bases_) {
-      add(round, spec, {best.gate}, {best.neighbors}, plain_folds(3), around(best.lambda));
+      add(round, spec, {best.gate}, {best.neighbors}, around_fold(best.fold), {best.lambda});
     }
     score(round);
     round.clear();
-    RetrieverSpec better = best_blend();
-    for (const RetrieverSpec& spec : bases_) {  // the best of both, in case they go together
-      better.least_squares = spec.least_squares;
-      better.cold = spec.cold;
-      add(round, better, {better.gate}, {better.neighbors}, {better.fold}, {better.lambda});
+    if (is_solved && best.whitened != Whitened::all) {  // the best of either side, in case they go together
+      for (const RetrieverSpec& spec : variants) {
+        RetrieverSpec both = best_blend();
+        both.least_squares = spec.least_squares;
+        add(round, both, {both.gate}, {both.neighbors}, {both.fold}, around(both.lambda));
+      }
+      score(round);
+      round.clear();
     }
-    score(round);
-    round.clear();
-    better = best_blend();
+    const RetrieverSpec better = best_blend();
     add(round, better, fitted_.gates, around(better.neighbors), {better.fold}, around(better.lambda));
     score(round);
     round.clear();
-    better = best_blend();
-    add(round, better, {better.gate}, {better.neighbors}, plain_folds(all), fitted_.lambdas);
-    score(round);
-  }
-
-  /// XS and XL with all of it in the best whitened space.
-  void try_all_whitened() {
-    RetrieverSpec spec = best_blend();
-    if (spec.whitened == Whitened::none) {
-      const std::size_t best = best_of([](const RetrieverSpec& s) { return s.whitened == Whitened::queries; });
-      if (best == grid_.size()) return;
-      spec = grid_[best].spec;
-    }
-    spec.whitened = Whitened::all;
-    spec.rule = FoldRule::correlation;
-    spec.cold = ColdPassage::erm;
-    near_ = {spec};
-    bases_ = {spec};
-    evidence_.collect(near_, bases_, meter_);
-    std::vector<RetrieverSpec> round;
-    for (const float lambda : fitted_.folds) {
-      round.push_back(spec);
-      round.back().method = Method::xs;
-      round.back().lambda = lambda;
-    }
-    add(round, spec, {spec.gate, other_kind(spec)}, around(spec.neighbors), {1.0f, fitted_.folds.front()},
-        fitted_.lambdas);
+    const RetrieverSpec gated = best_blend();
+    add(round, gated, {gated.gate}, {gated.neighbors}, plain_folds(all), fitted_.lambdas);
     score(round);
   }
 
@@ -246,15 +243,15 @@ class FittedTuner {
     if (next != values.end()) around.push_back(*next);
     return around;
   }
+  [[nodiscard]] std::vector<float> around_fold(float fold) const { return neighbours_in(fitted_.folds, fold); }
   [[nodiscard]] std::vector<float> around(float lambda) const { return neighbours_in(fitted_.lambdas, lambda); }
   [[nodiscard]] std::vector<std::size_t> around(std::size_t neighbors) const {
     return neighbours_in(fitted_.neighbors, neighbors);
   }
 
-  /// The first λ of folds and the passages as they are; without least squares, the latter alone.
+  /// The first λ of folds, or all of them and the passages as they are.
   [[nodiscard]] std::vector<float> plain_folds(std::size_t count) const {
-    std::vector<float> folds;
-    if (!fitted_.solve_shrinkages.empty()) folds = first_of(fitted_.folds, count);
+    std::vector<float> folds = first_of(fitted_.folds, count);
     if (folds.empty() || count == all) folds.push_back(1.0f);
     return folds;
   }
@@ -268,7 +265,15 @@ class FittedTuner {
   }
 
   [[nodiscard]] static bool is_solved_xs(const RetrieverSpec& spec) {
-    return spec.method == Method::xs && spec.rule == FoldRule::least_squares;
+    return spec.method == Method::xs && spec.rule == FoldRule::least_squares && spec.whitened == Whitened::none;
+  }
+  [[nodiscard]] static bool is_whitened_xs(const RetrieverSpec& spec) {
+    return spec.method == Method::xs && spec.whitened == Whitened::all;
+  }
+  /// Those that these data have: without two queries of one passage there is no scatter within.
+  [[nodiscard]] std::vector<Scatter> scatters() const {
+    if (has_groups_ || fitted_.scatters.empty()) return fitted_.scatters;
+    return {Scatter::total};
   }
 
   /// XL over the best least squares so far, or over the passages as they are; nothing is whitened.
@@ -280,7 +285,7 @@ class FittedTuner {
     spec.condense = 0.0f;
     spec.passage_candidates = options_.passage_candidates;
     if (!fitted_.solve_shrinkages.empty()) {
-      const RetrieverSpec& solved = grid_[best_of([](const RetrieverSpec& s) { return is_solved_xs(s); })].spec;
+      const RetrieverSpec& solved = grid_[best_of(&is_solved_xs)].spec;
       spec.rule = FoldRule::least_squares;
       spec.least_squares = solved.least_squares;
       spec.cold = solved.cold;
@@ -291,15 +296,14 @@ class FittedTuner {
     return spec;
   }
 
+  /// The best of the XL that these stages added.
   [[nodiscard]] RetrieverSpec best_blend() const {
-    return grid_[best_of([this](const RetrieverSpec& s) { return s.method == Method::xl && is_mine(s); })].spec;
-  }
-  [[nodiscard]] bool is_mine(const RetrieverSpec& spec) const {
-    return spec.whitened == Whitened::queries || (spec.whitened == Whitened::none && is_last_stage(spec));
-  }
-  /// Whether a raw setting is of these stages and not of the lists of TuneOptions.
-  [[nodiscard]] bool is_last_stage(const RetrieverSpec& spec) const {
-    return spec.fold == 1.0f ? false : spec.rule == FoldRule::least_squares;
+    std::size_t best = grid_.size();
+    for (std::size_t e = first_; e < grid_.size(); ++e) {
+      const bool is_better = best == grid_.size() || grid_[e].score > grid_[best].score;
+      if (grid_[e].spec.method == Method::xl && is_better) best = e;
+    }
+    return grid_[best].spec;
   }
 
   /// The first of the best settings that `accept` takes; the size of the grid where there is none.
@@ -382,10 +386,9 @@ class FittedTuner {
   std::vector<std::vector<double>>& values_;
   ProgressMeter& meter_;
   Clock::time_point start_;
+  std::size_t first_;  // of the settings that are added here
   BlendEvidence evidence_;
   BlendScorer scorer_;
-  std::vector<RetrieverSpec> near_;   // what the evidence has
-  std::vector<RetrieverSpec> bases_;  // the same
   bool has_cold_ = false;
   bool has_groups_ = false;  // some passage has two training queries
   std::size_t finished_ = 0;

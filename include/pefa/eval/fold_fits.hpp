@@ -71,12 +71,21 @@ class FoldFits {
     const float b = spec.least_squares.passages_as_queries;
     if (b > 0.0f) a += static_cast<double>(b) * passage_moment();
     a /= static_cast<double>(queries.size());
-    auto solved = LeastSquares::of_second_moment(a, spec.least_squares, executor_)
-                      .solve_all(passages_, queries, part_.relevance, building);
-    if (b == 0.0f && spec.cold == ColdPassage::borrowed) {
-      borrow_pseudo_embeddings(passages_, part_.relevance.column_counts(), solved, building);
+    return solved(LeastSquares::of_second_moment(a, spec.least_squares, executor_), passages_, queries, part_.relevance,
+                  spec.cold, building);
+  }
+
+  /// The same in another space, with what trains there.
+  [[nodiscard]] static EmbeddingStore<float> pseudo_embeddings(const EmbeddingView<float>& passages,
+                                                               const EmbeddingView<float>& queries,
+                                                               const RelevanceMatrix& relevance,
+                                                               const RetrieverSpec& spec,
+                                                               const BuildOptions& building) {
+    if (spec.rule == FoldRule::correlation) {
+      return detail::pseudo_embeddings(passages, queries, relevance, spec.cold, building);
     }
-    return solved;
+    return solved(LeastSquares::fit(passages, queries, spec.least_squares, building), passages, queries, relevance,
+                  spec.cold, building);
   }
 
   /// The whitening of what trains, at full rank; as Whitening::fit has it.
@@ -114,6 +123,17 @@ class FoldFits {
   }
 
  private:
+  [[nodiscard]] static EmbeddingStore<float> solved(const LeastSquares& fit, const EmbeddingView<float>& passages,
+                                                    const EmbeddingView<float>& queries,
+                                                    const RelevanceMatrix& relevance, ColdPassage cold,
+                                                    const BuildOptions& building) {
+    auto vectors = fit.solve_all(passages, queries, relevance, building);
+    if (fit.params().passages_as_queries == 0.0f && cold == ColdPassage::borrowed) {
+      borrow_pseudo_embeddings(passages, relevance.column_counts(), vectors, building);
+    }
+    return vectors;
+  }
+
   [[nodiscard]] const Eigen::MatrixXd& total() {
     if (!moments_.total) moments_.total = sum(part_.queries.view());
     return *moments_.total;
