@@ -14,9 +14,12 @@
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
-#include "pefa/adapter/fold.hpp"
+#include "pefa/adapter/exported_rows.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/retriever_spec_json.hpp"
+#include "pefa/index/flat_index.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/vectors/npy.hpp"
 #include "pefa/io/vectors/vector_file.hpp"
 #include "spec_options.hpp"
 #include "tuned_file.hpp"
@@ -27,6 +30,7 @@ namespace {
 struct ExportCommand {
   DataFiles files;
   std::filesystem::path out;
+  std::filesystem::path query_map;
   std::string format;
   SpecOptions options;
   std::filesystem::path tuned;
@@ -45,7 +49,11 @@ struct ExportCommand {
     }
     const TrainingData data = files.read_training(Training::used);
     if (!tuned.empty() && !tuned_anyway) TunedFile(tuned).require_data(data);
-    const EmbeddingStore<float> folded = fold(spec, data);
+    const Exported exported = fold(spec, data);
+    const EmbeddingStore<float>& folded = exported.rows;
+    if (!query_map.empty()) {
+      io::write_npy(query_map, EmbeddingView<float>(exported.query_map));
+    }
     if (lines) {
       write_lines(folded, data.passage_ids);
     } else {
@@ -60,14 +68,42 @@ struct ExportCommand {
          {"lambda", to_json(spec)["lambda"]},
          {"cold", name(spec.cold)},
          {"norm", name(spec.norm)},
+         {"rule", name(spec.rule)},
+         {"query_map",
+          query_map.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(query_map.string())},
          {"judgements_skipped", data.judgements_skipped}});
   }
 
-  [[nodiscard]] EmbeddingStore<float> fold(const RetrieverSpec& spec, const TrainingData& data) const {
+  /// What goes into the files.
+  struct Exported {
+    EmbeddingStore<float> rows;
+    RowMajorMatrix query_map;  ///< of --query-map
+  };
+
+  /// Rows for raw queries, or, with --query-map, the rows that the library would index and the matrix they go with.
+  [[nodiscard]] Exported fold(const RetrieverSpec& spec, const TrainingData& data) const {
+    using Xs = PefaXs<float, FlatIndex<>>;
     ProgressBar bar("folding queries", output.verbosity());
     const InterruptibleExecutor executor(threads);
-    return fold_queries<float>(data.passages, data.queries, data.relevance, spec.lambda, spec.cold, spec.norm,
-                               {executor, bar.callback()});
+    const Xs xs = Xs::build(data.passages, data.queries, data.relevance,
+                            {.lambda = spec.lambda,
+                             .cold = spec.cold,
+                             .norm = spec.norm,
+                             .rule = spec.rule,
+                             .least_squares = spec.least_squares,
+                             .whitened = spec.whitened == Whitened::all ? Whitened::all : Whitened::none,
+                             .whitening = spec.whitening,
+                             .balance = spec.balance},
+                            {executor, bar.callback()});
+    auto rows = EmbeddingStore<float>::from(xs.index().rows());
+    if (!query_map.empty()) {
+      RowMajorMatrix map = query_map_of(xs.fitted());
+      if (map.size() == 0) {
+        throw ValueError("--query-map: queries are asked as they are; it goes with --balance or --whiten all");
+      }
+      return {std::move(rows), std::move(map)};
+    }
+    return {rows_for_raw_queries(xs.fitted(), std::move(rows), {executor, {}}), {}};
   }
 
   /// {"id": "p7", "vector": [...]} a line; nine digits bring every float32 back.
@@ -107,10 +143,15 @@ void add_export_xs_command(CLI::App& app) {
       .add_option("--format", exported->format,
                   std::string("its format, where its extension does not tell: jsonl, ") + vector_formats_help)
       ->group(groups::output);
+  command
+      .add_option("--query-map", exported->query_map,
+                  "balanced or whitened rows as they are, and here, .npy, the matrix to multiply each query with")
+      ->group(groups::output);
   add_threads_option(command, exported->threads);
   exported->output.add_options(command);
   command.footer(
       "Load the vectors as they are, without normalising them, and search by inner product.\n"
+      "Raw queries find what the library would, unless --query-map says what to multiply them with.\n"
       "Example:\n"
       "  pefa export-xs --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --out xs.fbin");
   command.callback([exported] { exported->run(); });

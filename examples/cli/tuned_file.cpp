@@ -59,12 +59,16 @@ TunedFile::TunedFile(const std::filesystem::path& path) : path_(path) {
 RetrieverSpec TunedFile::pick() const {
   RetrieverSpec pick;
   try {
-    pick = spec_from_json(json_["pick"]);
+    nlohmann::ordered_json spec = json_["pick"];
+    if (spec.is_object() && !spec.contains("spec_version")) spec["spec_version"] = 1;  // from before there was one
+    pick = spec_from_json(spec);
   } catch (const FormatError& error) {
     throw FormatError(path_.string() + ": its pick: " + error.what());
   }
-  if (pick.method != Method::xl && (pick.fold != RetrieverSpec{}.fold || pick.condense != RetrieverSpec{}.condense)) {
-    throw FormatError(path_.string() + ": its pick is " + name(pick.method) + ", which has no fold and no condense");
+  for (const char* field : {"fold", "condense"}) {
+    if (pick.method != Method::xl && json_["pick"].contains(field) && !json_["pick"][field].is_null()) {
+      throw FormatError(path_.string() + ": its pick is " + name(pick.method) + ", which has no fold and no condense");
+    }
   }
   return pick;
 }

@@ -13,6 +13,8 @@
 #include "pefa/adapter/exact_search.hpp"
 #include "pefa/adapter/explain.hpp"
 #include "pefa/adapter/explanation.hpp"
+#include "pefa/adapter/fit_params.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/knn_similarity.hpp"

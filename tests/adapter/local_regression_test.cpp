@@ -19,7 +19,7 @@ std::vector<float> weigh(const LocalRegressionGate& gate, std::span<const float>
   std::vector<const float*> vectors;
   for (Eigen::Index i = 0; i < neighbours.rows(); ++i) vectors.push_back(neighbours.row(i).data());
   std::vector<float> weights(similarities.size());
-  LocalRegressionGate::Scratch scratch;
+  GateScratch scratch;
   gate(similarities, vectors, static_cast<std::size_t>(neighbours.cols()), weights, scratch);
   return weights;
 }
@@ -95,7 +95,7 @@ TEST_CASE("LocalRegressionGate: what cannot be is refused") {
   REQUIRE_ERROR(ValueError, "bandwidth is 0", LocalRegressionGate({.bandwidth = 0.0f}));
   REQUIRE_ERROR(ValueError, "ridge is -1", LocalRegressionGate({.ridge = -1.0f}));
   std::vector<float> weights(2);
-  LocalRegressionGate::Scratch scratch;
+  GateScratch scratch;
   REQUIRE_ERROR(ShapeError, "3 similarities, 0 vectors",
                 LocalRegressionGate()(std::vector<float>(3), {}, 8, weights, scratch));
 }

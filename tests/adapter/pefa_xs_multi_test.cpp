@@ -160,12 +160,12 @@ TEST_CASE("PefaXsMulti: parameters and calls out of range are refused") {
   const auto build = [&](const CentroidParams& params) {
     return FlatMulti::build(p.passages, p.queries, p.relevance, {.centroids = params});
   };
-  REQUIRE_ERROR(ValueError, "fold_query_centroids: lambda is 1.5, expected 0 to 1", build({.lambda = 1.5f}));
+  REQUIRE_ERROR(ValueError, "PefaXsMulti::build: lambda is 1.5, expected 0 to 1", build({.lambda = 1.5f}));
   REQUIRE_ERROR(ValueError, "max_centroids is 0, expected at least 1", build({.max_centroids = 0}));
   REQUIRE_ERROR(ValueError, "queries_per_centroid is 0, expected at least 1", build({.queries_per_centroid = 0}));
   REQUIRE_ERROR(ValueError, "shrinkage is -0.1, expected 0 to 1", build({.shrinkage = -0.1f}));
   REQUIRE_ERROR(ValueError, "shrinkage is nan", build({.shrinkage = std::numeric_limits<float>::quiet_NaN()}));
-  REQUIRE_ERROR(ShapeError, "fold_query_centroids: relevance has 140 rows, queries has 100",
+  REQUIRE_ERROR(ShapeError, "PefaXsMulti::build: relevance has 140 rows, queries has 100",
                 FlatMulti::build(p.passages, EmbeddingView<float>(p.queries).slice(0, 100), p.relevance));
   REQUIRE_ERROR(ValueError, "the index has metric l2, expected inner_product",
                 FlatMulti::build(p.passages, p.queries, p.relevance, {.index = {.metric = Metric::l2}}));

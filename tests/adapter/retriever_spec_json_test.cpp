@@ -26,16 +26,27 @@ RetrieverSpec unlike_the_defaults(Method method) {
     case Method::xs:
       spec.cold = ColdPassage::borrowed;
       spec.norm = PseudoNorm::passage;
+      spec.rule = FoldRule::least_squares;
+      spec.least_squares = {0.7f, 0.9f};
+      spec.balance = 12;
+      spec.whitened = Whitened::all;
+      spec.whitening = {Scatter::both, 0.6f, 9};
       break;
     case Method::xl:
       spec.neighbors = 7;
-      spec.gate = {GateKind::softmax, 0.02f};
+      spec.gate = {.kind = GateKind::local, .bandwidth = 0.2f, .ridge = 0.6f};
       spec.similarity = KnnSimilarity::l2;
       spec.knn_scale = 2.5f;
       spec.passage_candidates = 90;
       spec.missing_erm_score = MissingErmScore::zero;
       spec.fold = 0.4f;
       spec.condense = 0.8f;
+      spec.rule = FoldRule::least_squares;
+      spec.least_squares = {0.7f, 0.9f};
+      spec.balance = 12;
+      spec.whitened = Whitened::all;
+      spec.whitening = {Scatter::both, 0.6f, 9};
+      spec.hubness = 0.7f;
       spec.cold = ColdPassage::paper;
       spec.norm = PseudoNorm::passage;
       spec.query_index = {IndexKind::hnsw, 8, 50, 60};
@@ -60,12 +71,12 @@ TEST_CASE("to_json(RetrieverSpec): spec_from_json brings every method back, thro
 
 TEST_CASE("to_json(RetrieverSpec): floats as people wrote them, null for what the method does not have") {
   const Json xl = to_json(RetrieverSpec{});
-  REQUIRE(xl["spec_version"] == 1);
+  REQUIRE(xl["spec_version"] == 2);
   REQUIRE(xl["method"] == "xl");
   REQUIRE(xl["lambda"].dump() == "0.1");
   REQUIRE(xl["temperature"].dump() == "0.05");
   REQUIRE(xl["index"] == "automatic");
-  for (const char* key : {"fold", "condense", "cold", "norm", "max_centroids", "shrinkage"}) {
+  for (const char* key : {"max_centroids", "shrinkage", "bandwidth", "ridge"}) {
     INFO(key);
     REQUIRE(xl.at(key).is_null());
   }
@@ -73,7 +84,7 @@ TEST_CASE("to_json(RetrieverSpec): floats as people wrote them, null for what th
 
   const Json xs = to_json({.method = Method::xs, .lambda = 0.25f, .index = {IndexKind::flat}});
   REQUIRE(xs["cold"] == "erm");
-  for (const char* key : {"neighbors", "gate", "temperature", "similarity", "m", "ef_search"}) {
+  for (const char* key : {"neighbors", "gate", "temperature", "similarity", "m", "ef_search", "hubness"}) {
     INFO(key);
     REQUIRE(xs.at(key).is_null());
   }
@@ -90,6 +101,18 @@ TEST_CASE("spec_from_json: what is missing, null or unknown leaves the base as i
   REQUIRE(spec.method == Method::xs);
   REQUIRE(spec.lambda == 1.0f);
   REQUIRE(spec.cold == base.cold);
+}
+
+TEST_CASE("spec_from_json: a spec of version 1 has none of what came later") {
+  RetrieverSpec base = RetrieverSpec::paper_xl();
+  base.rule = FoldRule::least_squares;
+  base.fold = 0.2f;
+  base.condense = 0.8f;
+  base.balance = 7;
+  base.whitened = Whitened::queries;
+  base.hubness = 0.5f;
+  const RetrieverSpec old = spec_from_json(Json::parse(R"({"spec_version": 1, "method": "xl", "fold": null})"), base);
+  REQUIRE(old == RetrieverSpec::paper_xl());
 }
 
 TEST_CASE("spec_from_json: one index holds for both sides, a query_index for its own") {
@@ -124,6 +147,6 @@ TEST_CASE("spec_from_json: a value of another type is refused with its key, what
   refused(R"({"neighbors": -1})", "neighbors is -1, expected a whole number");
   refused(R"({"neighbors": 8.5})", "neighbors is 8.5, expected a whole number");
   refused(R"({"query_index": "flat"})", "query_index is string, expected an object");
-  refused(R"({"spec_version": 2})", "spec_version is 2, this pefa reads up to 1");
+  refused(R"({"spec_version": 3})", "spec_version is 3, this pefa reads up to 2");
   refused(R"({"spec_version": "1"})", "spec_version is \"1\", expected a whole number");
 }

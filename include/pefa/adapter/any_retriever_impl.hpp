@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "pefa/adapter/any_retriever.hpp"
-#include "pefa/adapter/condense.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/exact_search.hpp"
 #include "pefa/adapter/explain.hpp"
@@ -29,7 +28,6 @@
 #include "pefa/adapter/spec_of.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/io/archive/id_table.hpp"
-#include "pefa/io/archive/metadata.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -37,14 +35,6 @@
 
 namespace pefa {
 namespace detail {
-
-/// The archive's notes of the host's own, and what a spec has beside what the retriever writes.
-[[nodiscard]] inline io::ArchiveMetadata notes_of(const RetrieverSpec& spec, const io::ArchiveMetadata* own) {
-  io::ArchiveMetadata notes;
-  if (own != nullptr) notes = *own;
-  if (spec.is_condensed() && !notes.find_real("condense")) notes.add("condense", spec.condense);
-  return notes;
-}
 
 /// A typed retriever behind the interface.
 template <class R>
@@ -96,10 +86,8 @@ class RetrieverModel final : public RetrieverInterface {
 
  private:
   template <class Target>
-  void save_to(Target& target, SaveOptions options) const {
+  void save_to(Target& target, const SaveOptions& options) const {
     if constexpr (requires { retriever_.save(target, options); }) {
-      const io::ArchiveMetadata notes = notes_of(spec_, options.notes);
-      options.notes = &notes;
       retriever_.save(target, options);
     } else {
       refuse("save");
@@ -147,12 +135,13 @@ inline void require_spec(const RetrieverSpec& spec, const char* who) {
   }
 }
 
-/// The spec with what its indexes became.
+/// The spec with what its indexes became, and what was whitened.
 template <class R>
 [[nodiscard]] AnyRetriever hold_built(R retriever, RetrieverSpec spec) {
   const RetrieverSpec built = spec_of(retriever);
   spec.index = built.index;
   spec.query_index = built.query_index;
+  if (built.whitened != Whitened::none) spec.whitening.scatter = built.whitening.scatter;
   return AnyRetriever(std::make_shared<const RetrieverModel<R>>(std::move(retriever), spec), nullptr);
 }
 
@@ -172,27 +161,16 @@ template <EmbeddingScalar Scalar>
       .knn_scale = spec.knn_scale,
       .passage_candidates = spec.passage_candidates,
       .missing_erm_score = spec.missing_erm_score,
-      .fold = {.lambda = spec.fold, .cold = spec.cold, .norm = spec.norm},
+      .fold = {spec.fold, spec.cold, spec.norm, spec.rule, spec.least_squares},
+      .balance = spec.balance,
+      .condense = spec.condense,
+      .hubness = spec.hubness,
+      .whitened = spec.whitened,
+      .whitening = spec.whitening,
       .passage_index = {.index = spec.index, .rows = rows},
       .query_index = {.index = spec.query_index, .metric = is_l2 ? Metric::l2 : Metric::inner_product, .rows = rows}};
-  if (!spec.is_condensed()) {
-    return hold_built(
-        XlOverAny<Scalar>::build(std::move(passages), std::move(queries), std::move(relevance), params, options), spec);
-  }
-  require_training_data(passages.view(), queries.view(), relevance, "build");
-  const std::size_t n = queries.view().size();
-  const std::size_t total = 2 * n + passages.view().size() * (spec.is_folded() ? 2 : 1);
-  CondensedQueries condensed = condense_queries(queries.view(), relevance, {.min_cosine = spec.condense},
-                                                {options.executor, stage(options.progress, 0, n, total)});
-  EmbeddingStore<Scalar> merged(queries.view().dim());
-  if constexpr (std::same_as<Scalar, float>) {
-    merged = std::move(condensed.queries);
-  } else {
-    merged = EmbeddingStore<Scalar>::from(condensed.queries.view());
-  }
-  return hold_built(XlOverAny<Scalar>::build(std::move(passages), std::move(merged), std::move(condensed.relevance),
-                                             params, {options.executor, stage(options.progress, n, total, total)}),
-                    spec);
+  return hold_built(
+      XlOverAny<Scalar>::build(std::move(passages), std::move(queries), std::move(relevance), params, options), spec);
 }
 
 template <EmbeddingScalar Scalar>
@@ -207,11 +185,21 @@ AnyRetriever build_any(const RetrieverSpec& spec, EmbeddingSource<Scalar> passag
     fail<ValueError>("build: the method is ", name(spec.method), ", which learns from training queries and their ",
                      "relevance, expected both");
   }
+  // What XS has no index for is ignored, as all that a method does not have.
+  const Whitened space = spec.whitened == Whitened::all ? Whitened::all : Whitened::none;
   switch (spec.method) {
     case Method::xs:
-      return hold_built(PefaXs<Scalar, AnyIndex>::build(
-                            std::move(passages), std::move(queries), *relevance,
-                            {.lambda = spec.lambda, .cold = spec.cold, .norm = spec.norm, .index = index}, options),
+      return hold_built(PefaXs<Scalar, AnyIndex>::build(std::move(passages), std::move(queries), *relevance,
+                                                        {.lambda = spec.lambda,
+                                                         .cold = spec.cold,
+                                                         .norm = spec.norm,
+                                                         .rule = spec.rule,
+                                                         .least_squares = spec.least_squares,
+                                                         .whitened = space,
+                                                         .whitening = spec.whitening,
+                                                         .balance = spec.balance,
+                                                         .index = index},
+                                                        options),
                         spec);
     case Method::xs_multi:
       return hold_built(
@@ -221,7 +209,12 @@ AnyRetriever build_any(const RetrieverSpec& spec, EmbeddingSource<Scalar> passag
                                                               .queries_per_centroid = spec.queries_per_centroid,
                                                               .shrinkage = spec.shrinkage,
                                                               .cold = spec.cold,
-                                                              .norm = spec.norm},
+                                                              .norm = spec.norm,
+                                                              .rule = spec.rule,
+                                                              .least_squares = spec.least_squares},
+                                                .whitened = space,
+                                                .whitening = spec.whitening,
+                                                .balance = spec.balance,
                                                 .index = index},
                                                options),
           spec);
@@ -255,8 +248,7 @@ template <class T>
 AnyRetriever open(const io::ArchiveReader& reader) {
   const std::string kind = reader.metadata().text("retriever");
   const auto held = [&](auto retriever) {
-    RetrieverSpec spec = spec_of(retriever);
-    detail::add_archive_notes(spec, reader.metadata());
+    const RetrieverSpec spec = spec_of(retriever);
     AnyRetriever any(std::make_shared<const detail::RetrieverModel<decltype(retriever)>>(std::move(retriever), spec),
                      nullptr);
     auto ids = io::read_passage_ids(reader);

@@ -38,7 +38,7 @@ struct RetrieverLabel {
   std::string method{};  ///< erm, xs, xl or xs_multi
   IndexLabel passages{};
   IndexLabel queries{};  ///< XL
-  std::string gate{};    ///< XL: mean, sum or softmax; of a type, any: AnyGate
+  std::string gate{};    ///< XL: mean, sum, softmax or local; of a type, any: AnyGate
 };
 
 inline constexpr const char* any_gate = "any";
@@ -67,6 +67,7 @@ template <class G>
   if constexpr (std::same_as<G, MeanGate>) return "mean";
   if constexpr (std::same_as<G, SumGate>) return "sum";
   if constexpr (std::same_as<G, SoftmaxGate>) return "softmax";
+  if constexpr (std::same_as<G, LocalRegressionGate>) return "local";
   return any_gate;
 }
 
@@ -119,6 +120,7 @@ template <class G>
   const std::string gate = label.gate == "mean"      ? "MeanGate"
                            : label.gate == "sum"     ? "SumGate"
                            : label.gate == "softmax" ? "SoftmaxGate"
+                           : label.gate == "local"   ? "LocalRegressionGate"
                            : label.gate == any_gate  ? "AnyGate"
                                                      : "";
   if (gate.empty()) return {};

@@ -22,8 +22,8 @@ concept FilePath = std::convertible_to<const P&, std::string_view> || requires(c
 
 /// A gate that an archive can name; a host's own cannot be saved, and so neither a PefaXl with it.
 template <class G>
-concept ArchivableGate =
-    std::same_as<G, MeanGate> || std::same_as<G, SumGate> || std::same_as<G, SoftmaxGate> || std::same_as<G, AnyGate>;
+concept ArchivableGate = std::same_as<G, MeanGate> || std::same_as<G, SumGate> || std::same_as<G, SoftmaxGate> ||
+    std::same_as<G, LocalRegressionGate> || std::same_as<G, AnyGate>;
 
 namespace detail {
 

@@ -100,6 +100,10 @@ class Balance {
   [[nodiscard]] std::size_t dim() const noexcept { return row_map_.dim(); }
   /// How many dimensions a mapped vector has.
   [[nodiscard]] std::size_t rank() const noexcept { return row_map_.rows(); }
+  /// Bytes on the heap.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return query_map_.memory_bytes() + row_map_.memory_bytes() + mean_.capacity() * sizeof(float);
+  }
   [[nodiscard]] const detail::LinearMap& query_map() const noexcept { return query_map_; }  ///< A
   [[nodiscard]] const detail::LinearMap& row_map() const noexcept { return row_map_; }      ///< B
   [[nodiscard]] const std::vector<float>& mean() const noexcept { return mean_; }           ///< μ

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
@@ -56,6 +57,14 @@ template <ScoringIndex Index>
   return best.take();
 }
 
+/// The same by a mapped query.
+template <ScoringIndex Index>
+[[nodiscard]] std::vector<Neighbor> exact_neighbors(const Index& index, const MappedQuery& query, std::size_t k) {
+  std::vector<Neighbor> found = exact_neighbors(index, query.view, k);
+  add_offset(found, query.offset);
+  return found;
+}
+
 }  // namespace detail
 
 /// What search() would return if the index were exact; what searches spend or may take is ignored.
@@ -72,7 +81,11 @@ template <class Scalar, ScoringIndex Index>
 [[nodiscard]] std::vector<Hit> exact_search(const PefaXs<Scalar, Index>& xs, QueryView query, std::size_t k,
                                             const SearchOptions& options = {}) {
   detail::require_folded_lambda(options, xs.lambda(), "exact_search");
-  return detail::to_hits(detail::exact_neighbors(xs.index(), query, k));
+  detail::require_direction(query, "exact_search");
+  detail::MappedQuery mapped;
+  detail::map_query(detail::pointer_to(xs.fitted().whitening), detail::pointer_to(xs.fitted().balance), query, mapped,
+                    "exact_search");
+  return detail::to_hits(detail::exact_neighbors(xs.index(), mapped, k));
 }
 
 /// The same of multi-vector PEFA-XS: a passage scores by the best of its vectors. @throws  as above
@@ -82,13 +95,16 @@ template <class Scalar, ScoringIndex Index>
   detail::require_folded_lambda(options, multi.lambda(), "exact_search");
   detail::require_query(query, k, multi.dim(), "exact_search");
   detail::require_direction(query, "exact_search");
+  detail::MappedQuery mapped;
+  detail::map_query(detail::pointer_to(multi.fitted().whitening), detail::pointer_to(multi.fitted().balance), query,
+                    mapped, "exact_search");
   std::vector<float> scores(multi.passage_count(), -std::numeric_limits<float>::infinity());
-  detail::score_all(multi.index(), query, [&](Row row, float score) {
+  detail::score_all(multi.index(), mapped.view, [&](Row row, float score) {
     float& highest = scores[multi.passages()[row].row()];
     highest = std::max(highest, score);
   });
   TopK best(std::min(k, scores.size()));
-  for (Row row = 0; row < scores.size(); ++row) best.push({row, scores[row]});
+  for (Row row = 0; row < scores.size(); ++row) best.push({row, scores[row] + mapped.offset});
   return detail::to_hits(best.take());
 }
 
@@ -99,19 +115,21 @@ template <class Scalar, ScoringIndex PassageIndex, ScoringIndex QueryIndex, clas
   const auto& params = xl.params();
   const float lambda = options.lambda.value_or(params.lambda);
   detail::require_lambda(lambda, "exact_search");
-  if (lambda == 1.0f) return detail::to_hits(detail::exact_neighbors(xl.passage_index(), query, k));
+  detail::require_direction(query, "exact_search");
+  detail::AskedQuery asked;
+  xl.ask(query, asked);
+  if (lambda == 1.0f) return detail::to_hits(detail::exact_neighbors(xl.passage_index(), asked.passages, k));
   const std::size_t neighbors = options.neighbors == 0 ? params.neighbors : options.neighbors;
+  NeighborVectors vectors;
   Voters voters;
-  weigh(detail::exact_neighbors(xl.query_index(), query, neighbors),
-        KnnScale(params.similarity, params.knn_scale, query), params.gate, voters);
+  xl.weigh_neighbors(asked, detail::exact_neighbors(xl.query_index(), asked.queries, neighbors), vectors, voters);
   const Votes votes = votes_of(voters, xl.relevance());
   const std::size_t offered =
       erm_candidates(k, votes, xl.passage_count(), params.passage_candidates, params.missing_erm_score);
-  const auto erm = detail::exact_neighbors(xl.passage_index(), query, k == 0 ? 0 : offered);
+  const auto erm = detail::exact_neighbors(xl.passage_index(), asked.passages, k == 0 ? 0 : offered);
   Blender blender;
-  blender.start(erm, votes, params.missing_erm_score, [&](std::span<const Row> rows, std::span<float> scores) {
-    detail::score_rows(xl.passage_index(), query, rows, scores);
-  });
+  blender.start(erm, votes, params.missing_erm_score,
+                [&](std::span<const Row> rows, std::span<float> scores) { xl.score_passages(asked, rows, scores); });
   std::vector<Hit> hits(std::min(k, xl.passage_count()));
   hits.resize(blender.rank(lambda, hits));
   return hits;

@@ -9,6 +9,7 @@
 
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/explanation.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
@@ -52,7 +53,10 @@ template <class Scalar, ScoringIndex Index>
   detail::require_passage(passage, xs.passage_count());
   detail::require_query(query, 1, xs.dim(), "explain");
   detail::require_direction(query, "explain");
-  const float score = xs.index().score(query, passage.row());
+  detail::MappedQuery mapped;
+  detail::map_query(detail::pointer_to(xs.fitted().whitening), detail::pointer_to(xs.fitted().balance), query, mapped,
+                    "explain");
+  const float score = xs.index().score(mapped.view, passage.row()) + mapped.offset;
   if (xs.lambda() == 1.0f) return detail::plain_explanation(score);
   return {.score = score};
 }
@@ -69,8 +73,12 @@ template <class Scalar, ScoringIndex Index>
   const auto [first, last] = std::equal_range(passages.begin(), passages.end(), passage);
   const auto begin = static_cast<Row>(first - passages.begin());
   const auto end = static_cast<Row>(last - passages.begin());
-  float score = multi.index().score(query, begin);
-  for (Row row = begin + 1; row < end; ++row) score = std::max(score, multi.index().score(query, row));
+  detail::MappedQuery mapped;
+  detail::map_query(detail::pointer_to(multi.fitted().whitening), detail::pointer_to(multi.fitted().balance), query,
+                    mapped, "explain");
+  float score = multi.index().score(mapped.view, begin);
+  for (Row row = begin + 1; row < end; ++row) score = std::max(score, multi.index().score(mapped.view, row));
+  score += mapped.offset;
   if (multi.lambda() == 1.0f) return detail::plain_explanation(score);
   return {.score = score};
 }
@@ -85,13 +93,16 @@ template <class Scalar, ScoringIndex PassageIndex, class QueryIndex, class G>
   detail::require_passage(passage, xl.passage_count());
   detail::require_query(query, 1, xl.dim(), "explain");
   detail::require_direction(query, "explain");
-  const float erm = xl.passage_index().score(query, passage.row());
+  detail::AskedQuery asked;
+  xl.ask(query, asked);
+  const float erm = xl.passage_index().score(asked.passages.view, passage.row()) + asked.passages.offset;
   if (lambda == 1.0f) return detail::plain_explanation(erm);
 
   const std::size_t neighbors = options.neighbors == 0 ? params.neighbors : options.neighbors;
-  const KnnScale scale(params.similarity, params.knn_scale, query);
+  NeighborVectors vectors;
   Voters voters;
-  weigh(xl.query_index().search(query, neighbors, detail::query_options(options)), scale, params.gate, voters);
+  xl.weigh_neighbors(asked, xl.query_index().search(asked.queries, neighbors, detail::query_options(options)), vectors,
+                     voters);
   Explanation explanation;
   float votes = 0.0f;
   for (std::size_t i = 0; i < voters.size(); ++i) {
@@ -112,7 +123,7 @@ template <class Scalar, ScoringIndex PassageIndex, class QueryIndex, class G>
       votes != 0.0f) {  // only what the ERM side offers has its score
     const std::size_t offered =
         erm_candidates(1, {}, xl.passage_count(), params.passage_candidates, params.missing_erm_score);
-    const auto found = xl.passage_index().search(query, offered, detail::passage_options(options));
+    const auto found = xl.passage_index().search(asked.passages.view, offered, detail::passage_options(options));
     const bool is_offered =
         std::any_of(found.begin(), found.end(), [&](const Neighbor& each) { return each.row == passage.row(); });
     if (!is_offered) explanation.erm = 0.0f;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pefa/adapter/fit_params.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
@@ -113,4 +114,35 @@ class Hubness {
   FlatIndex<float> index_;  // over the sampled rows
 };
 
+namespace detail {
+
+/// What ranks neighbours beside their similarity.
+struct HubOffsets {
+  std::vector<float> offsets{};  ///< β·(r_i − r̄) of every training query, which the scores of its index lack; or none
+  float mean = 0.0f;             ///< r̄
+};
+
+/// Training queries with one more element, [q_i; −β·(r_i − r̄)]: asked with [q̂; 1], an index ranks by s_i − β·r_i,
+/// exactly as far as it is exact. A number that is the same for all, r̄, changes no ranking, and keeps the element small
+/// beside the others. Directions for KnnSimilarity::cosine.
+template <class Scalar>
+[[nodiscard]] EmbeddingStore<float> append_hubness(const EmbeddingView<Scalar>& queries, KnnSimilarity similarity,
+                                                   float beta, HubOffsets& hubness, const BuildOptions& options) {
+  const Normalize normalize = similarity == KnnSimilarity::cosine ? Normalize::unit : Normalize::none;
+  const auto rows = EmbeddingStore<float>::from(queries, normalize);
+  hubness.offsets = Hubness::fit(rows.view()).of_all(rows.view(), options);
+  double sum = 0.0;
+  for (const float r : hubness.offsets) sum += static_cast<double>(r);
+  hubness.mean = static_cast<float>(sum / static_cast<double>(rows.size()));
+  for (float& r : hubness.offsets) r = beta * (r - hubness.mean);
+  auto extended = EmbeddingStore<float>::for_overwrite(rows.size(), rows.dim() + 1);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    float* out = extended.mutable_row(i);
+    std::copy_n(rows.row(i), rows.dim(), out);
+    out[rows.dim()] = -hubness.offsets[i];
+  }
+  return extended;
+}
+
+}  // namespace detail
 }  // namespace pefa

@@ -49,6 +49,8 @@ class LeastSquares {
   [[nodiscard]] std::size_t dim() const noexcept { return inverse_.rows(); }
   /// What it was fitted or made with.
   [[nodiscard]] const LeastSquaresParams& params() const noexcept { return params_; }
+  /// Bytes on the heap.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return inverse_.memory_bytes(); }
 
   /// Π(M⁻¹·a); zeros where a is. @param a, out  dim elements. O(dim²).
   void solve(std::span<const double> a, std::span<float> out) const {

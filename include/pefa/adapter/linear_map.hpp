@@ -49,12 +49,19 @@ class LinearMap {
   /// What values() of a map of this shape gave. @throws ShapeError  another number of values
   LinearMap(std::span<const float> values, std::size_t rows, std::size_t dim, MapShape shape)
       : rows_(rows), dim_(dim), shape_(shape) {
-    allocate();
-    if (values.size() != values_.size()) {
-      fail<ShapeError>("LinearMap: ", values.size(), " values, expected ", values_.size(), " for ", rows,
+    if (values.size() != value_count(rows, dim, shape)) {
+      fail<ShapeError>("LinearMap: ", values.size(), " values, expected ", value_count(rows, dim, shape), " for ", rows,
                        " rows of dim ", dim);
     }
+    allocate();
     std::copy(values.begin(), values.end(), values_.begin());
+  }
+
+  /// How many values a map of this shape has. @param rows  at least 1; so dim
+  [[nodiscard]] static std::size_t value_count(std::size_t rows, std::size_t dim, MapShape shape) noexcept {
+    const LinearMap sizes(rows, dim, shape);
+    const std::size_t last = (rows - 1) / group_rows;
+    return sizes.start(last) + (rows - last * group_rows) * sizes.width(last);
   }
 
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
@@ -117,16 +124,15 @@ class LinearMap {
  private:
   static constexpr std::size_t group_rows = 16;
 
+  LinearMap(std::size_t rows, std::size_t dim, MapShape shape) noexcept : rows_(rows), dim_(dim), shape_(shape) {}
+
   [[nodiscard]] std::size_t width(std::size_t group) const noexcept {
     return shape_ == MapShape::dense ? dim_ : std::min(dim_, (group + 1) * group_rows);
   }
   [[nodiscard]] std::size_t start(std::size_t group) const noexcept {
     return shape_ == MapShape::dense ? group * group_rows * dim_ : group_rows * group_rows * group * (group + 1) / 2;
   }
-  void allocate() {
-    const std::size_t last = (rows_ - 1) / group_rows;
-    values_.assign(start(last) + (rows_ - last * group_rows) * width(last), 0.0f);
-  }
+  void allocate() { values_.assign(value_count(rows_, dim_, shape_), 0.0f); }
 
   void apply_group(simd::RowsKernel<float> kernel, std::size_t g, const float* x, float* out) const {
     static constexpr std::array<Row, group_rows> all = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

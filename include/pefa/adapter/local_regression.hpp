@@ -14,6 +14,12 @@
 
 namespace pefa {
 
+/// What a NeighborGate works in, kept by the caller so that no call allocates after the first.
+struct GateScratch {
+  std::vector<double> matrix;  ///< [k x k] of one query
+  std::vector<double> right;   ///< [k] of one query
+};
+
 /// w = (K + γI)⁻¹·κ, scaled to Σ|w_i| = 1: kernel ridge regression of relevance at q̂ from its neighbours alone.
 /// K_ij = exp((⟨q_i, q_j⟩ − 1)/h), κ_i = exp((s_i − β·r_i − 1)/h).
 ///
@@ -21,14 +27,6 @@ namespace pefa {
 /// length.
 class LocalRegressionGate {
  public:
-  /// What a call works in, kept by the caller so that none allocates after the first.
-  struct Scratch {
-    /// K + γI of one query.
-    std::vector<double> matrix;
-    /// κ of one query.
-    std::vector<double> right;
-  };
-
   /// @throws ValueError  h or γ that is not finite and above 0
   explicit LocalRegressionGate(const LocalRegressionParams& params = {}) : params_(params) {
     require_positive(params.bandwidth, "bandwidth");
@@ -43,7 +41,7 @@ class LocalRegressionGate {
   /// @param weights       to fill, as many
   /// O(k² · dim + k³).
   void operator()(std::span<const float> similarities, std::span<const float* const> vectors, std::size_t dim,
-                  std::span<float> weights, Scratch& scratch) const {
+                  std::span<float> weights, GateScratch& scratch) const {
     const std::size_t k = similarities.size();
     if (vectors.size() != k || weights.size() != k) {
       detail::fail<ShapeError>("LocalRegressionGate: ", k, " similarities, ", vectors.size(), " vectors, ",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -11,13 +12,20 @@
 
 #include "pefa/adapter/archived_retriever.hpp"
 #include "pefa/adapter/build_index.hpp"
+#include "pefa/adapter/condense.hpp"
+#include "pefa/adapter/fit_params.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/hubness.hpp"
 #include "pefa/adapter/knn_similarity.hpp"
 #include "pefa/adapter/pefa_xl_params.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/vote.hpp"
+#include "pefa/core/progress.hpp"
 #include "pefa/core/scratch_pool.hpp"
+#include "pefa/core/top_k.hpp"
 #include "pefa/index/archivable_index.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/simd/kernels.hpp"
@@ -33,19 +41,25 @@ namespace pefa {
 /// at least as good as either, and better deep in the list. KnnSimilarity and knn_scale are for embeddings that are not
 /// of unit length.
 ///
+/// Queries come raw, whatever was fitted: `whitened` says which of the two searches are in the whitened space,
+/// `hubness` takes β·(r_i − r̄) off what neighbours are ranked by and the gate sees, a NeighborGate's weights are votes
+/// without the factor ⟨q̂, q_i⟩. With Whitened::all, scores are those of the whitened space and not to be compared with
+/// the plain model's.
+///
 /// The candidates are the passages that the ERM side offers and those the neighbours point to. λ = 1 asks the passage
 /// index alone and returns what ErmRetriever would (with fold.lambda below 1: what PefaXs would).
 ///
 /// @tparam Scalar        element type of P and Q
 /// @tparam PassageIndex  any AnnIndex over rows of Scalar; one that is no ScoringIndex costs a copy of P
 /// @tparam QueryIndex    the same for Q
-/// @tparam GatePolicy    any Gate
+/// @tparam GatePolicy    any Gate or NeighborGate; over an index that is no ReadableIndex, the latter costs a copy of Q
 template <EmbeddingScalar Scalar = float, class PassageIndex = HnswIndex, class QueryIndex = PassageIndex,
-          Gate GatePolicy = MeanGate>
+          VoteGate GatePolicy = MeanGate>
   requires AnnIndex<PassageIndex, Scalar> && AnnIndex<QueryIndex, Scalar>
 class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex, GatePolicy>,
                                         ArchivableIndex<PassageIndex> && ArchivableIndex<QueryIndex> &&
-                                            ScoringIndex<PassageIndex> && ArchivableGate<GatePolicy>> {
+                                            ScoringIndex<PassageIndex> && ArchivableGate<GatePolicy> &&
+                                            (ReadableIndex<QueryIndex> || !NeighborGate<GatePolicy>)> {
  public:
   /// What build() takes.
   using Params = PefaXlParams<typename PassageIndex::Params, typename QueryIndex::Params, GatePolicy>;
@@ -57,44 +71,91 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
   /// @throws ShapeError  dims or row counts that disagree
   /// @throws ValueError  a λ outside [0, 1], neighbors = 0, a knn_scale out of range, an empty input, a row that is not
   ///                     finite, or zero, an index that is not over inner product (the query index: over what
-  ///                     `similarity` needs)
+  ///                     `similarity` needs), a fit's parameter out of range, hubness with l2, a NeighborGate over
+  ///                     training queries that are not of unit length
   /// @throws Cancelled   the progress callback said stop
   [[nodiscard]] static PefaXl build(EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                                     RelevanceMatrix relevance, const Params& params = {},
                                     const BuildOptions& options = {}) {
-    detail::require_lambda(params.lambda, "PefaXl::build");
-    if (params.neighbors == 0) detail::fail<ValueError>("PefaXl::build: neighbors is 0, expected at least 1");
-    detail::require_knn_scale(params.knn_scale, "PefaXl::build");
+    require_params(params);
     detail::require_training_data(passages.view(), queries.view(), relevance, "PefaXl::build");
-    detail::require_lambda(params.fold.lambda, "PefaXl::build: fold");
+    const bool is_folded = params.fold.lambda < 1.0f;
+    const bool is_whitened = params.whitened != Whitened::none;
     const std::size_t n = passages.view().size();
-    const std::size_t folded = params.fold.lambda < 1.0f ? n : 0;  // progress: as many items as passages to fold
-    const std::size_t total = folded + n + queries.view().size();
-    const auto part = [&](std::size_t begin, std::size_t end) {
-      return BuildOptions{options.executor, detail::stage(options.progress, begin, end, total)};
-    };
+    const std::size_t n_queries = queries.view().size();
+    const auto items = detail::passage_side_items(Whitened::none, params.fold, params.balance, n, n_queries);
+    const detail::BuildParts<7> parts(
+        options,
+        {is_whitened ? 2 * n_queries : 0, params.whitened == Whitened::all ? n : 0, is_folded ? items[1] : 0, items[2],
+         n, params.condense > 0.0f ? n_queries : 0, n_queries + (params.hubness > 0.0f ? n_queries : 0)});
 
-    std::optional<EmbeddingStore<Scalar>> rows;
-    const auto index_passages = [&](EmbeddingSource<Scalar> indexed) {
-      const BuildOptions indexing = part(folded, folded + n);
+    FittedParts fitted;
+    std::optional<EmbeddingStore<float>> whitened;  // training queries
+    if (is_whitened) {
+      const detail::BuildParts<2> fits(parts[0], {n_queries, n_queries});
+      fitted.whitening = Whitening::fit(queries.view(), relevance, params.whitening, fits[0]);
+      whitened = fitted.whitening->apply(queries.view(), fits[1]);
+    }
+    std::optional<EmbeddingStore<Scalar>> rows;  // of the passage index, where that cannot score them
+    const auto index_rows = [&](EmbeddingSource<Scalar> indexed) {
       if constexpr (!ScoringIndex<PassageIndex>) {
         if (params.missing_erm_score == MissingErmScore::exact) {
           rows = indexed.is_owned() ? indexed.take()
                                     : EmbeddingStore<Scalar>::from(indexed.view(), Normalize::none, RowCheck::finite);
-          return PassageIndex::build(rows->view(), params.passage_index, indexing);
+          return PassageIndex::build(rows->view(), params.passage_index, parts[4]);
         }
       }
-      return detail::build_index<PassageIndex>(std::move(indexed), params.passage_index, indexing);
+      return detail::build_index<PassageIndex>(std::move(indexed), params.passage_index, parts[4]);
     };
-    const auto index_folded = [&] {
-      auto vectors = detail::fold_passages(passages.view(), queries.view(), relevance, params.fold, part(0, folded));
+    const auto fold = [&](const auto& p, const auto& q) {
+      auto folded = detail::fit_and_fold(p, q, relevance, params.fold, fitted, parts[2]);
+      return detail::to_scalar<Scalar>(
+          detail::balance_rows(q, std::move(folded), params.balance, params.fold.lambda, fitted, parts[3]));
+    };
+    const auto index_passages = [&] {
+      if (params.whitened == Whitened::all) {
+        EmbeddingStore<float> p = fitted.whitening->apply(passages.view(), parts[1]);
+        passages.release();
+        return index_rows(is_folded ? fold(p.view(), whitened->view()) : detail::to_scalar<Scalar>(std::move(p)));
+      }
+      if (!is_folded) return index_rows(std::move(passages));
+      auto folded = fold(passages.view(), queries.view());
       passages.release();
-      return index_passages(std::move(vectors));
+      return index_rows(std::move(folded));
     };
-    PassageIndex passage_index = folded > 0 ? index_folded() : index_passages(std::move(passages));
-    QueryIndex query_index = detail::build_query_index<QueryIndex>(std::move(queries), params.similarity,
-                                                                   params.query_index, part(folded + n, total));
-    return PefaXl(std::move(passage_index), std::move(query_index), std::move(relevance), std::move(rows), params);
+    PassageIndex passage_index = index_passages();
+
+    if (whitened) queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(*std::move(whitened)));
+    if (params.condense > 0.0f) {
+      CondensedQueries condensed =
+          condense_queries(queries.view(), relevance, {.min_cosine = params.condense}, parts[5]);
+      relevance = std::move(condensed.relevance);
+      queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(std::move(condensed.queries)));
+    }
+    if (needs_vectors(params.gate) && !is_whitened && params.similarity != KnnSimilarity::cosine) {
+      detail::require_unit_rows(queries.view(), "PefaXl::build: a gate that weighs by the vectors of the neighbours");
+    }
+    detail::HubOffsets hubness;
+    const detail::BuildParts<2> indexing(parts[6],
+                                         {params.hubness > 0.0f ? queries.view().size() : 0, queries.view().size()});
+    if (params.hubness > 0.0f) {
+      EmbeddingStore<float> with_hubness =
+          detail::append_hubness(queries.view(), params.similarity, params.hubness, hubness, indexing[0]);
+      queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(std::move(with_hubness)));
+    }
+    // With hubness the rows are directions already where the similarity asks for those.
+    const KnnSimilarity similarity = hubness.offsets.empty() ? params.similarity : KnnSimilarity::inner_product;
+    std::optional<EmbeddingStore<float>> query_rows;
+    if constexpr (NeighborGate<GatePolicy> && !ReadableIndex<QueryIndex>) {
+      if (needs_vectors(params.gate)) {
+        query_rows = EmbeddingStore<float>::from(
+            queries.view(), similarity == KnnSimilarity::cosine ? Normalize::unit : Normalize::none);
+      }
+    }
+    QueryIndex query_index =
+        detail::build_query_index<QueryIndex>(std::move(queries), similarity, params.query_index, indexing[1]);
+    return PefaXl(std::move(passage_index), std::move(query_index), std::move(relevance),
+                  {std::move(rows), std::move(query_rows)}, std::move(fitted), std::move(hubness), params);
   }
 
   /// The best k. Where a SearchLimit ends either side early, what both have found is blended.
@@ -110,13 +171,16 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     const float lambda = lambda_of(options);
     detail::require_direction(query, "PefaXl::search");
     const std::size_t k = hits.size();
-    if (lambda == 1.0f || k == 0) {
-      return detail::to_hits(detail::search_passages(passage_index_, query, k, options), hits);
-    }
     const auto scratch = take_scratch();
-    vote(query, nearest_of(query, options), options, *scratch);
-    const auto erm = detail::search_passages(passage_index_, query, candidates(k, scratch->votes), options);
-    return blend(query, lambda, erm, hits, options, *scratch);
+    if (lambda == 1.0f || k == 0) {
+      ask_passages(query, scratch->asked);
+      return detail::to_hits(detail::search_passages(passage_index_, scratch->asked.passages, k, options), hits);
+    }
+    ask(query, scratch->asked);
+    vote(scratch->asked, nearest_of(scratch->asked, options), options, *scratch);
+    const auto erm =
+        detail::search_passages(passage_index_, scratch->asked.passages, candidates(k, scratch->votes), options);
+    return blend(scratch->asked, lambda, erm, hits, options, *scratch);
   }
 
   /// The same for many. @param queries  [n_queries x dim]
@@ -127,27 +191,35 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     detail::require_directions(queries, "PefaXl::search_batch");
     const std::size_t usual = candidates(k, {});
     const std::size_t offered = lambda == 1.0f || k == 0 ? k : usual;
-    auto erm = detail::search_passages(passage_index_, queries, offered, options, executor);
+    detail::MappedQueries mapped;
+    detail::map_queries(passage_whitening(), balance(), queries, executor, mapped, "PefaXl::search_batch");
+    auto erm = detail::search_passages(passage_index_, mapped, offered, options, executor);
     if (lambda == 1.0f) return detail::to_hits(erm);
-    const auto nearest = nearest_of(queries, options, executor);
+    std::optional<EmbeddingStore<float>> asked_queries;
+    const EmbeddingView<float> side = query_side(queries, mapped, asked_queries, executor);
+    const auto nearest = nearest_of(side, options, executor);
     const detail::StopWatch watch(options, &SearchStats::blending_microseconds);
     std::vector<SearchStats> more(options.stats == nullptr ? 0 : queries.size());  // of those that ask a second time
     std::vector<std::vector<Hit>> results(queries.size());
     executor.run(queries.size(), [&](std::size_t i) {
-      const QueryView query(queries.row(i), queries.dim());
       const auto scratch = take_scratch();
+      detail::AskedQuery& asked = scratch->asked;
+      asked.passages.view = {mapped.view.row(i), mapped.view.dim()};
+      asked.passages.offset = mapped.offsets.empty() ? 0.0f : mapped.offsets[i];
+      asked.similar = {side.row(i), side.dim() - (hubness_.offsets.empty() ? 0 : 1)};
       SearchOptions mine = options;
       mine.stats = nullptr;
-      vote(query, nearest[i], mine, *scratch);
+      vote(asked, nearest[i], mine, *scratch);
       const std::size_t wanted = candidates(k, scratch->votes);
       if (wanted > usual && !options.limit.reached()) {
         if (options.stats != nullptr) mine.stats = &more[i];
-        auto again = passage_index_.search(query, wanted, detail::passage_options(mine));
+        auto again = passage_index_.search(asked.passages.view, wanted, detail::passage_options(mine));
+        detail::add_offset(again, asked.passages.offset);
         if (again.size() > erm[i].size()) erm[i] = std::move(again);
         mine.stats = nullptr;
       }
       results[i].resize(std::min(k, passage_count()));
-      results[i].resize(blend(query, lambda, erm[i], results[i], mine, *scratch));
+      results[i].resize(blend(asked, lambda, erm[i], results[i], mine, *scratch));
     });
     for (const SearchStats& stats : more) options.stats->passages += stats.passages;
     return results;
@@ -157,50 +229,215 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
   /// each of them counts.
   [[nodiscard]] std::vector<Neighbor> nearest_queries(QueryView query, const SearchOptions& options = {}) const {
     detail::require_direction(query, "PefaXl::nearest_queries");
-    std::vector<Neighbor> nearest = nearest_of(query, options);
-    const KnnScale scale(params_.similarity, params_.knn_scale, query);
-    for (Neighbor& neighbor : nearest) neighbor.score = scale.similarity(neighbor.score);
+    detail::AskedQuery asked;
+    ask(query, asked);
+    std::vector<Neighbor> nearest = nearest_of(asked, options);
+    const KnnScale scale = knn_scale_of(asked);
+    for (Neighbor& neighbor : nearest) {
+      neighbor.score =
+          scale.similarity(neighbor.score) + (hubness_.offsets.empty() ? 0.0f : hubness_.offsets[neighbor.row]);
+    }
     return nearest;
+  }
+
+  /// The row of one new or changed passage for passage_index(), by the same fits and λ: see PefaXs::fold_one.
+  [[nodiscard]] std::vector<float> fold_one(std::span<const float> passage, const EmbeddingView<float>& queries,
+                                            std::span<const float> weights) const {
+    return detail::fold_one(fitted_, passage_whitening(), params_.fold, passage, queries, weights, dim(),
+                            "PefaXl::fold_one");
+  }
+
+  /// The row of one new training query for query_index(), by the same fits; its hubness is by the training queries that
+  /// the others' is by. @throws ShapeError, ValueError  another dim, a value that is not finite, zeros
+  [[nodiscard]] std::vector<float> fold_one_query(QueryView query) const requires ScoringIndex<QueryIndex> {
+    detail::require_query(query, 1, dim(), "PefaXl::fold_one_query");
+    detail::require_direction(query, "PefaXl::fold_one_query");
+    detail::AskedQuery asked;
+    ask(query, asked);
+    std::vector<float> row(asked.queries.begin(), asked.queries.end());
+    if (params_.similarity == KnnSimilarity::cosine) {
+      (void)detail::make_unit(row.data(), row.size() - (hubness_.offsets.empty() ? 0 : 1));
+    }
+    if (hubness_.offsets.empty()) return row;
+    row.back() = 0.0f;  // then the index scores s_i alone
+    const std::vector<Row> sample =
+        detail::seeded_sample(query_index_.size(), HubnessParams{}.sample_size, HubnessParams{}.seed);
+    std::vector<Neighbor> near;
+    for (const Row i : sample) near.push_back({i, query_index_.score(row, i)});
+    keep_best(near, HubnessParams{}.nearest);
+    double sum = 0.0;
+    for (const Neighbor& neighbor : near) sum += static_cast<double>(neighbor.score);
+    row.back() = params_.hubness * (hubness_.mean - static_cast<float>(sum / static_cast<double>(near.size())));
+    return row;
   }
 
   /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return passage_index_.size(); }
   /// Elements of a query.
-  [[nodiscard]] std::size_t dim() const { return passage_index_.dim(); }
+  [[nodiscard]] std::size_t dim() const { return detail::query_dim(fitted_, passage_index_.dim()); }
   /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const {
     return passage_index_.memory_bytes() + query_index_.memory_bytes() + relevance_.memory_bytes() +
-           (rows_ ? rows_->memory_bytes() : 0);
+           (copies_.passages ? copies_.passages->memory_bytes() : 0) +
+           (copies_.queries ? copies_.queries->memory_bytes() : 0) + fitted_.memory_bytes() +
+           hubness_.offsets.capacity() * sizeof(float);
   }
   /// What it was built with.
   [[nodiscard]] const Params& params() const noexcept { return params_; }
-  /// The index of the ERM side. [n_passages x dim]
+  /// What was fitted.
+  [[nodiscard]] const FittedParts& fitted() const noexcept { return fitted_; }
+  /// The index of the ERM side. [n_passages x dim, or the rank of the whitening or of the balance]
   [[nodiscard]] const PassageIndex& passage_index() const noexcept { return passage_index_; }
-  /// The index of the kNN side. [n_train_queries x dim]
+  /// β·(r_i − r̄) of every training query; empty where β is 0.
+  [[nodiscard]] std::span<const float> hubness() const noexcept { return hubness_.offsets; }
+  /// The index of the kNN side. [n_train_queries x dim, or the rank of the whitening; with hubness one element more]
   [[nodiscard]] const QueryIndex& query_index() const noexcept { return query_index_; }
   /// Y [n_train_queries x n_passages]
   [[nodiscard]] const RelevanceMatrix& relevance() const noexcept { return relevance_; }
+
+  /// The query as both indexes are asked with it; for who walks through a search step by step.
+  void ask(QueryView query, detail::AskedQuery& asked) const {
+    ask_passages(query, asked);
+    asked.queries = query;
+    if (params_.whitened == Whitened::all) {
+      asked.queries = asked.passages.whitened;
+    } else if (fitted_.whitening) {
+      detail::whiten(*fitted_.whitening, query, asked.whitened, "PefaXl::search");
+      asked.queries = asked.whitened;
+    }
+    asked.similar = asked.queries;
+    if (hubness_.offsets.empty()) return;
+    asked.extended.assign(asked.queries.begin(), asked.queries.end());
+    asked.extended.push_back(hub_factor(asked.queries));
+    asked.queries = asked.extended;
+  }
+
+  /// Weighs neighbours that query_index() found for `asked`.
+  void weigh_neighbors(const detail::AskedQuery& asked, std::span<const Neighbor> nearest, NeighborVectors& vectors,
+                       Voters& voters) const {
+    const std::size_t dim = asked.similar.size();
+    weigh(
+        nearest, knn_scale_of(asked), hubness_.offsets, params_.gate, dim,
+        [&](Row row, std::span<float> out) { read_query(row, out, vectors.row); }, vectors, voters);
+  }
+
+  /// The exact ERM scores of passages.
+  void score_passages(const detail::AskedQuery& asked, std::span<const Row> passages, std::span<float> scores) const {
+    const QueryView query = asked.passages.view;
+    if constexpr (BatchScoringIndex<PassageIndex>) {
+      passage_index_.score_rows(query, passages, scores);
+    } else if constexpr (ScoringIndex<PassageIndex>) {
+      for (std::size_t i = 0; i < passages.size(); ++i) scores[i] = passage_index_.score(query, passages[i]);
+    } else {
+      const EmbeddingView<Scalar> rows = copies_.passages->view();
+      simd::dot_rows_kernel<Scalar>()(query.data(), rows.data(), rows.stride(), rows.dim(), passages.data(),
+                                      passages.size(), rows.scales(), scores.data());
+    }
+    if (asked.passages.offset == 0.0f) return;
+    for (float& score : scores) score += asked.passages.offset;
+  }
 
  private:
   friend struct detail::RetrieverFields<PefaXl>;
 
   /// Buffers that searches hand on, so that none allocates after the first.
   struct Scratch {
+    detail::AskedQuery asked;
+    NeighborVectors vectors;
     Voters voters;
     Ballot ballot;
     Votes votes;
     Blender blender;
   };
 
-  PefaXl(PassageIndex passage_index, QueryIndex query_index, RelevanceMatrix relevance,
-         std::optional<EmbeddingStore<Scalar>> rows, const Params& params)
+  /// Rows that an index cannot give back.
+  struct Copies {
+    std::optional<EmbeddingStore<Scalar>> passages;  // where the passage index cannot score its rows
+    std::optional<EmbeddingStore<float>> queries;    // where a NeighborGate needs what the query index cannot read
+  };
+
+  PefaXl(PassageIndex passage_index, QueryIndex query_index, RelevanceMatrix relevance, Copies copies,
+         FittedParts fitted, detail::HubOffsets hubness, const Params& params)
       : passage_index_(std::move(passage_index)),
         query_index_(std::move(query_index)),
         relevance_(std::move(relevance)),
-        rows_(std::move(rows)),
+        copies_(std::move(copies)),
+        fitted_(std::move(fitted)),
+        hubness_(std::move(hubness)),
         params_(params) {
     detail::require_inner_product(passage_index_, "PefaXl::build");
     detail::require_knn_metric(query_index_.metric(), params.similarity, "PefaXl::build");
+  }
+
+  static void require_params(const Params& params) {
+    constexpr const char* who = "PefaXl::build";
+    detail::require_lambda(params.lambda, who);
+    if (params.neighbors == 0) detail::fail<ValueError>(who, ": neighbors is 0, expected at least 1");
+    detail::require_knn_scale(params.knn_scale, who);
+    detail::require_lambda(params.fold.lambda, "PefaXl::build: fold");
+    detail::require_share(params.condense, "condense", who);
+    if (!(std::isfinite(params.hubness) && params.hubness >= 0.0f)) {
+      detail::fail<ValueError>(who, ": hubness is ", params.hubness, ", expected finite and at least 0");
+    }
+    if (params.hubness > 0.0f && params.similarity == KnnSimilarity::l2) {
+      detail::fail<ValueError>(who, ": hubness is ", params.hubness,
+                               ", which moves inner products; with the similarity l2 expected 0");
+    }
+  }
+
+  /// What the rows of the passage index were mapped with.
+  [[nodiscard]] const Whitening* passage_whitening() const noexcept {
+    return params_.whitened == Whitened::all ? detail::pointer_to(fitted_.whitening) : nullptr;
+  }
+  [[nodiscard]] const Balance* balance() const noexcept { return detail::pointer_to(fitted_.balance); }
+
+  void ask_passages(QueryView query, detail::AskedQuery& asked) const {
+    detail::map_query(passage_whitening(), balance(), query, asked.passages, "PefaXl::search");
+  }
+
+  /// What β·(r_i − r̄) is taken off with: scores of cosine carry the length of the query.
+  [[nodiscard]] float hub_factor(QueryView query) const {
+    return params_.similarity == KnnSimilarity::cosine ? KnnScale(params_.similarity, 1.0f, query).vote_factor() : 1.0f;
+  }
+
+  /// Many queries as the query index is asked with them. @param made  where they are, if not in what came
+  [[nodiscard]] EmbeddingView<float> query_side(const EmbeddingView<float>& queries,
+                                                const detail::MappedQueries& mapped,
+                                                std::optional<EmbeddingStore<float>>& made,
+                                                const AnyExecutor& executor) const {
+    EmbeddingView<float> asked = queries;
+    if (mapped.whitened) {
+      asked = mapped.whitened->view();
+    } else if (fitted_.whitening) {
+      for (std::size_t i = 0; i < queries.size(); ++i) {
+        detail::require_query({queries.row(i), queries.dim()}, 1, fitted_.whitening->dim(), "PefaXl::search_batch");
+      }
+      made = fitted_.whitening->apply(queries, {executor, {}});
+      asked = made->view();
+    }
+    if (hubness_.offsets.empty()) return asked;
+    auto extended = EmbeddingStore<float>::for_overwrite(asked.size(), asked.dim() + 1);
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      asked.decode(i, extended.mutable_row(i));
+      extended.mutable_row(i)[asked.dim()] = hub_factor({asked.row(i), asked.dim()});
+    }
+    made = std::move(extended);
+    return made->view();
+  }
+
+  [[nodiscard]] KnnScale knn_scale_of(const detail::AskedQuery& asked) const {
+    return KnnScale(params_.similarity, params_.knn_scale, asked.similar);
+  }
+
+  /// A training query without its hubness. @param row  where the whole row is read to
+  void read_query(Row query, std::span<float> out, std::vector<float>& row) const {
+    if constexpr (ReadableIndex<QueryIndex>) {
+      row.resize(query_index_.dim());
+      query_index_.read_row(query, row);
+      std::copy_n(row.begin(), out.size(), out.begin());
+    } else if (copies_.queries) {
+      std::copy_n(copies_.queries->row(query), out.size(), out.begin());
+    }
   }
 
   [[nodiscard]] float lambda_of(const SearchOptions& options) const {
@@ -213,9 +450,9 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     return options.neighbors == 0 ? params_.neighbors : options.neighbors;
   }
 
-  [[nodiscard]] std::vector<Neighbor> nearest_of(QueryView query, const SearchOptions& options) const {
+  [[nodiscard]] std::vector<Neighbor> nearest_of(const detail::AskedQuery& asked, const SearchOptions& options) const {
     const detail::StopWatch watch(options, &SearchStats::query_microseconds);
-    return query_index_.search(query, neighbors_of(options), detail::query_options(options));
+    return query_index_.search(asked.queries, neighbors_of(options), detail::query_options(options));
   }
   [[nodiscard]] auto nearest_of(const EmbeddingView<float>& queries, const SearchOptions& options,
                                 const AnyExecutor& executor) const {
@@ -232,41 +469,30 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
   }
 
   /// Leaves f_kNN in scratch.votes.
-  void vote(QueryView query, const std::vector<Neighbor>& nearest, const SearchOptions& options,
+  void vote(const detail::AskedQuery& asked, const std::vector<Neighbor>& nearest, const SearchOptions& options,
             Scratch& scratch) const {
     const detail::StopWatch watch(options, &SearchStats::blending_microseconds);
-    weigh(nearest, KnnScale(params_.similarity, params_.knn_scale, query), params_.gate, scratch.voters);
+    weigh_neighbors(asked, nearest, scratch.vectors, scratch.voters);
     scratch.ballot.gather(scratch.voters.queries, relevance_);
     scratch.ballot.count(scratch.voters.strengths, scratch.votes);
   }
 
   /// Blends the ERM side with scratch.votes.
-  [[nodiscard]] std::size_t blend(QueryView query, float lambda, const std::vector<Neighbor>& erm, std::span<Hit> hits,
-                                  const SearchOptions& options, Scratch& scratch) const {
+  [[nodiscard]] std::size_t blend(const detail::AskedQuery& asked, float lambda, const std::vector<Neighbor>& erm,
+                                  std::span<Hit> hits, const SearchOptions& options, Scratch& scratch) const {
     const detail::StopWatch watch(options, &SearchStats::blending_microseconds);
     scratch.blender.start(
         erm, scratch.votes, params_.missing_erm_score,
-        [&](std::span<const Row> passages, std::span<float> scores) { score_passages(query, passages, scores); });
+        [&](std::span<const Row> passages, std::span<float> scores) { score_passages(asked, passages, scores); });
     return scratch.blender.rank(lambda, hits);
-  }
-
-  /// The exact ERM scores of passages.
-  void score_passages(QueryView query, std::span<const Row> passages, std::span<float> scores) const {
-    if constexpr (BatchScoringIndex<PassageIndex>) {
-      passage_index_.score_rows(query, passages, scores);
-    } else if constexpr (ScoringIndex<PassageIndex>) {
-      for (std::size_t i = 0; i < passages.size(); ++i) scores[i] = passage_index_.score(query, passages[i]);
-    } else {
-      const EmbeddingView<Scalar> rows = rows_->view();
-      simd::dot_rows_kernel<Scalar>()(query.data(), rows.data(), rows.stride(), rows.dim(), passages.data(),
-                                      passages.size(), rows.scales(), scores.data());
-    }
   }
 
   PassageIndex passage_index_;
   QueryIndex query_index_;
   RelevanceMatrix relevance_;
-  std::optional<EmbeddingStore<Scalar>> rows_;  // P, where the passage index cannot score its rows
+  Copies copies_;
+  FittedParts fitted_;
+  detail::HubOffsets hubness_;
   Params params_;
   std::unique_ptr<detail::ScratchPool<Scratch>> scratches_ = std::make_unique<detail::ScratchPool<Scratch>>();
 };

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "pefa/adapter/fit_params.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
@@ -22,8 +23,15 @@ struct PefaXlParams {
   std::size_t passage_candidates = 0;
   MissingErmScore missing_erm_score = MissingErmScore::exact;  ///< the ERM side of a passage that only votes found
   PassageFold fold{};                                          ///< what the ERM side indexes
-  PassageIndexParams passage_index{};                          ///< over the passages
-  QueryIndexParams query_index{};                              ///< over the training queries
+  std::size_t balance = 0;  ///< rank of the balanced rows of a fold, 1 to dim; 0: rows for raw queries
+
+  float condense = 0.0f;  ///< training queries of the same passages merge from this cosine on, to 1; 0: none do
+  float hubness = 0.0f;   ///< β: neighbours are ranked by s_i − β·r_i, 0 or more (see Hubness); not for l2
+  Whitened whitened = Whitened::none;  ///< which of the two searches are in the whitened space
+  WhiteningParams whitening{};         ///< of that space
+
+  PassageIndexParams passage_index{};  ///< over the passages
+  QueryIndexParams query_index{};      ///< over the training queries
 };
 
 }  // namespace pefa

@@ -8,6 +8,8 @@
 
 #include "pefa/adapter/archived_retriever.hpp"
 #include "pefa/adapter/build_index.hpp"
+#include "pefa/adapter/fit_params.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
@@ -26,12 +28,26 @@ struct PefaXsParams {
       RetrieverSpec{}
           .lambda;  ///< λ: the weight of the plain model, 0 to 1; folded in at build, so it cannot change per call
   ColdPassage cold = ColdPassage::erm;  ///< what becomes of passages without training queries
-  PseudoNorm norm = PseudoNorm::unit;   ///< how long Π(Qᵀ Y_:,j) is
-  IndexParams index{};                  ///< over p̃
+  PseudoNorm norm = PseudoNorm::unit;   ///< how long C_j is
+
+  FoldRule rule = FoldRule::correlation;  ///< how training queries become C_j
+  LeastSquaresParams least_squares{};     ///< of FoldRule::least_squares
+  Whitened whitened = Whitened::none;     ///< none, or all
+  WhiteningParams whitening{};            ///< of Whitened::all
+  std::size_t balance = 0;                ///< rank of the balanced rows, 1 to dim; 0: rows for raw queries
+
+  IndexParams index{};  ///< over p̃
+
+  /// What is folded, and how.
+  [[nodiscard]] PassageFold fold() const noexcept { return {lambda, cold, norm, rule, least_squares}; }
 };
 
-/// PEFA-XS: f(q̂, p_j) = ⟨q̂, p̃_j⟩ with p̃_j = λ·p_j + (1 − λ)·Π(Qᵀ Y_:,j) (WSDM 2024, section 4); PseudoNorm
-/// is about passages that are not of unit length.
+/// PEFA-XS: f(q̂, p_j) = ⟨q̂, p̃_j⟩ with p̃_j = λ·p_j + (1 − λ)·C_j. The paper's C_j is Π(Qᵀ Y_:,j) (WSDM 2024, section 4);
+/// FoldRule has another. PseudoNorm is about passages that are not of unit length.
+///
+/// Queries come raw, whatever was fitted. With Whitened::all, scores are those of the whitened space: cosines where λ =
+/// 1, and not to be compared with those of the plain model. A balance leaves scores as they are, within rounding at
+/// full rank.
 ///
 /// @tparam Scalar  element type of P and Q
 /// @tparam Index   any AnnIndex over float rows
@@ -48,7 +64,7 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   /// @param relevance  Y [n_train_queries x n_passages]
   /// @throws ShapeError  dims or row counts that disagree
   /// @throws ValueError  λ outside [0, 1], an empty input, a row that is not finite, or zero, an index that is not over
-  ///                     inner product
+  ///                     inner product, a fit's parameter out of range (see LeastSquares, Whitening, Balance)
   /// @throws Cancelled   the progress callback said stop
   /// O(pairs · dim) and the building of one index; beside it, p̃ (4 · n_passages · dim bytes) while building.
   [[nodiscard]] static PefaXs build(EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
@@ -56,15 +72,21 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
                                     const BuildOptions& options = {}) {
     detail::require_lambda(params.lambda, "PefaXs::build");
     detail::require_training_data(passages.view(), queries.view(), relevance, "PefaXs::build");
+    detail::require_whitened_all(params.whitened, "PefaXs::build");
     const std::size_t n = passages.view().size();
-    const BuildOptions folding{options.executor, detail::stage(options.progress, 0, n, 2 * n)};
-    const BuildOptions indexing{options.executor, detail::stage(options.progress, n, 2 * n, 2 * n)};
-    auto folded = detail::fold_checked(passages.view(), queries.view(), relevance,
-                                       {params.lambda, params.cold, params.norm}, folding);
-    const Folding how{params.lambda, params.cold, params.norm, queries.view().size(), relevance.pair_count()};
+    const Folding how{params.fold(), params.balance, queries.view().size(), relevance.pair_count()};
+    const detail::BuildParts<4> parts(
+        options, detail::passage_side_items(params.whitened, params.fold(), params.balance, n, how.training_queries));
+    FittedParts fitted;
+    auto rows = detail::in_space(params.whitened, params.whitening, passages, queries, relevance, fitted, parts[0],
+                                 [&](const auto& p, const auto& q) {
+                                   auto folded = detail::fit_and_fold(p, q, relevance, how.fold, fitted, parts[1]);
+                                   return detail::balance_rows(q, std::move(folded), params.balance, params.lambda,
+                                                               fitted, parts[2]);
+                                 });
     passages.release();
     queries.release();
-    return PefaXs(detail::build_index<Index>(std::move(folded), params.index, indexing), how);
+    return PefaXs(detail::build_index<Index>(std::move(rows), params.index, parts[3]), std::move(fitted), how);
   }
 
   /// The best k. @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; another λ
@@ -82,24 +104,44 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   [[nodiscard]] std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                            const SearchOptions& options = {},
                                                            const AnyExecutor& executor = {}) const {
-    detail::require_folded_lambda(options, how_.lambda, "PefaXs::search");
+    detail::require_folded_lambda(options, lambda(), "PefaXs::search");
     detail::require_directions(queries, "PefaXs::search_batch");
-    return detail::to_hits(detail::search_passages(index_, queries, k, options, executor));
+    detail::MappedQueries mapped;
+    detail::map_queries(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), queries, executor,
+                        mapped, "PefaXs::search_batch");
+    return detail::to_hits(detail::search_passages(index_, mapped, k, options, executor));
+  }
+
+  /// The row of one new or changed passage, made as the others were: by the same fits and λ.
+  /// @param passage  p_j, dim floats  @param queries  its training queries [any x dim]  @param weights  Y_ij, as many
+  /// @return  as long as a row of index()
+  /// @throws ShapeError  dims or numbers that disagree  @throws ValueError  a value that is not finite, a passage or
+  /// query of zeros, ColdPassage::borrowed without queries, which asks the other passages
+  [[nodiscard]] std::vector<float> fold_one(std::span<const float> passage, const EmbeddingView<float>& queries,
+                                            std::span<const float> weights) const {
+    return detail::fold_one(fitted_, detail::pointer_to(fitted_.whitening), how_.fold, passage, queries, weights, dim(),
+                            "PefaXs::fold_one");
   }
 
   /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return index_.size(); }
   /// Elements of a query.
-  [[nodiscard]] std::size_t dim() const { return index_.dim(); }
+  [[nodiscard]] std::size_t dim() const { return detail::query_dim(fitted_, index_.dim()); }
   /// Bytes on the heap; what lies in an archive is not.
-  [[nodiscard]] std::size_t memory_bytes() const { return index_.memory_bytes(); }
+  [[nodiscard]] std::size_t memory_bytes() const { return index_.memory_bytes() + fitted_.memory_bytes(); }
   /// λ, as folded in.
-  [[nodiscard]] float lambda() const noexcept { return how_.lambda; }
+  [[nodiscard]] float lambda() const noexcept { return how_.fold.lambda; }
   /// What became of passages without training queries.
-  [[nodiscard]] ColdPassage cold() const noexcept { return how_.cold; }
-  /// How long Π(Qᵀ Y_:,j) is.
-  [[nodiscard]] PseudoNorm norm() const noexcept { return how_.norm; }
-  /// The index over p̃. [n_passages x dim]
+  [[nodiscard]] ColdPassage cold() const noexcept { return how_.fold.cold; }
+  /// How long C_j is.
+  [[nodiscard]] PseudoNorm norm() const noexcept { return how_.fold.norm; }
+  /// What was folded in, and how.
+  [[nodiscard]] const PassageFold& fold() const noexcept { return how_.fold; }
+  /// The rank of the balanced rows that was asked for; 0: none.
+  [[nodiscard]] std::size_t balance() const noexcept { return how_.balance; }
+  /// What was fitted.
+  [[nodiscard]] const FittedParts& fitted() const noexcept { return fitted_; }
+  /// The index over p̃. [n_passages x dim, or the rank of the whitening or of the balance]
   [[nodiscard]] const Index& index() const noexcept { return index_; }
 
  private:
@@ -107,24 +149,28 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
 
   /// What was folded in, and how.
   struct Folding {
-    float lambda;
-    ColdPassage cold;
-    PseudoNorm norm;
+    PassageFold fold;
+    std::size_t balance;
     std::size_t training_queries;
     std::size_t pairs;
   };
 
-  PefaXs(Index index, const Folding& how) : index_(std::move(index)), how_(how) {
+  PefaXs(Index index, FittedParts fitted, const Folding& how)
+      : index_(std::move(index)), fitted_(std::move(fitted)), how_(how) {
     detail::require_inner_product(index_, "PefaXs::build");
   }
 
   [[nodiscard]] std::vector<Neighbor> nearest(QueryView query, std::size_t k, const SearchOptions& options) const {
-    detail::require_folded_lambda(options, how_.lambda, "PefaXs::search");
+    detail::require_folded_lambda(options, lambda(), "PefaXs::search");
     detail::require_direction(query, "PefaXs::search");
-    return detail::search_passages(index_, query, k, options);
+    detail::MappedQuery mapped;
+    detail::map_query(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), query, mapped,
+                      "PefaXs::search");
+    return detail::search_passages(index_, mapped, k, options);
   }
 
   Index index_;
+  FittedParts fitted_;
   Folding how_;
 };
 

@@ -5,8 +5,6 @@
 
 #include <Eigen/Core>
 
-#include <Eigen/Core>
-
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
@@ -16,6 +14,9 @@
 
 #include "pefa/adapter/archived_retriever.hpp"
 #include "pefa/adapter/build_index.hpp"
+#include "pefa/adapter/fit_params.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/query_centroids.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/index/archivable_index.hpp"
@@ -28,8 +29,11 @@ namespace pefa {
 /// How a PefaXsMulti is built.
 template <class IndexParams>
 struct PefaXsMultiParams {
-  CentroidParams centroids{};  ///< what stands for a passage
-  IndexParams index{};         ///< over those vectors
+  CentroidParams centroids{};          ///< what stands for a passage
+  Whitened whitened = Whitened::none;  ///< none, or all
+  WhiteningParams whitening{};         ///< of Whitened::all
+  std::size_t balance = 0;             ///< rank of the balanced vectors, 1 to dim; 0: vectors for raw queries
+  IndexParams index{};                 ///< over those vectors
 };
 
 /// Multi-vector PEFA-XS: f(q̂, p_j) = λ·⟨q̂, p_j⟩ + (1 − λ)·(μ·⟨q̂, C_j⟩ + (1 − μ)·max_m ⟨q̂, c_jm⟩) over the centroids
@@ -58,15 +62,32 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
   [[nodiscard]] static PefaXsMulti build(EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                                          const RelevanceMatrix& relevance, const Params& params = {},
                                          const BuildOptions& options = {}) {
+    const CentroidParams& centroids = params.centroids;
+    detail::require_centroids(passages.view(), queries.view(), relevance, centroids, "PefaXsMulti::build");
+    detail::require_whitened_all(params.whitened, "PefaXsMulti::build");
+    const Folding how{centroids, params.balance, queries.view().size(), relevance.pair_count()};
+    const PassageFold fold{.lambda = centroids.lambda, .rule = centroids.rule};
     const std::size_t n = passages.view().size();
-    const BuildOptions folding{options.executor, detail::stage(options.progress, 0, n, 2 * n)};
-    PassageVectors folded = fold_query_centroids(passages.view(), queries.view(), relevance, params.centroids, folding);
-    const BuildOptions indexing{options.executor, detail::stage(options.progress, n, 2 * n, 2 * n)};
-    const Folding how{params.centroids, queries.view().size(), relevance.pair_count()};
+    const detail::BuildParts<4> parts(
+        options, detail::passage_side_items(params.whitened, fold, params.balance, n, how.training_queries));
+    FittedParts fitted;
+    std::vector<PassageId> passage_of;
+    auto vectors = detail::in_space(
+        params.whitened, params.whitening, passages, queries, relevance, fitted, parts[0],
+        [&](const auto& p, const auto& q) {
+          const bool is_solved = centroids.rule == FoldRule::least_squares && centroids.lambda < 1.0f;
+          const detail::BuildParts<2> fits(parts[1], {is_solved ? q.size() : 0, p.size()});
+          fitted.least_squares =
+              detail::fit_fold(p, q, centroids.rule, centroids.least_squares, centroids.lambda, fits[0]);
+          PassageVectors folded =
+              detail::fold_centroids(p, q, relevance, centroids, detail::pointer_to(fitted.least_squares), fits[1]);
+          passage_of = std::move(folded.passage);
+          return detail::balance_rows(q, std::move(folded.vectors), params.balance, centroids.lambda, fitted, parts[2]);
+        });
     passages.release();
     queries.release();
-    return PefaXsMulti(detail::build_index<Index>(std::move(folded.vectors), params.index, indexing),
-                       std::move(folded.passage), how);
+    return PefaXsMulti(detail::build_index<Index>(std::move(vectors), params.index, parts[3]), std::move(passage_of),
+                       std::move(fitted), how);
   }
 
   /// The best k. @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; another λ
@@ -74,9 +95,12 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
     detail::require_folded_lambda(options, how_.centroids.lambda, "PefaXsMulti::search");
     detail::require_direction(query, "PefaXsMulti::search");
+    detail::MappedQuery mapped;
+    detail::map_query(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), query, mapped,
+                      "PefaXsMulti::search");
     std::vector<Hit> best;
     for (std::size_t rows = first_rows(k);; rows = more_rows(rows, k)) {
-      const std::vector<Neighbor> found = detail::search_passages(index_, query, rows, options);
+      const std::vector<Neighbor> found = detail::search_passages(index_, mapped, rows, options);
       std::vector<Hit> hits = distinct(found, k);
       const bool is_last = is_complete(hits, k, found, rows) || options.limit.reached();
       if (hits.size() >= best.size()) best = std::move(hits);  // a limit may have cut the wider search short
@@ -100,10 +124,16 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     std::vector<std::vector<Hit>> results(queries.size());
     std::vector<std::size_t> open(queries.size());  // the queries that do not have k passages yet
     std::iota(open.begin(), open.end(), std::size_t{0});
-    EmbeddingView<float> asked = queries;
+    detail::MappedQueries mapped;
+    detail::map_queries(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), queries, executor,
+                        mapped, "PefaXsMulti::search_batch");
+    EmbeddingView<float> asked = mapped.view;
     RowMajorMatrix gathered;
     for (std::size_t rows = first_rows(k); !open.empty(); rows = more_rows(rows, k)) {
-      const auto found = detail::search_passages(index_, asked, rows, options, executor);
+      auto found = detail::search_passages(index_, asked, rows, options, executor);
+      for (std::size_t i = 0; i < open.size() && !mapped.offsets.empty(); ++i) {
+        detail::add_offset(found[i], mapped.offsets[open[i]]);
+      }
       std::vector<std::size_t> still_open;
       for (std::size_t i = 0; i < open.size(); ++i) {
         std::vector<Hit> hits = distinct(found[i], k);
@@ -112,9 +142,9 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
       }
       open = std::move(still_open);
       if (options.limit.reached()) break;
-      gathered.resize(static_cast<Eigen::Index>(open.size()), static_cast<Eigen::Index>(queries.dim()));
+      gathered.resize(static_cast<Eigen::Index>(open.size()), static_cast<Eigen::Index>(mapped.view.dim()));
       for (std::size_t i = 0; i < open.size(); ++i) {
-        queries.decode(open[i], gathered.row(static_cast<Eigen::Index>(i)).data());
+        mapped.view.decode(open[i], gathered.row(static_cast<Eigen::Index>(i)).data());
       }
       asked = EmbeddingView<float>(gathered);
     }
@@ -124,18 +154,22 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
   /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const noexcept { return passage_count_; }
   /// Elements of a query.
-  [[nodiscard]] std::size_t dim() const { return index_.dim(); }
+  [[nodiscard]] std::size_t dim() const { return detail::query_dim(fitted_, index_.dim()); }
   /// How many vectors are indexed: passage_count() to passage_count() · max_centroids.
   [[nodiscard]] std::size_t vector_count() const { return index_.size(); }
   /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const {
-    return index_.memory_bytes() + passage_.capacity() * sizeof(PassageId);
+    return index_.memory_bytes() + passage_.capacity() * sizeof(PassageId) + fitted_.memory_bytes();
   }
   /// λ, as folded in.
   [[nodiscard]] float lambda() const noexcept { return how_.centroids.lambda; }
   /// How the vectors of a passage were made.
   [[nodiscard]] const CentroidParams& centroids() const noexcept { return how_.centroids; }
-  /// The index over all vectors. [vector_count x dim]
+  /// The rank of the balanced vectors that was asked for; 0: none.
+  [[nodiscard]] std::size_t balance() const noexcept { return how_.balance; }
+  /// What was fitted.
+  [[nodiscard]] const FittedParts& fitted() const noexcept { return fitted_; }
+  /// The index over all vectors. [vector_count x dim, or the rank of the whitening or of the balance]
   [[nodiscard]] const Index& index() const noexcept { return index_; }
   /// Whose vector each row of the index is, ascending. [vector_count]
   [[nodiscard]] const std::vector<PassageId>& passages() const noexcept { return passage_; }
@@ -146,12 +180,13 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
   /// What was folded in, and how.
   struct Folding {
     CentroidParams centroids;
+    std::size_t balance;
     std::size_t training_queries;
     std::size_t pairs;
   };
 
-  PefaXsMulti(Index index, std::vector<PassageId> passage, const Folding& how)
-      : index_(std::move(index)), passage_(std::move(passage)), how_(how) {
+  PefaXsMulti(Index index, std::vector<PassageId> passage, FittedParts fitted, const Folding& how)
+      : index_(std::move(index)), passage_(std::move(passage)), fitted_(std::move(fitted)), how_(how) {
     detail::require_inner_product(index_, "PefaXsMulti::build");
     passage_count_ = std::size_t{passage_.back().row()} + 1;
     std::size_t run = 0;
@@ -204,6 +239,7 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
 
   Index index_;
   std::vector<PassageId> passage_;
+  FittedParts fitted_;
   Folding how_;
   std::size_t passage_count_ = 0;
   std::size_t most_vectors_ = 1;

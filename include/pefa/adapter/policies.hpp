@@ -18,7 +18,7 @@ enum class GateKind { mean, sum, softmax, local };
 template <>
 inline constexpr std::array enum_names<GateKind>{"mean", "sum", "softmax", "local"};
 
-/// A gate as a value that can be compared, printed and stored; make_gate() (any_gate.hpp) makes the gate.
+/// A gate as a value that can be compared, printed and stored; make_gate() (gate.hpp) makes the gate.
 struct GateSpec {
   GateKind kind = GateKind::mean;  ///< which gate
   float temperature = 0.05f;       ///< τ of softmax, above 0; the others have none

@@ -18,7 +18,11 @@
 #include "pefa/adapter/archive_contents.hpp"
 #include "pefa/adapter/archived_retriever.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
+#include "pefa/adapter/fitted_parts_archive.hpp"
+#include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/hubness.hpp"
 #include "pefa/adapter/knn_similarity.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
@@ -63,6 +67,10 @@ void add_gate(io::ArchiveWriter& writer, const G& gate) {
   } else {
     writer.metadata().add("gate", gate_label<G>());
     if constexpr (std::same_as<G, SoftmaxGate>) writer.metadata().add("temperature", gate.temperature());
+    if constexpr (std::same_as<G, LocalRegressionGate>) {
+      writer.metadata().add("bandwidth", gate.params().bandwidth);
+      writer.metadata().add("ridge", gate.params().ridge);
+    }
   }
 }
 
@@ -79,7 +87,12 @@ template <ArchivableGate G>
   if constexpr (std::constructible_from<G, SoftmaxGate>) {
     if (gate == gate_label<SoftmaxGate>()) return SoftmaxGate(read_float(reader, "temperature"));
   }
-  fail<FormatError>(reader.name(), ": metadata 'gate' is '", gate, "', expected mean, sum or softmax");
+  if constexpr (std::constructible_from<G, LocalRegressionGate>) {
+    if (gate == gate_label<LocalRegressionGate>()) {
+      return LocalRegressionGate({.bandwidth = read_float(reader, "bandwidth"), .ridge = read_float(reader, "ridge")});
+    }
+  }
+  fail<FormatError>(reader.name(), ": metadata 'gate' is '", gate, "', expected mean, sum, softmax or local");
 }
 
 /// Adds Y, compressed by training query.
@@ -119,19 +132,28 @@ struct RetrieverFields<PefaXs<Scalar, Index>> {
   static RetrieverLabel label() { return {"xs", IndexLabelOf<Index>::get().value_or(IndexLabel{})}; }
 
   static void add(io::ArchiveWriter& writer, const R& xs) {
-    writer.metadata().add("lambda", xs.how_.lambda);
-    add_named(writer, "cold", xs.how_.cold);
-    add_named(writer, "norm", xs.how_.norm);
+    const PassageFold& fold = xs.how_.fold;
+    writer.metadata().add("lambda", fold.lambda);
+    add_named(writer, "cold", fold.cold);
+    add_named(writer, "norm", fold.norm);
+    add_rule(writer, fold.rule, fold.least_squares, xs.how_.balance);
+    add_named(writer, "whitened", xs.fitted_.whitening ? Whitened::all : Whitened::none);
+    add_fitted(writer, xs.fitted_);
     writer.metadata().add("training_queries", xs.how_.training_queries);
     writer.metadata().add("pairs", xs.how_.pairs);
     xs.index_.save(writer, "passages.");
   }
 
   static R read(const io::ArchiveReader& reader) {
-    const typename R::Folding how{read_share(reader, "lambda"), read_named<ColdPassage>(reader, "cold"),
-                                  read_named<PseudoNorm>(reader, "norm"), read_count(reader, "training_queries", 1),
+    const ArchivedRule rule = read_rule(reader);
+    const typename R::Folding how{{read_share(reader, "lambda"), read_named<ColdPassage>(reader, "cold"),
+                                   read_named<PseudoNorm>(reader, "norm"), rule.rule, rule.params},
+                                  rule.balance,
+                                  read_count(reader, "training_queries", 1),
                                   read_count(reader, "pairs", 1)};
-    return R(Index::open(reader, "passages."), how);
+    Index index = Index::open(reader, "passages.");
+    FittedParts fitted = read_fitted(reader, rule.params, read_whitened(reader) == Whitened::all, index.dim());
+    return R(std::move(index), std::move(fitted), how);
   }
 };
 
@@ -149,6 +171,9 @@ struct RetrieverFields<PefaXsMulti<Scalar, Index>> {
     add_count(writer, "max_centroids", centroids.max_centroids);
     add_count(writer, "queries_per_centroid", centroids.queries_per_centroid);
     writer.metadata().add("shrinkage", centroids.shrinkage);
+    add_rule(writer, centroids.rule, centroids.least_squares, multi.how_.balance);
+    add_named(writer, "whitened", multi.fitted_.whitening ? Whitened::all : Whitened::none);
+    add_fitted(writer, multi.fitted_);
     writer.metadata().add("centroid_seed", static_cast<std::int64_t>(centroids.seed));  // any 64 bits
     writer.metadata().add("training_queries", multi.how_.training_queries);
     writer.metadata().add("pairs", multi.how_.pairs);
@@ -160,11 +185,15 @@ struct RetrieverFields<PefaXsMulti<Scalar, Index>> {
   }
 
   static R read(const io::ArchiveReader& reader) {
-    const typename R::Folding how{read_centroids(reader), read_count(reader, "training_queries", 1),
-                                  read_count(reader, "pairs", 1)};
+    const ArchivedRule rule = read_rule(reader);
+    typename R::Folding how{read_centroids(reader), rule.balance, read_count(reader, "training_queries", 1),
+                            read_count(reader, "pairs", 1)};
+    how.centroids.rule = rule.rule;
+    how.centroids.least_squares = rule.params;
     Index index = Index::open(reader, "passages.");
     std::vector<PassageId> passages = read_passages(reader, index.size());
-    return R(std::move(index), std::move(passages), how);
+    FittedParts fitted = read_fitted(reader, rule.params, read_whitened(reader) == Whitened::all, index.dim());
+    return R(std::move(index), std::move(passages), std::move(fitted), how);
   }
 
  private:
@@ -215,6 +244,15 @@ struct RetrieverFields<PefaXl<Scalar, PassageIndex, QueryIndex, G>> {
     add_named(writer, "fold_norm", params.fold.norm);
     add_count(writer, "passage_candidates", params.passage_candidates);
     add_named(writer, "missing_erm_score", params.missing_erm_score);
+    add_rule(writer, params.fold.rule, params.fold.least_squares, params.balance);
+    add_named(writer, "whitened", params.whitened);
+    add_fitted(writer, xl.fitted_);
+    if (params.condense > 0.0f) writer.metadata().add("condense", params.condense);
+    writer.metadata().add("hubness", params.hubness);
+    if (params.hubness > 0.0f) {
+      writer.metadata().add("hubness_mean", xl.hubness_.mean);
+      writer.add("queries.hubness", std::span<const float>(xl.hubness_.offsets));
+    }
     add_relevance(writer, xl.relevance_);
     xl.passage_index_.save(writer, "passages.");
     xl.query_index_.save(writer, "queries.");
@@ -223,19 +261,48 @@ struct RetrieverFields<PefaXl<Scalar, PassageIndex, QueryIndex, G>> {
   static R read(const io::ArchiveReader& reader) {
     PassageIndex passages = PassageIndex::open(reader, "passages.");
     QueryIndex queries = QueryIndex::open(reader, "queries.");
-    if (queries.dim() != passages.dim()) {
-      fail<FormatError>(reader.name(), ": queries have dim ", queries.dim(), ", passages have dim ", passages.dim());
-    }
     RelevanceMatrix relevance = read_relevance(reader, queries.size(), passages.size());
     typename R::Params params = read_params(reader);
     if constexpr (requires { params.passage_index = passages.params(); }) params.passage_index = passages.params();
     if constexpr (requires { params.query_index = queries.params(); }) params.query_index = queries.params();
-    return R(std::move(passages), std::move(queries), std::move(relevance), std::nullopt, params);
+    FittedParts fitted =
+        read_fitted(reader, params.fold.least_squares, params.whitened == Whitened::all, passages.dim());
+    HubOffsets hubness = read_hubness(reader, params.hubness, queries.size());
+    require_query_rows(reader, params, fitted, passages.dim(), queries.dim());
+    return R(std::move(passages), std::move(queries), std::move(relevance), {}, std::move(fitted), std::move(hubness),
+             params);
   }
 
  private:
+  static HubOffsets read_hubness(const io::ArchiveReader& reader, float beta, std::size_t n_queries) {
+    if (beta == 0.0f) return {};
+    const auto offsets = reader.section<float>("queries.hubness", n_queries);
+    require_finite(reader, "queries.hubness", offsets);
+    return {{offsets.begin(), offsets.end()}, read_float(reader, "hubness_mean")};
+  }
+
+  /// Training queries are as long as the query, whitened or not, and with hubness one element longer.
+  static void require_query_rows(const io::ArchiveReader& reader, const typename R::Params& params,
+                                 const FittedParts& fitted, std::size_t passage_rows, std::size_t query_rows) {
+    if (params.whitened != Whitened::none && !fitted.whitening) {
+      fail<FormatError>(reader.name(), ": training queries are whitened, expected a section 'whitening.map'");
+    }
+    const std::size_t raw = fitted.balance ? fitted.balance->dim() : passage_rows;
+    if (params.whitened == Whitened::queries && fitted.whitening->dim() != raw) {
+      fail<FormatError>(reader.name(), ": the whitening has dim ", fitted.whitening->dim(), ", passages have dim ",
+                        raw);
+    }
+    const std::size_t expected =
+        (params.whitened == Whitened::none ? raw : fitted.whitening->rank()) + (params.hubness > 0.0f ? 1 : 0);
+    if (query_rows != expected) {
+      fail<FormatError>(reader.name(), ": training queries have dim ", query_rows, ", expected ", expected,
+                        " beside passages of dim ", passage_rows);
+    }
+  }
+
   /// All but those of the indexes.
   static typename R::Params read_params(const io::ArchiveReader& reader) {
+    const ArchivedRule rule = read_rule(reader);
     typename R::Params params{.lambda = read_share(reader, "lambda"),
                               .neighbors = read_count(reader, "neighbors", 1),
                               .gate = read_gate<G>(reader),
@@ -245,7 +312,17 @@ struct RetrieverFields<PefaXl<Scalar, PassageIndex, QueryIndex, G>> {
                               .missing_erm_score = read_named<MissingErmScore>(reader, "missing_erm_score"),
                               .fold = {.lambda = read_share(reader, "fold_lambda"),
                                        .cold = read_named<ColdPassage>(reader, "fold_cold"),
-                                       .norm = read_named<PseudoNorm>(reader, "fold_norm")}};
+                                       .norm = read_named<PseudoNorm>(reader, "fold_norm"),
+                                       .rule = rule.rule,
+                                       .least_squares = rule.params},
+                              .balance = rule.balance,
+                              .whitened = read_whitened(reader)};
+    if (reader.metadata().find_real("condense")) params.condense = read_share(reader, "condense");
+    if (reader.metadata().find_real("hubness")) params.hubness = read_float(reader, "hubness");
+    if (!(params.hubness >= 0.0f) || (params.hubness > 0.0f && params.similarity == KnnSimilarity::l2)) {
+      fail<FormatError>(reader.name(), ": metadata 'hubness' is ", params.hubness,
+                        ", expected at least 0, and 0 with the similarity l2");
+    }
     require_knn_scale(params.knn_scale, "PefaXl::open");
     return params;
   }

@@ -95,6 +95,8 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
   spec.balance = 0;
   spec.whitened = Whitened::none;
   spec.hubness = 0.0f;
+  spec.fold = 1.0f;  // null where there was none
+  spec.condense = 0.0f;
 }
 
 }  // namespace detail
@@ -108,7 +110,7 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
   const bool is_xl = spec.method == Method::xl;
   const bool is_multi = spec.method == Method::xs_multi;
   const bool is_xs = spec.method == Method::xs || is_multi;
-  const bool has_pseudo = is_xs || spec.is_folded();
+  const bool has_pseudo = is_xs || is_xl;
   nlohmann::ordered_json json;
   json["spec_version"] = RetrieverSpec::version;
   json["method"] = name(spec.method);
@@ -122,8 +124,8 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
   json["knn_scale"] = json_when(is_xl, spec.knn_scale);
   json["passage_candidates"] = json_when(is_xl, spec.passage_candidates);
   json["missing_erm_score"] = json_when(is_xl, spec.missing_erm_score);
-  json["fold"] = json_when(spec.is_folded(), spec.fold);
-  json["condense"] = json_when(spec.is_condensed(), spec.condense);
+  json["fold"] = json_when(is_xl, spec.fold);
+  json["condense"] = json_when(is_xl, spec.condense);
   json["cold"] = json_when(has_pseudo, spec.cold);
   json["norm"] = json_when(has_pseudo, spec.norm);
   json["max_centroids"] = json_when(is_multi, spec.max_centroids);
@@ -146,18 +148,20 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
 }
 
 /// What the JSON says, over `base` where a key is missing or null. What it says of the index holds for XL's query side
-/// too, unless there is a "query_index". Keys that are none of a spec's are ignored; values are checked by build().
+/// too, unless there is a "query_index". Where it says "spec_version": 1, all that came later is left out, whatever
+/// `base` says. Keys that are none of a spec's are ignored; values are checked by build().
 /// @throws FormatError  no object, a value of another type, or a spec of a later version
 [[nodiscard]] inline RetrieverSpec spec_from_json(const nlohmann::ordered_json& json, const RetrieverSpec& base = {}) {
   using detail::read_value;
   if (!json.is_object()) detail::fail<FormatError>("spec_from_json: is ", json.type_name(), ", expected an object");
-  std::uint64_t version = 1;  // of files from before there was one
+  std::uint64_t version = RetrieverSpec::version;
   read_value(json, "spec_version", version);
   if (version > static_cast<std::uint64_t>(RetrieverSpec::version)) {
     detail::fail<FormatError>("spec_from_json: spec_version is ", version, ", this pefa reads up to ",
                               RetrieverSpec::version, "; a newer one wrote it");
   }
   RetrieverSpec spec = base;
+  if (version < 2) detail::fill_in_version_1(spec);
   read_value(json, "method", spec.method);
   read_value(json, "lambda", spec.lambda);
   read_value(json, "neighbors", spec.neighbors);
@@ -176,7 +180,6 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
   read_value(json, "max_centroids", spec.max_centroids);
   read_value(json, "queries_per_centroid", spec.queries_per_centroid);
   read_value(json, "shrinkage", spec.shrinkage);
-  if (version < 2) detail::fill_in_version_1(spec);
   read_value(json, "rule", spec.rule);
   read_value(json, "least_squares_shrinkage", spec.least_squares.shrinkage);
   read_value(json, "passages_as_queries", spec.least_squares.passages_as_queries);

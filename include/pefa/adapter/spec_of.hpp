@@ -1,19 +1,38 @@
-// pefa: the RetrieverSpec of a typed retriever, and of one in an archive.
+// pefa: the RetrieverSpec of a typed retriever.
 #pragma once
 
 #include <cstddef>
-#include <string>
 
 #include "pefa/adapter/erm_retriever.hpp"
+#include "pefa/adapter/fitted_parts.hpp"
+#include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
+#include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/index/any_index.hpp"
-#include "pefa/io/archive/metadata.hpp"
 
 namespace pefa {
+namespace detail {
+
+/// How training queries are folded into passages.
+inline void tell_fold(const PassageFold& fold, std::size_t balance, RetrieverSpec& spec) {
+  spec.cold = fold.cold;
+  spec.norm = fold.norm;
+  spec.rule = fold.rule;
+  spec.least_squares = fold.least_squares;
+  spec.balance = balance;
+}
+
+/// Which searches are in the whitened space, and of what it was made: see Whitening::scatter.
+inline void tell_whitening(const FittedParts& fitted, Whitened whitened, RetrieverSpec& spec) {
+  spec.whitened = fitted.whitening ? whitened : Whitened::none;
+  if (fitted.whitening) spec.whitening = fitted.whitening->params();
+}
+
+}  // namespace detail
 
 /// What a retriever is, as a value. A host's own index is `custom`, a host's own gate is told as the default one.
 template <EmbeddingScalar Scalar, class Index>
@@ -24,25 +43,26 @@ template <EmbeddingScalar Scalar, class Index>
 /// The same of PEFA-XS.
 template <EmbeddingScalar Scalar, class Index>
 [[nodiscard]] RetrieverSpec spec_of(const PefaXs<Scalar, Index>& xs) {
-  return {.method = Method::xs,
-          .lambda = xs.lambda(),
-          .index = spec_of_index(xs.index()),
-          .cold = xs.cold(),
-          .norm = xs.norm()};
+  RetrieverSpec spec{.method = Method::xs, .lambda = xs.lambda(), .index = spec_of_index(xs.index())};
+  detail::tell_fold(xs.fold(), xs.balance(), spec);
+  detail::tell_whitening(xs.fitted(), Whitened::all, spec);
+  return spec;
 }
 
 /// The same of multi-vector PEFA-XS.
 template <EmbeddingScalar Scalar, class Index>
 [[nodiscard]] RetrieverSpec spec_of(const PefaXsMulti<Scalar, Index>& multi) {
   const CentroidParams& centroids = multi.centroids();
-  return {.method = Method::xs_multi,
-          .lambda = centroids.lambda,
-          .index = spec_of_index(multi.index()),
-          .cold = centroids.cold,
-          .norm = centroids.norm,
-          .max_centroids = centroids.max_centroids,
-          .queries_per_centroid = centroids.queries_per_centroid,
-          .shrinkage = centroids.shrinkage};
+  RetrieverSpec spec{.method = Method::xs_multi,
+                     .lambda = centroids.lambda,
+                     .index = spec_of_index(multi.index()),
+                     .max_centroids = centroids.max_centroids,
+                     .queries_per_centroid = centroids.queries_per_centroid,
+                     .shrinkage = centroids.shrinkage};
+  detail::tell_fold({centroids.lambda, centroids.cold, centroids.norm, centroids.rule, centroids.least_squares},
+                    multi.balance(), spec);
+  detail::tell_whitening(multi.fitted(), Whitened::all, spec);
+  return spec;
 }
 
 /// The same of PEFA-XL.
@@ -58,19 +78,13 @@ template <EmbeddingScalar Scalar, class P, class Q, class G>
                      .passage_candidates = params.passage_candidates,
                      .missing_erm_score = params.missing_erm_score,
                      .fold = params.fold.lambda,
+                     .condense = params.condense,
                      .query_index = spec_of_index(xl.query_index()),
-                     .cold = params.fold.cold,
-                     .norm = params.fold.norm};
+                     .hubness = params.hubness};
+  detail::tell_fold(params.fold, params.balance, spec);
+  detail::tell_whitening(xl.fitted(), params.whitened, spec);
   if constexpr (requires { spec_of(params.gate); }) spec.gate = spec_of(params.gate);
   return spec;
 }
 
-namespace detail {
-
-/// What only the archive knows: how training queries were condensed before they were indexed.
-inline void add_archive_notes(RetrieverSpec& spec, const io::ArchiveMetadata& metadata) {
-  if (const auto condense = metadata.find_real("condense")) spec.condense = static_cast<float>(*condense);
-}
-
-}  // namespace detail
 }  // namespace pefa

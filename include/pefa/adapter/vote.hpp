@@ -30,34 +30,75 @@ inline void cut(std::vector<Neighbor>& nearest, std::size_t neighbors) {
 
 /// The nearest training queries of one query, best first, and how loud each of them is.
 struct Voters {
-  std::vector<QueryId> queries;     ///< rows of Q; the other three are as long
+  std::vector<QueryId> queries;  ///< rows of Q; the other four are as long
+  std::vector<float> ranked_by;  ///< s_i − β·(r_i − r̄): what they are sorted by and the gate sees; s_i where β = 0
   std::vector<float> similarities;  ///< s_i: see KnnSimilarity
   std::vector<float> weights;       ///< w_i, the gate's
-  std::vector<float> strengths;     ///< w_i · s_i · scale: what each adds to f_kNN of a passage with Y_ij = 1
+  std::vector<float> strengths;  ///< what each adds to f_kNN of a passage with Y_ij = 1: w_i · s_i · scale, or of a
+                                 ///< NeighborGate w_i · scale
 
   /// How many.
   [[nodiscard]] std::size_t size() const noexcept { return queries.size(); }
 };
 
+/// What a NeighborGate is shown, and works in; reuse it from query to query, so that none allocates.
+struct NeighborVectors {
+  std::vector<float> values;       ///< of the neighbours, one after the other
+  std::vector<const float*> rows;  ///< where each begins
+  std::vector<float> row;          ///< a row as its index holds it
+  GateScratch scratch;             ///< the gate's
+};
+
 /// Weighs the neighbours by the gate.
-/// @param nearest  cut() to k, with the scores of an index over inner product, or over l2 for KnnSimilarity::l2
-/// @param scale    of this query
-/// @param voters   overwritten
-template <Gate G>
-void weigh(std::span<const Neighbor> nearest, const KnnScale& scale, const G& gate, Voters& voters) {
+/// @param nearest   cut() to k, with the scores of an index over inner product, or over l2 for KnnSimilarity::l2
+/// @param scale     of this query
+/// @param hubness   β·(r_i − r̄) of every training query, which the scores of the index lack; empty: they lack nothing
+/// @param dim       elements of a training query
+/// @param read_row  (Row, std::span<float> out): q_i; called for a gate that needs vectors
+/// @param voters    overwritten
+template <VoteGate G, class ReadRow>
+void weigh(std::span<const Neighbor> nearest, const KnnScale& scale, std::span<const float> hubness, const G& gate,
+           std::size_t dim, const ReadRow& read_row, NeighborVectors& vectors, Voters& voters) {
   voters.queries.clear();
+  voters.ranked_by.clear();
   voters.similarities.clear();
   for (const Neighbor& neighbor : nearest) {
+    const float ranked_by = scale.similarity(neighbor.score);
     voters.queries.push_back(QueryId(neighbor.row));
-    voters.similarities.push_back(scale.similarity(neighbor.score));
+    voters.ranked_by.push_back(ranked_by);
+    voters.similarities.push_back(hubness.empty() ? ranked_by : ranked_by + hubness[neighbor.row]);
   }
   voters.weights.resize(nearest.size());
   voters.strengths.resize(nearest.size());
   if (nearest.empty()) return;
-  gate(std::span<const float>(voters.similarities), std::span<float>(voters.weights));
-  for (std::size_t i = 0; i < nearest.size(); ++i) {
-    voters.strengths[i] = voters.weights[i] * voters.similarities[i] * scale.vote_factor();
+  const std::span<const float> seen(voters.ranked_by);
+  const std::span<float> weights(voters.weights);
+  if constexpr (NeighborGate<G>) {
+    vectors.rows.clear();
+    if (needs_vectors(gate)) {
+      vectors.values.resize(nearest.size() * dim);
+      for (std::size_t i = 0; i < nearest.size(); ++i) {
+        float* row = vectors.values.data() + i * dim;
+        read_row(nearest[i].row, std::span<float>(row, dim));
+        vectors.rows.push_back(row);
+      }
+    }
+    gate(seen, std::span<const float* const>(vectors.rows), dim, weights, vectors.scratch);
+  } else {
+    gate(seen, weights);
   }
+  const bool is_vote = needs_vectors(gate);
+  for (std::size_t i = 0; i < nearest.size(); ++i) {
+    voters.strengths[i] = weights[i] * (is_vote ? 1.0f : voters.similarities[i]) * scale.vote_factor();
+  }
+}
+
+/// The same by a gate that sees similarities alone, without hubness.
+template <Gate G>
+void weigh(std::span<const Neighbor> nearest, const KnnScale& scale, const G& gate, Voters& voters) {
+  NeighborVectors none;
+  weigh(
+      nearest, scale, {}, gate, 0, [](Row, std::span<float>) {}, none, voters);
 }
 
 /// f_kNN(q̂, p_j) = Σ_i strength_i · Y_ij of the passages where it is not 0: ascending, each once.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -88,6 +89,25 @@ namespace detail {
     return progress(begin + done * (end - begin) / of, total);
   };
 }
+
+/// The parts of a build, one after the other, each with its share of the progress.
+template <std::size_t n>
+class BuildParts {
+ public:
+  /// @param items  of each part; 0 for one that is left out
+  BuildParts(BuildOptions options, const std::array<std::size_t, n>& items) : options_(std::move(options)) {
+    for (std::size_t i = 0; i < n; ++i) ends_[i + 1] = ends_[i] + items[i];
+  }
+
+  /// What part i is built with; this must outlive it.
+  [[nodiscard]] BuildOptions operator[](std::size_t i) const {
+    return {options_.executor, stage(options_.progress, ends_[i], ends_[i + 1], ends_[n])};
+  }
+
+ private:
+  BuildOptions options_;
+  std::array<std::size_t, n + 1> ends_{};
+};
 
 }  // namespace detail
 }  // namespace pefa

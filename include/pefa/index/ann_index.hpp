@@ -70,6 +70,13 @@ concept BatchScoringIndex = ScoringIndex<I> &&
   index.score_rows(query, rows, scores);
 };
 
+/// An index that gives its rows back as floats. PefaXl asks it for the neighbours of a NeighborGate; over an index that
+/// cannot, PefaXl keeps a copy of the training queries.
+template <class I>
+concept ReadableIndex = requires(const I& index, Row row, std::span<float> out) {
+  index.read_row(row, out);
+};
+
 /// An index with a faster way to search many queries than one after the other.
 template <class I>
 concept BatchIndex = requires(const I& index, const EmbeddingView<float>& queries, std::size_t k,
@@ -129,6 +136,11 @@ inline void require_rows_to_score(QueryView query, std::size_t dim, std::span<co
   for (const Row row : rows) {
     if (row >= size) fail<ShapeError>(who, ": row ", row, ", expected below ", size);
   }
+}
+
+inline void require_row_to_read(Row row, std::size_t size, std::size_t room, std::size_t dim, const char* who) {
+  if (row >= size) fail<ShapeError>(who, ": row ", row, ", expected below ", size);
+  if (room != dim) fail<ShapeError>(who, ": room for ", room, " elements, expected ", dim);
 }
 
 }  // namespace detail

@@ -128,6 +128,8 @@ class AnyIndex {
   void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
     held_->score_rows(query, rows, scores);
   }
+  /// One row as floats. @param out  dim floats  @throws ShapeError  a row past the end, another size
+  void read_row(Row row, std::span<float> out) const { held_->read_row(row, out); }
   /// How many rows.
   [[nodiscard]] std::size_t size() const { return held_->size(); }
   /// Elements of a row.
@@ -151,6 +153,7 @@ class AnyIndex {
                                                                           const IndexSearchOptions&,
                                                                           const AnyExecutor&) const = 0;
     virtual void score_rows(QueryView, std::span<const Row>, std::span<float>) const = 0;
+    virtual void read_row(Row, std::span<float>) const = 0;
     [[nodiscard]] virtual std::size_t size() const = 0;
     [[nodiscard]] virtual std::size_t dim() const = 0;
     [[nodiscard]] virtual Metric metric() const = 0;
@@ -174,6 +177,7 @@ class AnyIndex {
     void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const override {
       index_.score_rows(query, rows, scores);
     }
+    void read_row(Row row, std::span<float> out) const override { index_.read_row(row, out); }
     std::size_t size() const override { return index_.size(); }
     std::size_t dim() const override { return index_.dim(); }
     Metric metric() const override { return index_.metric(); }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <span>
@@ -157,6 +158,12 @@ class HnswIndex {
       space_->similarities(query.data(), table, stride, {nodes.data(), count}, scores.data() + begin);
     }
     for (float& score : scores) score = detail::rankable(score);
+  }
+
+  /// One row. @param out  dim floats  @throws ShapeError  a row past the end, another size
+  void read_row(Row row, std::span<float> out) const {
+    detail::require_row_to_read(row, size(), out.size(), dim(), "HnswIndex::read_row");
+    std::memcpy(out.data(), graph_->getDataByInternalId(node_of_row_[row]), out.size_bytes());
   }
 
   /// How many rows.

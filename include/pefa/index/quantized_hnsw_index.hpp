@@ -161,6 +161,12 @@ class QuantizedHnswIndex {
     for (float& score : scores) score = ranked(score);
   }
 
+  /// One row as floats. @param out  dim floats  @throws ShapeError  a row past the end, another size
+  void read_row(Row row, std::span<float> out) const {
+    detail::require_row_to_read(row, size(), out.size(), dim(), "QuantizedHnswIndex::read_row");
+    rows_.decode(row, out.data());
+  }
+
   /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
   /// Elements of a row.

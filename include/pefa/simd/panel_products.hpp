@@ -27,6 +27,8 @@ class Panels {
 
   /// How many rows.
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+  /// Bytes on the heap.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return values_.capacity() * sizeof(double); }
   /// How many panels.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
   /// The elements of panel p, row by row.

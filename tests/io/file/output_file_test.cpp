@@ -2,6 +2,7 @@
 
 #if defined(__linux__)
 #include <sys/resource.h>
+#include <sys/stat.h>
 #endif
 
 #include <csignal>
@@ -9,6 +10,7 @@
 #include <ios>
 #include <locale>
 #include <string>
+#include <thread>
 
 #include "catch.hpp"
 #include "support.hpp"
@@ -200,3 +202,23 @@ TEST_CASE("OutputFile: two writers of one path do not meet; the last to commit w
   REQUIRE(read_bytes(directory / "out") == "first");
   REQUIRE(directory.file_count() == 1);
 }
+
+#if defined(__linux__)
+TEST_CASE("OutputFile: a pipe, or /dev/null, is written to and stays what it is") {
+  OutputFile null("/dev/null");
+  null.stream() << "gone";
+  null.commit();
+  REQUIRE(std::filesystem::is_character_file("/dev/null"));
+  const test::TemporaryDirectory directory;
+  const std::string pipe = (directory / "pipe").string();
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  std::thread reader([&] { REQUIRE(read_bytes(pipe) == "through"); });
+  {
+    OutputFile file(pipe);
+    file.stream() << "through";
+    file.commit();
+  }
+  reader.join();
+  REQUIRE(directory.file_count() == 1);
+}
+#endif

@@ -223,3 +223,11 @@ TEST_CASE("vecs: what could not be read again is not written") {
   REQUIRE_ERROR(ValueError, "x: row 1, element 0 is inf, expected a finite float32",
                 io::write_fvecs(directory / "x", matrix));
 }
+
+TEST_CASE("write_fvecs and write_bvecs: take a temporary store") {
+  const TemporaryDirectory directory;
+  io::write_fvecs(directory / "a.fvecs", EmbeddingStore<float>::from(random_integers(3, 4, 0, 1)));
+  io::write_bvecs(directory / "a.bvecs", EmbeddingStore<float>::from(random_integers(3, 4, 0, 1)));
+  REQUIRE(io::read_fvecs(directory / "a.fvecs").size() == 3);
+  REQUIRE(io::read_bvecs(directory / "a.bvecs").size() == 3);
+}

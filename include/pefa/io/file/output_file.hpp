@@ -74,18 +74,23 @@ class OutputBuffer final : public std::streambuf {
 }  // namespace detail
 
 /// Writes `path` through a file of a name of its own beside it; until commit() an older file of that name stays as it
-/// was. Its stream throws IoError where the disk is full, and Cancelled where `stop` says so.
+/// was. Its stream throws IoError where the disk is full, and Cancelled where `stop` says so. What is there and no file, a
+/// pipe or /dev/null, is written to as it is.
 class OutputFile {
  public:
   /// @throws IoError  the file cannot be opened for writing
   explicit OutputFile(std::filesystem::path path, StopCheck stop = {})
       : path_(std::move(path)), part_(path_), buffer_(path_.string(), std::move(stop)) {
-    part_ += '.';
-    part_ += std::to_string(std::random_device{}());  // two writers of one path do not meet
-    part_ += ".part";
     std::error_code ignored;  // what is wrong with the path, opening it will tell
-    if (std::filesystem::is_directory(path_, ignored)) {
+    const std::filesystem::file_status there = std::filesystem::status(path_, ignored);
+    if (std::filesystem::is_directory(there)) {
       pefa::detail::fail<IoError>(path_.string(), ": is a directory, expected a file");
+    }
+    is_replaced_ = !std::filesystem::exists(there) || std::filesystem::is_regular_file(there);
+    if (is_replaced_) {
+      part_ += '.';
+      part_ += std::to_string(std::random_device{}());  // two writers of one path do not meet
+      part_ += ".part";
     }
     out_.imbue(std::locale::classic());  // no host's thousands separators in a file
     out_.exceptions(std::ios::badbit);   // lets through what the buffer throws
@@ -102,7 +107,7 @@ class OutputFile {
     if (committed_) return;
     (void)buffer_.close();
     std::error_code ignored;
-    std::filesystem::remove(part_, ignored);
+    if (is_replaced_) std::filesystem::remove(part_, ignored);
   }
 
   /// What to write to; numbers come in the classic locale.
@@ -113,7 +118,7 @@ class OutputFile {
     out_.flush();
     if (!out_ || !buffer_.close()) buffer_.refuse();
     std::error_code error;
-    std::filesystem::rename(part_, path_, error);
+    if (is_replaced_) std::filesystem::rename(part_, path_, error);
     if (error) pefa::detail::fail<IoError>(path_.string(), ": ", error.message());
     committed_ = true;
   }
@@ -123,6 +128,7 @@ class OutputFile {
   std::filesystem::path part_;
   detail::OutputBuffer buffer_;
   std::ostream out_{&buffer_};
+  bool is_replaced_ = true;
   bool committed_ = false;
 };
 

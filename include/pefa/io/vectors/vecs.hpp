@@ -144,10 +144,22 @@ inline void write_fvecs(const std::filesystem::path& path, const EmbeddingView<f
   detail::write_vecs<float>(path, rows, stop);
 }
 
+/// The same of a store, a temporary one too.
+inline void write_fvecs(const std::filesystem::path& path, const EmbeddingStore<float>& rows,
+                        const StopCheck& stop = {}) {
+  write_fvecs(path, rows.view(), stop);
+}
+
 /// Writes .bvecs. @throws as write_fvecs, and ValueError for a value that is not an integer from 0 to 255
 inline void write_bvecs(const std::filesystem::path& path, const EmbeddingView<float>& rows,
                         const StopCheck& stop = {}) {
   detail::write_vecs<std::uint8_t>(path, rows, stop);
+}
+
+/// The same of a store, a temporary one too.
+inline void write_bvecs(const std::filesystem::path& path, const EmbeddingStore<float>& rows,
+                        const StopCheck& stop = {}) {
+  write_bvecs(path, rows.view(), stop);
 }
 
 /// Writes .ivecs; distances have no place there and are left out.

@@ -135,4 +135,10 @@ inline void write_vectors(const std::filesystem::path& path, const EmbeddingView
   }
 }
 
+/// The same of a store, a temporary one too.
+inline void write_vectors(const std::filesystem::path& path, const EmbeddingStore<float>& rows,
+                          std::optional<VectorFormat> format = std::nullopt, const StopCheck& stop = {}) {
+  write_vectors(path, rows.view(), format, stop);
+}
+
 }  // namespace pefa::io
