@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -60,7 +59,7 @@ class FittedTuner {
     finish_stage();
     if (!fitted_.scatters.empty()) try_whitened_xs();
     finish_stage();
-    if (!fitted_.neighbors.empty() && !fitted_.gates.empty()) {
+    if (!fitted_.neighbors.empty() && !fitted_.gates.empty() && !fitted_.lambdas.empty()) {
       try_spaces();
       finish_stage();
       if (is_in_time()) try_gates();
@@ -375,9 +374,6 @@ class FittedTuner {
   void finish_stage() {
     ++finished_;
     meter_.add(evidence_.size());
-  }
-  void finish_all() {
-    while (finished_ < stages) finish_stage();
   }
 
   const TuneOptions& options_;

@@ -124,7 +124,8 @@ template <EmbeddingScalar Scalar>
   detail::require_training_data(passages, queries, relevance, "tune");
   const auto folds = split_validation(queries, relevance, options.validation);
 
-  TuneReport report{.metric = options.metric, .at = options.at, .grid = detail::make_grid(options)};
+  TuneReport report{
+      .metric = options.metric, .at = options.at, .prefer = options.prefer, .grid = detail::make_grid(options)};
   for (const auto& held_out : folds) report.queries += held_out.size();
   report.folds = folds.size();
 
