@@ -281,9 +281,10 @@ void MethodOptions::add_options(CLI::App& command) {
   options_.add_multi(command);
   options_.add_index(command);
   neighbors_ = command.get_option("--neighbors");
-  for (const char* name : {"--method", "--lambda", "--gate", "--neighbors", "--temperature", "--fold", "--condense",
-                           "--cold", "--max-centroids", "--bandwidth", "--ridge", "--hubness", "--rule", "--ls-shrinkage",
-                           "--passages-as-queries", "--whiten", "--scatter", "--whiten-shrinkage", "--whiten-rank"}) {
+  for (const char* name :
+       {"--method", "--lambda", "--gate", "--neighbors", "--temperature", "--fold", "--condense", "--cold",
+        "--max-centroids", "--bandwidth", "--ridge", "--hubness", "--rule", "--ls-shrinkage", "--passages-as-queries",
+        "--whiten", "--scatter", "--whiten-shrinkage", "--whiten-rank"}) {
     command.get_option(name)->excludes(tuned);
   }
 }

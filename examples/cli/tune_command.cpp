@@ -282,10 +282,11 @@ void add_tune_command(CLI::App& app) {
       ->capture_default_str()
       ->group(groups::measurement);
   command
-      .add_option("--methods", tuned->methods,
-                  "what to try beside the plain model: xs, xl, or paper (both, as in the paper), fitted (least squares, "
-                  "whitened spaces, hubness, local regression), xs-multi, xl-condensed (near training queries merged), "
-                  "xl-fold (XL over XS), or all")
+      .add_option(
+          "--methods", tuned->methods,
+          "what to try beside the plain model: xs, xl, or paper (both, as in the paper), fitted (least squares, "
+          "whitened spaces, hubness, local regression), xs-multi, xl-condensed (near training queries merged), "
+          "xl-fold (XL over XS), or all")
       ->delimiter(',')
       ->check(CLI::IsMember({xs, xl, paper_methods, fitted, xs_multi, xl_condensed, xl_fold, all_methods}))
       ->capture_default_str()
@@ -304,14 +305,14 @@ void add_tune_command(CLI::App& app) {
       ->group(groups::measurement);
   tuned->lambdas =
       command.add_option("--lambdas", options.lambdas, "the lambdas to try (default: 0, 0.1, ... 1; fitted: fewer)")
-      ->delimiter(',')
-      ->check(CLI::Range(0.0, 1.0))
-      ->group(groups::method);
+          ->delimiter(',')
+          ->check(CLI::Range(0.0, 1.0))
+          ->group(groups::method);
   tuned->neighbors =
       command.add_option("--neighbors", options.neighbors, "XL: the k to try (default: 8 to 64; fitted: to 128)")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber)
-      ->group(groups::method);
+          ->delimiter(',')
+          ->check(CLI::PositiveNumber)
+          ->group(groups::method);
   command.add_option("--folds", options.validation.folds, "parts that are held out in turn; 1: one held-out part")
       ->check(CLI::PositiveNumber)
       ->capture_default_str()

@@ -40,7 +40,8 @@ TEST_CASE("FittedTuner: cold passages keep their vectors, or borrow, as in the r
   REQUIRE(std::any_of(report.grid.begin(), report.grid.end(), borrows));
 }
 
-TEST_CASE("FittedTuner: without two queries of one passage there is one scatter, and spaces or least squares alone do") {
+TEST_CASE(
+    "FittedTuner: without two queries of one passage there is one scatter, and spaces or least squares alone do") {
   std::vector<RelevancePair> pairs;
   for (Row q = 0; q < 40; ++q) pairs.push_back({QueryId(q), PassageId(q), 1.0f});
   TuningProblem problem{random_matrix(40, 12, 1), random_matrix(40, 12, 2)};

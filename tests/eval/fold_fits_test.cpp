@@ -44,9 +44,9 @@ TEST_CASE("FoldFits: everything is that of the queries that train, fitted anew, 
     spec.rule = FoldRule::least_squares;
     spec.least_squares = {.shrinkage = 0.1f, .passages_as_queries = b};
     const auto solved = fits.pseudo_embeddings(spec);
-    REQUIRE(same(solved, LeastSquares::fit(passages, left_rows, spec.least_squares)
-                             .solve_all(passages, left_rows, pairs)));
-    REQUIRE_FALSE(same(solved, LeastSquares::fit(passages, queries, spec.least_squares)
-                                   .solve_all(passages, left_rows, pairs)));
+    REQUIRE(
+        same(solved, LeastSquares::fit(passages, left_rows, spec.least_squares).solve_all(passages, left_rows, pairs)));
+    REQUIRE_FALSE(
+        same(solved, LeastSquares::fit(passages, queries, spec.least_squares).solve_all(passages, left_rows, pairs)));
   }
 }

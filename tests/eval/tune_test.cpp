@@ -140,7 +140,8 @@ TEST_CASE("tune: a budget that is over leaves the coarse stages") {
   const TuneReport all = bundled().tune(options);
   REQUIRE(coarse.grid.size() < all.grid.size());
   const auto has = [&](const auto& accept) {
-    return std::any_of(coarse.grid.begin(), coarse.grid.end(), [&](const TuneEntry& entry) { return accept(entry.spec); });
+    return std::any_of(coarse.grid.begin(), coarse.grid.end(),
+                       [&](const TuneEntry& entry) { return accept(entry.spec); });
   };
   REQUIRE(has([](const RetrieverSpec& s) { return s.method == Method::xs && s.rule == FoldRule::least_squares; }));
   REQUIRE(has([](const RetrieverSpec& s) { return s.method == Method::xs && s.whitened == Whitened::all; }));
@@ -287,8 +288,7 @@ TEST_CASE("tune: on banking77 the pick reaches 85 % Recall@1 on the test queries
   // A part of the default's 2000 queries and of its grid, to be quick.
   const TuneReport report = tune<float>(
       passages, queries, relevance,
-      with_paper_methods(
-          {.at = 1, .lambdas = {0.0f, 0.1f, 0.5f}, .validation = {.folds = 2, .max_queries = 400}}));
+      with_paper_methods({.at = 1, .lambdas = {0.0f, 0.1f, 0.5f}, .validation = {.folds = 2, .max_queries = 400}}));
   REQUIRE(report.pick.method == Method::xl);
   REQUIRE(report.pick.gate.kind == GateKind::softmax);
   REQUIRE(report.p_value < 0.001);

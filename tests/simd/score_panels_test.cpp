@@ -12,7 +12,8 @@ TEST_CASE("QueryBlock: every kernel multiplies any number of queries, rows and d
     simd::use_level(level);
     for (const auto& [n_queries, n_rows, dim] :
          {std::tuple(1, 1, 1), std::tuple(9, 48, 130), std::tuple(64, 240, 128), std::tuple(13, 101, 300)}) {
-      const RowMajorMatrix queries = random_matrix(static_cast<std::size_t>(n_queries), static_cast<std::size_t>(dim), 1);
+      const RowMajorMatrix queries =
+          random_matrix(static_cast<std::size_t>(n_queries), static_cast<std::size_t>(dim), 1);
       const RowMajorMatrix rows = random_matrix(static_cast<std::size_t>(n_rows), static_cast<std::size_t>(dim), 2);
       simd::QueryBlock block(queries.data(), static_cast<std::size_t>(n_queries), static_cast<std::size_t>(dim));
       RowMajorMatrix scores(n_queries, n_rows);

@@ -59,7 +59,7 @@ namespace detail {
     case Method::erm: return "ERM";
     case Method::xs:
       return "PEFA-XS" + detail::describe_rule(spec) + detail::describe_space(spec) + detail::describe_balance(spec) +
-          end + detail::describe(spec.cold);
+             end + detail::describe(spec.cold);
     case Method::xs_multi:
       return join_message("PEFA-XS multi, at most ", spec.max_centroids, " vectors", detail::describe_rule(spec),
                           detail::describe_space(spec), detail::describe_balance(spec), end,
@@ -72,8 +72,8 @@ namespace detail {
                                      : "";
   const std::string merged = spec.condense > 0.0f ? join_message(", queries merged at ", spec.condense) : "";
   const std::string hubness = spec.hubness > 0.0f ? join_message(", hubness ", spec.hubness) : "";
-  return join_message("PEFA-XL", over, merged, detail::describe_space(spec), hubness, ", ",
-                      detail::describe(spec.gate), ", k = ", spec.neighbors, end);
+  return join_message("PEFA-XL", over, merged, detail::describe_space(spec), hubness, ", ", detail::describe(spec.gate),
+                      ", k = ", spec.neighbors, end);
 }
 
 }  // namespace pefa

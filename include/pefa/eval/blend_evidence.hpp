@@ -91,10 +91,9 @@ class BlendEvidence {
     for (std::size_t f = 0; f < held_out_.size(); ++f) {
       FoldFits fits(passages_, queries_, relevance_, held_out_[f], moments_[f], passage_moment_, executor_);
       for (std::size_t n = new_near; n < near_.size(); ++n) {
-        const bool is_first =
-            std::none_of(near_.begin() + static_cast<std::ptrdiff_t>(new_near),
-                         near_.begin() + static_cast<std::ptrdiff_t>(n),
-                         [&](const auto& other) { return is_same_space(other.spec, near_[n].spec); });
+        const bool is_first = std::none_of(near_.begin() + static_cast<std::ptrdiff_t>(new_near),
+                                           near_.begin() + static_cast<std::ptrdiff_t>(n),
+                                           [&](const auto& other) { return is_same_space(other.spec, near_[n].spec); });
         if (is_first) look_up(fits, held_out_[f], first, n);
         meter.poll();
       }
@@ -244,15 +243,15 @@ class BlendEvidence {
       whitened = space->whitening->apply(passages_, building);
     }
     const EmbeddingView<float> passages = whitened ? whitened->view() : passages_;
-    const EmbeddingStore<float> pseudo = space ? FoldFits::pseudo_embeddings(passages, space->queries.view(),
-                                                                             fits.relevance(), base.spec, building)
-                                               : fits.pseudo_embeddings(base.spec);
+    const EmbeddingStore<float> pseudo =
+        space ? FoldFits::pseudo_embeddings(passages, space->queries.view(), fits.relevance(), base.spec, building)
+              : fits.pseudo_embeddings(base.spec);
     const std::optional<Whitening> raw;
     std::vector<char> keeps_plain(passages_.size(), 0);  // cold, and nothing stands for its queries
     for (std::size_t j = 0; j < passages_.size(); ++j) {
       const bool is_cold = fits.relevance().queries_of(PassageId(static_cast<Row>(j))).size() == 0;
-      const bool has_own = base.spec.rule == FoldRule::least_squares &&
-          base.spec.least_squares.passages_as_queries > 0.0f;
+      const bool has_own =
+          base.spec.rule == FoldRule::least_squares && base.spec.least_squares.passages_as_queries > 0.0f;
       keeps_plain[j] = is_cold && !has_own && base.spec.cold == ColdPassage::erm ? 1 : 0;
     }
     for_each_block(executor_, held_out.size(), tile_queries, [&](std::size_t begin, std::size_t end) {

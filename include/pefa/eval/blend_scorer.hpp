@@ -24,12 +24,11 @@ namespace pefa::detail {
 
 /// Scores settings whose evidence was collected.
 class BlendScorer {
-
   /// One spec, and where its evidence is.
   struct Setting {
     const RetrieverSpec* spec;
-    std::size_t index;                      // among the values
-    const std::vector<NearQueries>* near;   // nullptr for XS
+    std::size_t index;                     // among the values
+    const std::vector<NearQueries>* near;  // nullptr for XS
     const std::vector<PlainOffers>* offers;
     std::size_t place;  // of the λ of the fold
 
@@ -44,10 +43,7 @@ class BlendScorer {
   /// Everything passed by reference must outlive the scorer.
   BlendScorer(const BlendEvidence& evidence, const RelevanceMatrix& relevance, const TuneOptions& options,
               const std::vector<std::vector<QueryId>>& held_out, std::size_t n_passages)
-      : evidence_(evidence),
-        relevance_(relevance),
-        options_(options),
-        depth_(std::min(options.at, n_passages)) {
+      : evidence_(evidence), relevance_(relevance), options_(options), depth_(std::min(options.at, n_passages)) {
     for (const auto& fold : held_out) queries_.insert(queries_.end(), fold.begin(), fold.end());
   }
 
@@ -55,9 +51,8 @@ class BlendScorer {
   void score(std::span<const RetrieverSpec> specs, std::span<std::vector<double>> values) const {
     std::vector<Setting> settings;
     for (std::size_t s = 0; s < specs.size(); ++s) settings.push_back(setting_of(specs[s], s));
-    std::stable_sort(settings.begin(), settings.end(), [](const Setting& a, const Setting& b) {
-      return a.order() < b.order();
-    });
+    std::stable_sort(settings.begin(), settings.end(),
+                     [](const Setting& a, const Setting& b) { return a.order() < b.order(); });
     for_each_block(options_.executor, queries_.size(), 16, [&](std::size_t begin, std::size_t end) {
       Scratch scratch;
       scratch.hits.resize(depth_);
@@ -109,8 +104,7 @@ class BlendScorer {
         start(setting, i, offers, offered, scratch);
       }
       const std::size_t found = scratch.blender.rank(setting.spec->lambda, scratch.hits);
-      values[setting.index][i] =
-          tuned_metric(options_, std::span<const Hit>(scratch.hits.data(), found), truth);
+      values[setting.index][i] = tuned_metric(options_, std::span<const Hit>(scratch.hits.data(), found), truth);
       last = &setting;
     }
   }

@@ -21,13 +21,10 @@ struct FittedGrid {
   std::vector<float> whitening_shrinkages{0.3f, 1.0f, 0.1f};  ///< α of the whitened space
   std::vector<float> hubness{0.5f, 0.0f, 1.0f};               ///< β of XL in the whitened space
   /// Of XL; `local` in the whitened space alone. The first two are those that spaces are compared by.
-  std::vector<GateSpec> gates{{GateKind::softmax, 0.05f},
-                              {.kind = GateKind::local, .ridge = 0.3f},
-                              {GateKind::softmax, 0.02f},
-                              {GateKind::softmax, 0.1f},
-                              {.kind = GateKind::local, .ridge = 0.1f},
-                              {.kind = GateKind::local, .ridge = 1.0f}};
-  std::vector<std::size_t> neighbors{32, 8, 16, 64, 128};  ///< k of XL; `local` goes up to 64
+  std::vector<GateSpec> gates{
+      {GateKind::softmax, 0.05f}, {.kind = GateKind::local, .ridge = 0.3f}, {GateKind::softmax, 0.02f},
+      {GateKind::softmax, 0.1f},  {.kind = GateKind::local, .ridge = 0.1f}, {.kind = GateKind::local, .ridge = 1.0f}};
+  std::vector<std::size_t> neighbors{32, 8, 16, 64, 128};            ///< k of XL; `local` goes up to 64
   std::vector<float> lambdas{0.35f, 0.1f, 0.2f, 0.5f, 0.65f, 0.8f};  ///< λ of XL
   std::vector<float> folds{0.15f, 0.0f, 0.05f, 0.3f, 0.5f};          ///< λ of the fold under XL, and of XS
 

@@ -193,8 +193,7 @@ class FittedTuner {
     }
     if (is_solved) vary(fitted_.solve_shrinkages, [](RetrieverSpec& s) -> float& { return s.least_squares.shrinkage; });
     if (is_solved && best.cold == ColdPassage::erm) {
-      vary(fitted_.passages_as_queries,
-           [](RetrieverSpec& s) -> float& { return s.least_squares.passages_as_queries; });
+      vary(fitted_.passages_as_queries, [](RetrieverSpec& s) -> float& { return s.least_squares.passages_as_queries; });
     }
     evidence_.collect(variants, variants, meter_);
     std::vector<RetrieverSpec> round;

@@ -110,8 +110,8 @@ class FoldFits {
     const bool is_raw = spec.whitened == Whitened::none;
     std::optional<Whitening> fitted;
     if (!is_raw) fitted = whitening(spec.whitening);
-    EmbeddingStore<float> rows = is_raw ? EmbeddingStore<float>::from(part_.queries.view())
-                                        : fitted->apply(part_.queries.view(), building);
+    EmbeddingStore<float> rows =
+        is_raw ? EmbeddingStore<float>::from(part_.queries.view()) : fitted->apply(part_.queries.view(), building);
     FoldSpace space{std::move(fitted), std::move(rows), {}};
     if (!needs_hubness) return space;
     space.hubness = Hubness::fit(space.queries.view()).of_all(space.queries.view(), building);

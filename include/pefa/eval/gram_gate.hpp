@@ -55,8 +55,8 @@ class GramGate {
   }
 
  private:
-  std::vector<double> factor_;    // the lower triangle, row after row
-  std::vector<double> half_;      // L⁻¹κ
+  std::vector<double> factor_;  // the lower triangle, row after row
+  std::vector<double> half_;    // L⁻¹κ
   std::vector<double> solution_;
 };
 

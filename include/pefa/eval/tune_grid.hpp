@@ -55,13 +55,14 @@ struct TuneOptions {
   /// The gates of XL and its variants.
   std::vector<GateSpec> gates{{GateKind::mean},           {GateKind::sum},           {GateKind::softmax, 0.02f},
                               {GateKind::softmax, 0.05f}, {GateKind::softmax, 0.1f}, {GateKind::softmax, 0.2f}};
-  PlainXl plain_xl = PlainXl::included;  ///< the paper's PEFA-XL
-  std::vector<float> condense{};         ///< XL over condensed queries: CondenseParams::min_cosine, above 0, to 1
-  std::vector<float> folds{};            ///< XL over XS: PassageFold::lambda, 0 to below 1
-  std::size_t passage_candidates = 0;    ///< of XL, as in PefaXlParams
-  FittedGrid fitted{};                   ///< what is fitted in closed form, tried coarse to fine
+  PlainXl plain_xl = PlainXl::included;     ///< the paper's PEFA-XL
+  std::vector<float> condense{};            ///< XL over condensed queries: CondenseParams::min_cosine, above 0, to 1
+  std::vector<float> folds{};               ///< XL over XS: PassageFold::lambda, 0 to below 1
+  std::size_t passage_candidates = 0;       ///< of XL, as in PefaXlParams
+  FittedGrid fitted{};                      ///< what is fitted in closed form, tried coarse to fine
   Preference prefer = Preference::answers;  ///< which of the scored settings is picked
-  double budget_seconds = 0.0;  ///< no stage starts later, but the coarse ones; 0: no bound, and the same pick every run
+  double budget_seconds =
+      0.0;  ///< no stage starts later, but the coarse ones; 0: no bound, and the same pick every run
   ValidationOptions validation{};        ///< which queries are held out
   std::size_t randomizations = 10'000;   ///< of the test of the pick against the plain model
   std::size_t bootstrap_samples = 1000;  ///< of the interval of its gain; 0: none
@@ -94,8 +95,8 @@ struct TuneEntry {
 
 /// What tune() found.
 struct TuneReport {
-  TuneMetric metric = TuneMetric::recall;  ///< as asked for
-  std::size_t at = 0;                      ///< its cut-off
+  TuneMetric metric = TuneMetric::recall;   ///< as asked for
+  std::size_t at = 0;                       ///< its cut-off
   Preference prefer = Preference::answers;  ///< as asked for
   /// The plain model; XS by cold policy and λ; multi-vector XS by max_centroids and λ; XL by k, gate and λ; XL over
   /// condensed queries by cosine, XL over XS by fold, each by k, gate and λ; then the fitted parts, as they were tried.

@@ -7,10 +7,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <vector>
 
 #include "pefa/core/aligned_vector.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/simd/cpu.hpp"
+#include "pefa/simd/kernels.hpp"
 #include "pefa/simd/x86.hpp"
 
 namespace pefa::simd {
@@ -20,8 +21,8 @@ inline constexpr std::size_t score_panel_width = 48;
 
 namespace detail {
 
-/// out[i·out_stride + j] (+)= Σ_t a[t·a_stride + i] · b[t][j] for i < rows and t < steps, over the 48 rows of b. It adds
-/// where `first` is false.
+/// out[i·out_stride + j] (+)= Σ_t a[t·a_stride + i] · b[t][j] for i < rows and t < steps, over the 48 rows of b. It
+/// adds where `first` is false.
 using ScoreKernel = void (*)(const float* a, std::size_t a_stride, const float* b, std::size_t steps, float* out,
                              std::size_t out_stride, std::size_t rows, bool first);
 
@@ -151,14 +152,19 @@ class QueryBlock {
  public:
   /// @param queries  [n_queries x dim], row-major; copied
   QueryBlock(const float* queries, std::size_t n_queries, std::size_t dim)
-      : n_queries_(n_queries), dim_(dim), queries_(n_queries * dim), panel_(score_panel_width * dim) {
+      : n_queries_(n_queries),
+        dim_(dim),
+        rows_(queries, queries + n_queries * dim),
+        queries_(n_queries * dim),
+        panel_(score_panel_width * dim) {
     detail::transpose(queries, n_queries, dim, queries_.data(), n_queries);
   }
 
   /// How many queries.
   [[nodiscard]] std::size_t size() const noexcept { return n_queries_; }
 
-  /// scores[q·n + i] = ⟨query q, row i⟩. @param rows  [n x dim], row-major
+  /// scores[q·n + i] = ⟨query q, row i⟩. What is not finite is what dot_kernel() has: a chain of multiply-adds may end
+  /// at an infinity where separate products would be NaN. @param rows  [n x dim], row-major
   void multiply(const float* rows, std::size_t n, float* scores) {
     for (std::size_t first = 0; first < n; first += score_panel_width) {
       const std::size_t width = std::min(score_panel_width, n - first);
@@ -174,6 +180,11 @@ class QueryBlock {
         std::copy_n(last_.data() + q * score_panel_width, width, scores + q * n + first);
       }
     }
+    if (pefa::detail::all_finite({scores, n_queries_ * n})) return;
+    for (std::size_t i = 0; i < n_queries_ * n; ++i) {
+      if (pefa::detail::is_finite(scores[i])) continue;
+      scores[i] = dot_kernel<float>()(rows_.data() + i / n * dim_, rows + i % n * dim_, dim_, 1.0f);
+    }
   }
 
  private:
@@ -188,6 +199,7 @@ class QueryBlock {
 
   std::size_t n_queries_;
   std::size_t dim_;
+  pefa::detail::AlignedVector<float> rows_;     // [n_queries x dim]
   pefa::detail::AlignedVector<float> queries_;  // [dim x n_queries]
   pefa::detail::AlignedVector<float> panel_;    // [dim x 48]
   pefa::detail::AlignedVector<float> last_;     // of a panel that is not full
