@@ -1,21 +1,36 @@
 #!/usr/bin/env bash
 # The main job in one command: installs what is missing, builds, and compares the plain embedding model with PEFA-XS and
-# PEFA-XL on the WordNet slice that the repository ships; then shows what changes for three test queries.
+# PEFA-XL, BM25 and their fusion on the WordNet slice that the repository ships; then shows what changes for three test
+# queries.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
-  libzip-dev wordnet-base
+  libzip-dev libxapian-dev wordnet-base
 
 build=build/release
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_BUILD_TESTS=OFF -DPEFA_BUILD_BENCHMARKS=OFF >/dev/null
-cmake --build "$build" --target pefa_cli wordnet_text
+cmake --build "$build" --target pefa_cli wordnet_text bm25
 
 data=examples/data
-"$build/bin/wordnet_text" "$data/passages.ids.tsv" >"$build/passages.txt"
-"$build/bin/wordnet_text" "$data/test_queries.ids.tsv" >"$build/test_queries.txt"
-exec "$build/bin/pefa" compare \
-  --passages "$data/passages.npy" \
-  --train-queries "$data/train_queries.npy" --train-relevance "$data/train_relevance.tsv" \
+train=(--passages "$data/passages.npy" --train-queries "$data/train_queries.npy"
+       --train-relevance "$data/train_relevance.tsv")
+pefa=$build/bin/pefa
+for texts in passages train_queries test_queries; do
+  "$build/bin/wordnet_text" "$data/$texts.ids.tsv" >"$build/$texts.txt"
+done
+
+# How much BM25 and how much PEFA-XL is tuned on training queries, which XL must not have seen; then both answer the test.
+for queries in train test; do
+  "$build/bin/bm25" --passages "$build/passages.txt" --queries "$build/${queries}_queries.txt" --out "$build/bm25_$queries.run"
+done
+"$pefa" eval --out-of-fold "${train[@]}" --quiet --out "$build/xl_train.run" >/dev/null
+"$pefa" build "${train[@]}" --quiet --out "$build/xl.pefa"
+"$pefa" search "$build/xl.pefa" --queries "$data/test_queries.npy" --quiet --out "$build/xl_test.run"
+"$pefa" fuse "$build/bm25_train.run" "$build/xl_train.run" --tune "$data/train_relevance.tsv" --json "$build/fusion.json"
+"$pefa" fuse "$build/bm25_test.run" "$build/xl_test.run" --tuned "$build/fusion.json" --out "$build/fused_test.run"
+
+exec "$pefa" compare "${train[@]}" \
   --test-queries "$data/test_queries.npy" --test-relevance "$data/test_relevance.tsv" \
+  --run "BM25=$build/bm25_test.run" --run "BM25 + PEFA-XL (fused)=$build/fused_test.run" \
   --show 325,500,675 --passage-texts "$build/passages.txt" --query-texts "$build/test_queries.txt"

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
   catch2 libfaiss-dev liblapack-dev libzip-dev pkg-config python3 python3-numpy python3-scipy \
-  help2man
+  help2man libxapian-dev wordnet-base
 
 build=build/release
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_WARNINGS_ARE_ERRORS=ON \

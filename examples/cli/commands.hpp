@@ -16,6 +16,7 @@ void add_bench_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_verify_command(CLI::App& app);
 void add_convert_command(CLI::App& app);
+void add_fuse_command(CLI::App& app);
 void add_export_xs_command(CLI::App& app);
 
 }  // namespace pefa::cli

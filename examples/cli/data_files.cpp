@@ -180,16 +180,16 @@ void DataFiles::add_training(CLI::App& command, Required required) {
       ->group(groups::data);
 }
 
-void DataFiles::add_test_queries(CLI::App& command) {
+void DataFiles::add_test_queries(CLI::App& command, Required required) {
   command.add_option("--test-queries", test_queries_, "test query vectors, as --passages")
-      ->required()
+      ->required(required == Required::yes)
       ->group(groups::data);
 }
 
-void DataFiles::add_test(CLI::App& command) {
-  add_test_queries(command);
+void DataFiles::add_test(CLI::App& command, Required required) {
+  add_test_queries(command, required);
   command.add_option("--test-relevance", test_relevance_, "test pairs, as --train-relevance")
-      ->required()
+      ->required(required == Required::yes)
       ->group(groups::data);
   command.add_option("--test-query-ids", test_query_ids_, "ids of the test queries, as --passage-ids")
       ->group(groups::data);
@@ -214,22 +214,28 @@ TrainingData DataFiles::read_training(Training training) const {
     return {std::move(passages), std::move(no_queries), std::move(no_pairs), std::move(passage_ids), 0};
   }
   auto queries = reading_.queries(train_queries_, {passages_.string(), passages.size(), passages.dim()});
-  const auto query_ids = read_ids_for(train_query_ids_, queries.size(), "queries");
+  auto query_ids = read_ids_for(train_query_ids_, queries.size(), "queries");
   auto [relevance, skipped] =
       reading_.relevance(train_relevance_, {queries.size(), pointer_to(query_ids), "give them by --train-query-ids"},
                          {passages.size(), pointer_to(passage_ids), "give them by --passage-ids"});
-  return {std::move(passages), std::move(queries), std::move(relevance), std::move(passage_ids), skipped};
+  return {std::move(passages), std::move(queries), std::move(relevance), std::move(passage_ids), skipped,
+          std::move(query_ids)};
+}
+
+void DataFiles::require_test() const {
+  require_option(test_queries_, "--test-queries");
+  require_option(test_relevance_, "--test-relevance");
 }
 
 TestData DataFiles::read_test(const PassageSide& passages) const {
   auto queries = read_test_queries(passages);
-  const auto query_ids = read_ids_for(test_query_ids_, queries.size(), "queries");
+  auto query_ids = read_ids_for(test_query_ids_, queries.size(), "queries");
   auto [truth, skipped] =
       reading_.relevance(test_relevance_, {queries.size(), pointer_to(query_ids), "give them by --test-query-ids"},
                          {passages.size, passages.ids,
                           passages.ids_option != nullptr ? std::string("give them by ") + passages.ids_option
                                                          : "build " + passages.name + " with --passage-ids"});
-  return {std::move(queries), std::move(truth), skipped};
+  return {std::move(queries), std::move(truth), skipped, std::move(query_ids)};
 }
 
 EmbeddingStore<float> DataFiles::read_test_queries(const PassageSide& passages) const {

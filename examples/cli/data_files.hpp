@@ -25,6 +25,7 @@ struct TrainingData {
   RelevanceMatrix relevance;
   std::optional<io::ExternalIds> passage_ids;
   std::size_t judgements_skipped = 0;  ///< by --unknown-ids skip
+  std::optional<io::ExternalIds> query_ids{};
 };
 
 /// P, Q and Y to build from, which somebody else keeps.
@@ -39,6 +40,7 @@ struct TestData {
   EmbeddingStore<float> queries;
   RelevanceMatrix truth;
   std::size_t judgements_skipped = 0;  ///< by --unknown-ids skip
+  std::optional<io::ExternalIds> query_ids{};
 };
 
 /// What test files must fit.
@@ -120,15 +122,17 @@ class DataFiles {
   /// Adds --train-queries, --train-relevance and --train-query-ids.
   void add_training(CLI::App& command, Required required);
   /// Adds --test-queries.
-  void add_test_queries(CLI::App& command);
+  void add_test_queries(CLI::App& command, Required required = Required::yes);
   /// Adds --test-queries, --test-relevance and --test-query-ids.
-  void add_test(CLI::App& command);
+  void add_test(CLI::App& command, Required required = Required::yes);
   /// Adds how they are read.
   void add_reading(CLI::App& command);
 
   /// @throws CLI::RequiredError  a file that is needed is not named
   /// @throws pefa::Error  a file that cannot be read, or files that do not fit together; the message names them
   [[nodiscard]] TrainingData read_training(Training training) const;
+  /// Where add_test() left it to the command whether they are required.
+  void require_test() const;
   [[nodiscard]] TestData read_test(const PassageSide& passages) const;
   /// The test queries alone.
   [[nodiscard]] EmbeddingStore<float> read_test_queries(const PassageSide& passages) const;

@@ -1,10 +1,19 @@
-// pefa eval: how good one method is on held-out queries, and how fast; built from files or opened from an archive.
+// pefa eval: how good one method is on held-out queries, and how fast; built from files or opened from an archive. With
+// --out-of-fold the held-out queries are training queries, each searched by a retriever that does not know it.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "interrupt.hpp"
 #include "measure.hpp"
+#include "option_groups.hpp"
+#include "pefa/adapter/spec_text.hpp"
+#include "pefa/eval/out_of_fold.hpp"
+#include "pefa/io/results/trec_run.hpp"
 #include "source.hpp"
 
 namespace pefa::cli {
@@ -14,8 +23,13 @@ struct EvalCommand {
   Source source;
   SearchArguments arguments;
   Measurement measurement;
+  bool out_of_fold = false;
+  OutOfFoldOptions folding;
+  std::filesystem::path out;
 
   void run() const {
+    if (out_of_fold) return run_out_of_fold();
+    source.files().require_test();
     const Measured measured = source.is_archive() ? from_archive() : from_files();
     measurement.output().result(to_table({measured}), to_json(measured));
   }
@@ -35,6 +49,36 @@ struct EvalCommand {
         source.with_overrides(arguments.options(archive.retriever.spec(), archive.name), archive);
     return measurement.run(archive, search, source.files().read_test(archive.passage_side()));
   }
+
+  void run_out_of_fold() const {
+    if (source.is_archive()) {
+      throw CLI::ValidationError("--out-of-fold",
+                                 "builds without the queries it asks, and an archive is built already");
+    }
+    const RetrieverSpec spec = source.spec();
+    const DataFiles& files = source.files();
+    const TrainingData data = files.read_training(Training::used);
+    OutOfFoldOptions options = folding;
+    options.search = arguments.options(spec, "the index");
+    const auto results = [&] {
+      ProgressBar bar("searching out of fold", measurement.output().verbosity());
+      const InterruptibleExecutor executor(measurement.threads());
+      options.executor = executor;
+      options.progress = bar.callback();
+      return search_out_of_fold<float>(spec, data.passages, data.queries, data.relevance, measurement.top_k(), options);
+    }();
+    std::vector<QueryId> not_searched;
+    for (std::size_t query = 0; query < results.size(); ++query) {
+      if (results[query].empty()) not_searched.push_back(QueryId(static_cast<Row>(query)));
+    }
+    const Measured measured = measurement.run(describe(with_arguments(spec, options.search)) + ", out of fold", results,
+                                              without_queries(data.relevance, not_searched), data.judgements_skipped);
+    if (!out.empty()) {
+      const auto rows = [](const auto& ids) { return ids ? io::RowIds(*ids) : io::RowIds(); };
+      io::write_trec_run(out, results, rows(data.query_ids), rows(data.passage_ids), "pefa", interrupted);
+    }
+    measurement.output().result(to_table({measured}, "training queries"), to_json(measured));
+  }
 };
 
 }  // namespace
@@ -43,15 +87,39 @@ void add_eval_command(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("eval", "Measure one method, or an archive, on test queries");
   const auto eval = std::make_shared<EvalCommand>();
   eval->source.add_options(command);
-  eval->source.files().add_test(command);
+  eval->source.files().add_test(command, Required::no);
   eval->source.files().add_reading(command);
   eval->arguments.add_options(command);
   eval->measurement.add_options(command);
+  CLI::Option* out_of_fold =
+      command
+          .add_flag("--out-of-fold", eval->out_of_fold,
+                    "no test files: search each training query with a retriever built without the queries of its fold")
+          ->group(groups::measurement);
+  for (const char* option : {"--test-queries", "--test-relevance", "--test-query-ids"}) {
+    out_of_fold->excludes(command.get_option(option));
+  }
+  command.add_option("--folds", eval->folding.validation.folds, "out of fold: parts that are held out in turn")
+      ->check(CLI::Range(2, 1000))
+      ->capture_default_str()
+      ->needs(out_of_fold)
+      ->group(groups::measurement);
+  command
+      .add_option("--max-queries", eval->folding.validation.max_queries,
+                  "out of fold: how many queries are searched at most (default: all that have passages)")
+      ->check(CLI::PositiveNumber)
+      ->needs(out_of_fold)
+      ->group(groups::measurement);
+  command
+      .add_option("--out", eval->out, "out of fold: the TREC run to write, for pefa fuse --tune; by ids where given")
+      ->needs(out_of_fold)
+      ->group(groups::output);
   command.footer(
       "Examples:\n"
       "  pefa eval --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --test-queries T.npy \\\n"
       "            --test-relevance Z.tsv --method xl --lambda 0.2 --json result.json\n"
-      "  pefa eval x.pefa --test-queries T.npy --test-relevance Z.tsv");
+      "  pefa eval x.pefa --test-queries T.npy --test-relevance Z.tsv\n"
+      "  pefa eval --out-of-fold --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --out xl_train.run");
   command.callback([eval] { eval->run(); });
 }
 

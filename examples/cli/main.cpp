@@ -120,6 +120,7 @@ int main(int argc, char** argv) {
   add_bench_command(app);
   add_info_command(app);
   add_verify_command(app);
+  add_fuse_command(app);
   add_convert_command(app);
   add_export_xs_command(app);
 

@@ -72,18 +72,19 @@ std::vector<std::size_t> Measurement::recall_cutoffs() const {
   return cutoffs;
 }
 
+EvaluateOptions Measurement::options() const {
+  const std::size_t depth = std::min(metric_depth, top_k_);
+  return {.recall_at = recall_cutoffs(), .ndcg_at = {depth}, .mrr_at = {depth}, .top_k = top_k_};
+}
+
 EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const SearchOptions& search,
                                        const TestData& test) const {
   ProgressBar bar(std::string("evaluating ") + name(retriever.spec().method), output_.verbosity());
-  const std::size_t depth = std::min(metric_depth, top_k_);
-  return pefa::evaluate(retriever, test.queries.view(), test.truth,
-                        {.recall_at = recall_cutoffs(),
-                         .ndcg_at = {depth},
-                         .mrr_at = {depth},
-                         .top_k = top_k_,
-                         .search = search,
-                         .latency = MeasureLatency::yes,
-                         .progress = bar.callback()});
+  EvaluateOptions asked = options();
+  asked.search = search;
+  asked.latency = MeasureLatency::yes;
+  asked.progress = bar.callback();
+  return pefa::evaluate(retriever, test.queries.view(), test.truth, asked);
 }
 
 Outcome Measurement::run(const RetrieverSpec& spec, const TrainingData& training, const TestData& test,
@@ -93,6 +94,11 @@ Outcome Measurement::run(const RetrieverSpec& spec, const TrainingData& training
   Measured measured{with_arguments(built.retriever.spec(), search), evaluate(built.retriever, search, test),
                     built.seconds, built.index_bytes, training.judgements_skipped + test.judgements_skipped};
   return {std::move(measured), std::move(built.retriever)};
+}
+
+Measured Measurement::run(const std::string& name, const std::vector<std::vector<Hit>>& results,
+                          const RelevanceMatrix& truth, std::size_t judgements_skipped) const {
+  return {{}, evaluate_run(results, truth, options()), std::nullopt, 0, judgements_skipped, name};
 }
 
 Measured Measurement::run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const {

@@ -48,10 +48,17 @@ class Measurement {
                             const SearchOptions& search = {}) const;
   [[nodiscard]] Measured run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const;
 
+  /// A run that is there already. @param name  what it is called
+  [[nodiscard]] Measured run(const std::string& name, const std::vector<std::vector<Hit>>& results,
+                             const RelevanceMatrix& truth, std::size_t judgements_skipped) const;
+
+  [[nodiscard]] std::size_t top_k() const noexcept { return top_k_; }
+  [[nodiscard]] std::size_t threads() const noexcept { return threads_; }
   [[nodiscard]] const Output& output() const noexcept { return output_; }
 
  private:
   [[nodiscard]] std::vector<std::size_t> recall_cutoffs() const;
+  [[nodiscard]] EvaluateOptions options() const;
   [[nodiscard]] EvaluationReport evaluate(const AnyRetriever& retriever, const SearchOptions& search,
                                           const TestData& test) const;
 

@@ -36,11 +36,15 @@ Json intervals(const std::map<std::size_t, Estimate>& estimates) {
   return json;
 }
 
+std::string title(const Measured& measured) {
+  return measured.run.empty() ? describe(measured.spec) : measured.run;
+}
+
 }  // namespace
 
-std::string to_table(const std::vector<Measured>& measured) {
+std::string to_table(const std::vector<Measured>& measured, const std::string& queries) {
   std::size_t width = 0;
-  for (const Measured& one : measured) width = std::max(width, describe(one.spec).size());
+  for (const Measured& one : measured) width = std::max(width, title(one).size());
   std::string heads = fmt::format("{:<{}}", "method", width);
   for (const auto& [name, member] : metrics()) {
     for (const auto& entry : measured.front().report.*member) {
@@ -51,7 +55,7 @@ std::string to_table(const std::vector<Measured>& measured) {
 
   std::string rows;
   for (const Measured& one : measured) {
-    rows += fmt::format("{:<{}}", describe(one.spec), width);
+    rows += fmt::format("{:<{}}", title(one), width);
     for (const auto& [name, member] : metrics()) {
       for (const auto& entry : one.report.*member) {
         const Estimate& estimate = entry.second;
@@ -59,20 +63,21 @@ std::string to_table(const std::vector<Measured>& measured) {
                                                   100 * estimate.high));
       }
     }
-    const LatencyReport latency = one.report.latency.value_or(LatencyReport{});
     const std::string seconds = one.build_seconds ? fmt::format("{:.2f}", *one.build_seconds) : "-";
-    rows += fmt::format("{:>9}{:>11.1f}{:>16}\n", seconds, static_cast<double>(one.index_bytes) / (1024.0 * 1024.0),
-                        fmt::format("{:.2f} / {:.2f}", latency.p50, latency.p99));
+    const double mebibytes = static_cast<double>(one.index_bytes) / (1024.0 * 1024.0);
+    const auto& latency = one.report.latency;
+    rows += fmt::format("{:>9}{:>11}{:>16}\n", seconds, one.run.empty() ? fmt::format("{:.1f}", mebibytes) : "-",
+                        latency ? fmt::format("{:.2f} / {:.2f}", latency->p50, latency->p99) : "-");
   }
   const EvaluationReport& first = measured.front().report;
   return heads + rows +
-         fmt::format("{} test queries, metrics in percent with 95 % bootstrap intervals; latency on one thread\n",
-                     first.queries_evaluated);
+         fmt::format("{} {}, metrics in percent with 95 % bootstrap intervals; latency on one thread\n",
+                     first.queries_evaluated, queries);
 }
 
 Json to_json(const Measured& measured) {
   const EvaluationReport& report = measured.report;
-  Json json = to_json(measured.spec);
+  Json json = measured.run.empty() ? to_json(measured.spec) : Json{{"run", measured.run}};
   json["recall"] = means(report.recall);
   json["recall_interval"] = intervals(report.recall);
   json["ndcg"] = means(report.ndcg);
@@ -82,6 +87,10 @@ Json to_json(const Measured& measured) {
   json["queries_evaluated"] = report.queries_evaluated;
   json["queries_without_truth"] = report.queries_without_truth;
   json["judgements_skipped"] = measured.judgements_skipped;
+  if (!measured.run.empty()) {
+    json["pefa_version"] = version();
+    return json;
+  }
   json["build_seconds"] = measured.build_seconds ? Json(*measured.build_seconds) : Json(nullptr);
   json["index_bytes"] = measured.index_bytes;
   if (report.latency) {

@@ -65,6 +65,17 @@ std::vector<RetrieverSpec> every_spec(IndexKind kind) {
       all.push_back({.lambda = 0.2f, .neighbors = 5, .gate = gate, .similarity = similarity});
     }
   }
+  all.push_back({.neighbors = 5, .gate = {.kind = GateKind::local, .bandwidth = 0.3f, .ridge = 0.7f}});
+  for (const Whitened whitened : {Whitened::none, Whitened::queries, Whitened::all}) {
+    RetrieverSpec spec{.neighbors = 5, .rule = FoldRule::correlation, .balance = 6, .whitened = whitened};
+    spec.whitening = {.scatter = Scatter::both, .shrinkage = 0.7f, .rank = 11};
+    all.push_back(spec);
+    spec.method = whitened == Whitened::all ? Method::xs_multi : Method::xs;
+    spec.rule = FoldRule::least_squares;
+    spec.least_squares = {0.4f, 0.0f};
+    spec.whitened = whitened == Whitened::queries ? Whitened::none : whitened;
+    all.push_back(spec);
+  }
   all.push_back({.neighbors = 5, .passage_candidates = 40, .missing_erm_score = MissingErmScore::zero});
   all.push_back({.neighbors = 5, .knn_scale = 2.0f, .condense = 0.3f});
   for (RetrieverSpec& spec : all) spec = with_index(spec, kind);
@@ -78,6 +89,11 @@ RetrieverSpec as_told(const RetrieverSpec& spec) {
   if (spec.method == Method::erm) return told;
   told.cold = spec.cold;
   told.norm = spec.norm;
+  told.rule = spec.rule;
+  told.least_squares = spec.least_squares;
+  told.balance = spec.balance;
+  told.whitened = spec.whitened == Whitened::all ? Whitened::all : Whitened::none;
+  if (told.whitened == Whitened::all) told.whitening = spec.whitening;
   if (spec.method == Method::xs) return told;
   if (spec.method == Method::xs_multi) {
     told.max_centroids = spec.max_centroids;
@@ -87,6 +103,8 @@ RetrieverSpec as_told(const RetrieverSpec& spec) {
   }
   RetrieverSpec xl = spec;
   xl.index = told.index;
+  if (spec.similarity == KnnSimilarity::l2) xl.hubness = 0.0f;
+  if (spec.whitened == Whitened::none) xl.whitening = {};
   xl.query_index = spec.query_index.kind == IndexKind::flat ? IndexSpec{.kind = IndexKind::flat} : spec.query_index;
   return xl;
 }

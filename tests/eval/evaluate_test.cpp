@@ -100,3 +100,24 @@ TEST_CASE("evaluate: inputs that do not fit are refused with both numbers") {
   REQUIRE_ERROR(ValueError, "no query has a relevant passage",
                 evaluate(s.erm, s.queries, RelevanceMatrix::from_pairs({}, 1100, 200)));
 }
+
+TEST_CASE("evaluate_run: the hits of a search score as the search does; a query without hits found nothing") {
+  const Setting s;
+  auto run = s.erm.search_batch(s.queries, 100);
+  const auto searched = evaluate(s.erm, s.queries, s.truth);
+  const auto read = evaluate_run(run, s.truth);
+  REQUIRE(read.recall.at(100).mean == searched.recall.at(100).mean);
+  REQUIRE(read.recall.at(10).low == searched.recall.at(10).low);
+  REQUIRE(read.ndcg.at(10).mean == searched.ndcg.at(10).mean);
+  REQUIRE(read.mrr.at(10).high == searched.mrr.at(10).high);
+  REQUIRE(read.queries_evaluated == 990);
+  REQUIRE(read.queries_without_truth == 110);
+  REQUIRE_FALSE(read.latency);
+
+  for (auto& hits : run) hits.clear();
+  REQUIRE(evaluate_run(run, s.truth).recall.at(100).mean == 0.0);
+  run[7] = {{PassageId(200), 1.0f}};
+  REQUIRE_ERROR(ShapeError, "query 7 has passage 200, expected below 200", evaluate_run(run, s.truth));
+  run.pop_back();
+  REQUIRE_ERROR(ShapeError, "truth has 1100 rows, the run has 1099 queries", evaluate_run(run, s.truth));
+}

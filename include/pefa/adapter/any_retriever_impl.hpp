@@ -142,6 +142,7 @@ template <class R>
   spec.index = built.index;
   spec.query_index = built.query_index;
   if (built.whitened != Whitened::none) spec.whitening.scatter = built.whitening.scatter;
+  spec.hubness = built.hubness;
   return AnyRetriever(std::make_shared<const RetrieverModel<R>>(std::move(retriever), spec), nullptr);
 }
 
@@ -164,7 +165,7 @@ template <EmbeddingScalar Scalar>
       .fold = {spec.fold, spec.cold, spec.norm, spec.rule, spec.least_squares},
       .balance = spec.balance,
       .condense = spec.condense,
-      .hubness = spec.hubness,
+      .hubness = is_l2 ? 0.0f : spec.hubness,  // distances have none
       .whitened = spec.whitened,
       .whitening = spec.whitening,
       .passage_index = {.index = spec.index, .rows = rows},

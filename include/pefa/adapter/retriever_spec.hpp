@@ -19,7 +19,7 @@ struct RetrieverSpec {
   static constexpr std::int64_t version = 2;
 
   Method method = Method::xl;  ///< which retriever
-  float lambda = 0.1f;         ///< λ: the weight of the plain model, 0 to 1
+  float lambda = 0.2f;         ///< λ: the weight of the plain model, of XL's plain side, 0 to 1
   IndexSpec index{};           ///< over passages, or the vectors that stand for them
 
   std::size_t neighbors = 32;                               ///< XL: k, training queries looked up; at least 1
@@ -28,7 +28,7 @@ struct RetrieverSpec {
   float knn_scale = 1.0f;              ///< XL: votes are multiplied by this, above 0; see KnnSimilarity
   std::size_t passage_candidates = 0;  ///< XL: see PefaXlParams
   MissingErmScore missing_erm_score = MissingErmScore::exact;  ///< XL
-  float fold = 1.0f;        ///< XL: λ of the PEFA-XS on its plain side, 0 to 1; 1: the passages as they are
+  float fold = 0.25f;       ///< XL: λ of the PEFA-XS on its plain side, 0 to 1; 1: the passages as they are
   float condense = 0.0f;    ///< XL: training queries of the same passages merge from this cosine on; 0: none do
   IndexSpec query_index{};  ///< XL: over training queries
 
@@ -38,12 +38,12 @@ struct RetrieverSpec {
   std::size_t queries_per_centroid = 1;  ///< XS multi: training queries that are evidence for one vector, at least 1
   float shrinkage = 0.25f;               ///< XS multi: share of the mean in each vector, 0 to 1
 
-  FoldRule rule = FoldRule::correlation;  ///< XS, XS multi, XL's fold: how training queries become C_j
-  LeastSquaresParams least_squares{};     ///< the same, by FoldRule::least_squares
+  FoldRule rule = FoldRule::least_squares;  ///< XS, XS multi, XL's fold: how training queries become C_j
+  LeastSquaresParams least_squares{.shrinkage = 0.3f, .passages_as_queries = 0.3f};  ///< the same, by that rule
   std::size_t balance = 0;  ///< XS, XS multi, XL's fold: rank of the balanced rows, 1 to dim; 0: rows for raw queries
-  Whitened whitened = Whitened::none;  ///< XS, XS multi, XL: which searches are in the whitened space
-  WhiteningParams whitening{};         ///< the same: how it is whitened
-  float hubness = 0.0f;                ///< XL: β, 0 or more: neighbours are ranked by s_i − β·r_i
+  Whitened whitened = Whitened::queries;  ///< XS, XS multi, XL: which searches are in the whitened space
+  WhiteningParams whitening{};            ///< the same: how it is whitened
+  float hubness = 0.5f;                   ///< XL, but l2: β, 0 or more: neighbours are ranked by s_i − β·r_i
 
   /// PEFA-XS as the paper runs it: λ = 0.5 over HNSW with M = 32, efConstruction = 500, efSearch = 300 (section 5.1).
   [[nodiscard]] static constexpr RetrieverSpec paper_xs() noexcept {

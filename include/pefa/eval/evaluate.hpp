@@ -1,4 +1,4 @@
-// pefa: how good a retriever is on held-out queries, with intervals, and how fast.
+// pefa: how good a retriever, or a run that is there already, is on held-out queries, with intervals; and how fast.
 #pragma once
 
 #include <Eigen/Core>
@@ -85,7 +85,7 @@ namespace detail {
 
 /// One metric at its cut-offs over all evaluated queries.
 template <class Metric>
-[[nodiscard]] std::map<std::size_t, Estimate> estimate(const std::vector<std::vector<Hit>>& results,
+[[nodiscard]] std::map<std::size_t, Estimate> estimate(const std::vector<std::span<const Hit>>& results,
                                                        const std::vector<Row>& evaluated, const RelevanceMatrix& truth,
                                                        const std::vector<std::size_t>& cutoffs,
                                                        const EvaluateOptions& options, const Metric& metric) {
@@ -100,7 +100,59 @@ template <class Metric>
   return estimates;
 }
 
+/// The queries that have a relevant passage. @throws ValueError  none has
+[[nodiscard]] inline std::vector<Row> queries_with_truth(const RelevanceMatrix& truth) {
+  std::vector<Row> evaluated;
+  for (Row q = 0; q < truth.rows(); ++q) {
+    if (truth.passages_of(QueryId(q)).size() > 0) evaluated.push_back(q);
+  }
+  if (evaluated.empty()) fail<ValueError>("evaluate: no query has a relevant passage in the truth");
+  return evaluated;
+}
+
+/// All metrics of rankings. @param results  of the evaluated queries, in their order
+[[nodiscard]] inline EvaluationReport report_on(const std::vector<std::span<const Hit>>& results,
+                                                const std::vector<Row>& evaluated, const RelevanceMatrix& truth,
+                                                const EvaluateOptions& options) {
+  EvaluationReport report;
+  const auto over = [&](const std::vector<std::size_t>& cutoffs, const auto& metric) {
+    return estimate(results, evaluated, truth, cutoffs, options, metric);
+  };
+  report.recall = over(options.recall_at, recall_at);
+  report.ndcg = over(options.ndcg_at, ndcg_at);
+  report.mrr = over(options.mrr_at, reciprocal_rank_at);
+  report.hit_rate = over(options.hit_rate_at, hit_rate_at);
+  report.queries_evaluated = evaluated.size();
+  report.queries_without_truth = truth.rows() - evaluated.size();
+  return report;
+}
+
 }  // namespace detail
+
+/// The metrics of rankings that are there already: of a run file, of a fusion. Nothing is searched or timed.
+///
+/// @param run    [n_queries], each ranking best first; no hits count as none found
+/// @param truth  [n_queries x n_passages], grades as weights
+/// @throws ShapeError  sizes that disagree, a passage past the end
+/// @throws ValueError  a cut-off of 0, no query with a relevant passage
+[[nodiscard]] inline EvaluationReport evaluate_run(const std::vector<std::vector<Hit>>& run,
+                                                   const RelevanceMatrix& truth, const EvaluateOptions& options = {}) {
+  if (truth.rows() != run.size()) {
+    detail::fail<ShapeError>("evaluate_run: truth has ", truth.rows(), " rows, the run has ", run.size(), " queries");
+  }
+  (void)detail::deepest_cutoff(options);
+  for (std::size_t query = 0; query < run.size(); ++query) {
+    for (const Hit& hit : run[query]) {
+      if (hit.passage.row() < truth.cols()) continue;
+      detail::fail<ShapeError>("evaluate_run: query ", query, " has passage ", hit.passage, ", expected below ",
+                               truth.cols());
+    }
+  }
+  const std::vector<Row> evaluated = detail::queries_with_truth(truth);
+  std::vector<std::span<const Hit>> results;
+  for (const Row query : evaluated) results.emplace_back(run[query]);
+  return detail::report_on(results, evaluated, truth, options);
+}
 
 /// Searches every query that has a relevant passage and averages the metrics.
 ///
@@ -122,11 +174,7 @@ template <Retriever R>
     detail::fail<ShapeError>("evaluate: queries have dim ", queries.dim(), ", the retriever has dim ", retriever.dim());
   }
   const std::size_t depth = std::max(options.top_k, detail::deepest_cutoff(options));
-  std::vector<Row> evaluated;
-  for (Row q = 0; q < queries.size(); ++q) {
-    if (truth.passages_of(QueryId(q)).size() > 0) evaluated.push_back(q);
-  }
-  if (evaluated.empty()) detail::fail<ValueError>("evaluate: no query has a relevant passage in the truth");
+  const std::vector<Row> evaluated = detail::queries_with_truth(truth);
 
   using Clock = std::chrono::steady_clock;
   const auto elapsed_since = [](Clock::time_point start) {
@@ -164,16 +212,8 @@ template <Retriever R>
     }
   }
 
-  EvaluationReport report;
-  const auto over = [&](const std::vector<std::size_t>& cutoffs, const auto& metric) {
-    return detail::estimate(results, evaluated, truth, cutoffs, options, metric);
-  };
-  report.recall = over(options.recall_at, recall_at);
-  report.ndcg = over(options.ndcg_at, ndcg_at);
-  report.mrr = over(options.mrr_at, reciprocal_rank_at);
-  report.hit_rate = over(options.hit_rate_at, hit_rate_at);
-  report.queries_evaluated = evaluated.size();
-  report.queries_without_truth = queries.size() - evaluated.size();
+  const std::vector<std::span<const Hit>> rankings(results.begin(), results.end());
+  EvaluationReport report = detail::report_on(rankings, evaluated, truth, options);
   report.seconds = seconds;
   if (!milliseconds.empty()) report.latency = detail::summarize_latency(milliseconds);
   return report;

@@ -53,8 +53,8 @@ class Panels {
 
 namespace detail {
 
-/// out[i][j] += Σ_t a[t·a_stride + i] · b[t][j] for i < rows and t < steps, over the 24 columns of b and of out; at least
-/// one step.
+/// out[i][j] += Σ_t a[t·a_stride + i] · b[t][j] for i < rows and t < steps, over the 24 columns of b and of out; at
+/// least one step.
 using PanelKernel = void (*)(const double* a, std::size_t a_stride, const double* b, std::size_t steps, double* out,
                              std::size_t rows);
 

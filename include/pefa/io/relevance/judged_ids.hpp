@@ -1,0 +1,67 @@
+// pefa: which queries and passages a file of judgements names, for whoever has no table of them: runs name only what
+// was found, and recall counts what was not, too.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+#include "pefa/core/error.hpp"
+#include "pefa/io/file/text_lines.hpp"
+#include "pefa/io/ids/external_ids.hpp"
+#include "pefa/io/relevance/beir_qrels.hpp"
+#include "pefa/io/relevance/judgements.hpp"
+#include "pefa/io/relevance/pairs.hpp"
+#include "pefa/io/relevance/qrels.hpp"
+#include "pefa/io/relevance/relevance_file.hpp"
+
+namespace pefa::io {
+
+/// The ids of a file of judgements.
+struct JudgedIds {
+  ExternalIds queries;   ///< in the order in which they first come
+  ExternalIds passages;  ///< so too
+};
+
+/// Reads the ids of a file of pairs, qrels or BEIR's qrels; read_relevance() with them then reads Y.
+///
+/// @param format  by default, what the extension says
+/// @throws ValueError  a format that has no ids but row numbers, or an unknown extension
+/// @throws IoError  the file cannot be read
+/// @throws FormatError  a line that is no judgement, or has an empty id; no line at all; names the line
+[[nodiscard]] inline JudgedIds read_judged_ids(const std::filesystem::path& path,
+                                               std::optional<RelevanceFormat> format = std::nullopt) {
+  const RelevanceFormat known = format ? *format : relevance_format_of(path);
+  const bool is_list =
+      known == RelevanceFormat::tsv || known == RelevanceFormat::qrels || known == RelevanceFormat::beir;
+  if (!is_list) {
+    pefa::detail::fail<ValueError>(path.string(), ": ", name(known),
+                                   " files have rows and no ids, expected tsv, qrels or beir");
+  }
+  const detail::JudgementFormat& lines_of = known == RelevanceFormat::tsv     ? detail::pairs_format
+                                            : known == RelevanceFormat::qrels ? detail::qrels_format
+                                                                              : detail::beir_format;
+  detail::LineReader lines(path);
+  JudgedIds ids;
+  bool is_first = true;
+  const auto insert = [&lines](ExternalIds& table, std::string_view id, const char* what) {
+    if (id.empty()) lines.refuse("the ", what, " is empty");
+    (void)table.insert(id);
+  };
+  while (lines.next()) {
+    if (known == RelevanceFormat::beir && is_first && lines.line() == detail::beir_header) {
+      is_first = false;
+      continue;
+    }
+    is_first = false;
+    const detail::JudgementFields fields = lines_of.split(lines);
+    insert(ids.queries, fields.query, "query");
+    insert(ids.passages, fields.passage, "passage");
+  }
+  if (ids.queries.empty()) {
+    pefa::detail::fail<FormatError>(lines.name(), ": has no ", lines_of.noun, ", expected at least one");
+  }
+  return ids;
+}
+
+}  // namespace pefa::io
