@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cli_support.hpp"
-#include "pefa/adapter/any_retriever.hpp"
+#include "pefa/adapter/any_retriever_impl.hpp"
 #include "pefa/eval/evaluate.hpp"
 #include "pefa/eval/fuse.hpp"
 #include "pefa/eval/out_of_fold.hpp"
