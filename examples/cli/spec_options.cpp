@@ -53,17 +53,12 @@ std::string for_solved(const RetrieverSpec& spec) {
   return std::string("is for --rule least_squares, not ") + name(spec.rule);
 }
 
-std::string for_space(const RetrieverSpec& spec) {
-  if (spec.method != Method::xl && spec.whitened == Whitened::queries) {
-    return std::string("queries is for --method xl, which looks training queries up, not ") + name(spec.method);
-  }
-  return for_adapters(spec);
-}
-
 std::string for_whitened(const RetrieverSpec& spec) {
   const std::string misfit = for_adapters(spec);
-  if (!misfit.empty() || spec.whitened != Whitened::none) return misfit;
-  return "is for --whiten queries or all, not none";
+  const bool is_xl = spec.method == Method::xl;
+  const bool is_whitened = spec.whitened == Whitened::all || (is_xl && spec.whitened == Whitened::queries);
+  if (!misfit.empty() || is_whitened) return misfit;
+  return is_xl ? "is for --whiten queries or all, not none" : "is for --whiten all";
 }
 
 std::string for_graphs(const RetrieverSpec& spec) {
@@ -185,7 +180,7 @@ void SpecOptions::add_fits(CLI::App& command) {
       [](auto& spec) -> auto& { return spec.balance; });
   add(
       command, "--whiten", "which searches are in the whitened space: none, XL's of training queries, or all",
-      for_space, [](auto& spec) -> auto& { return spec.whitened; });
+      for_adapters, [](auto& spec) -> auto& { return spec.whitened; });
   add(
       command, "--scatter", "whitened: what is made alike in all directions", for_whitened,
       [](auto& spec) -> auto& { return spec.whitening.scatter; });

@@ -82,13 +82,8 @@ class FittedTuner {
   // The stages.
 
   void try_least_squares() {
-    RetrieverSpec spec;
-    spec.method = Method::xs;
+    RetrieverSpec spec = unfitted(Method::xs, 1.0f);
     spec.rule = FoldRule::least_squares;
-    spec.whitened = Whitened::none;
-    spec.hubness = 0.0f;
-    spec.balance = 0;
-    spec.cold = ColdPassage::erm;
     spec.least_squares.shrinkage = fitted_.solve_shrinkages.front();
     std::vector<RetrieverSpec> bases;
     for (const float b : fitted_.passages_as_queries) {
@@ -276,11 +271,7 @@ class FittedTuner {
 
   /// XL over the best least squares so far, or over the passages as they are; nothing is whitened.
   [[nodiscard]] RetrieverSpec base_spec() const {
-    RetrieverSpec spec;
-    spec.rule = FoldRule::correlation;
-    spec.cold = ColdPassage::erm;
-    spec.balance = 0;
-    spec.condense = 0.0f;
+    RetrieverSpec spec = unfitted(Method::xl, 1.0f);
     spec.passage_candidates = options_.passage_candidates;
     if (!fitted_.solve_shrinkages.empty()) {
       const RetrieverSpec& solved = grid_[best_of(&is_solved_xs)].spec;
@@ -288,9 +279,6 @@ class FittedTuner {
       spec.least_squares = solved.least_squares;
       spec.cold = solved.cold;
     }
-    spec.method = Method::xl;
-    spec.whitened = Whitened::none;
-    spec.hubness = 0.0f;
     return spec;
   }
 

@@ -184,7 +184,6 @@ inline void require_tune_options(const TuneOptions& options) {
 
 /// Adds PEFA-XL by k, gate and λ. @param variant  what all of them have in common
 inline void add_xl(const TuneOptions& options, RetrieverSpec variant, std::vector<TuneEntry>& grid) {
-  variant.method = Method::xl;
   for (const std::size_t neighbors : options.neighbors) {
     for (const GateSpec& gate : options.gates) {
       for (const float lambda : options.lambdas) {
@@ -197,20 +196,38 @@ inline void add_xl(const TuneOptions& options, RetrieverSpec variant, std::vecto
   }
 }
 
-/// Every setting, in the order of TuneReport::grid.
+/// A method without anything that is fitted, whatever the defaults of RetrieverSpec say.
+[[nodiscard]] inline RetrieverSpec unfitted(Method method, float lambda) {
+  RetrieverSpec spec;
+  spec.method = method;
+  spec.lambda = lambda;
+  spec.fold = 1.0f;
+  spec.condense = 0.0f;
+  spec.cold = ColdPassage::erm;
+  spec.rule = FoldRule::correlation;
+  spec.balance = 0;
+  spec.whitened = Whitened::none;
+  spec.hubness = 0.0f;
+  return spec;
+}
+
+/// Every setting of the lists, in the order of TuneReport::grid.
 [[nodiscard]] inline std::vector<TuneEntry> make_grid(const TuneOptions& options) {
-  std::vector<TuneEntry> grid{{RetrieverSpec{.method = Method::erm, .lambda = 1.0f}}};
+  std::vector<TuneEntry> grid{{unfitted(Method::erm, 1.0f)}};
   for (const ColdPassage cold : options.cold) {
     for (const float lambda : options.lambdas) {
-      grid.push_back({RetrieverSpec{.method = Method::xs, .lambda = lambda, .cold = cold}});
+      grid.push_back({unfitted(Method::xs, lambda)});
+      grid.back().spec.cold = cold;
     }
   }
   for (const std::size_t centroids : options.max_centroids) {
     for (const float lambda : options.lambdas) {
-      grid.push_back({RetrieverSpec{.method = Method::xs_multi, .lambda = lambda, .max_centroids = centroids}});
+      grid.push_back({unfitted(Method::xs_multi, lambda)});
+      grid.back().spec.max_centroids = centroids;
     }
   }
-  const RetrieverSpec plain{.passage_candidates = options.passage_candidates};
+  RetrieverSpec plain = unfitted(Method::xl, 0.0f);
+  plain.passage_candidates = options.passage_candidates;
   const auto with = [&](float RetrieverSpec::*field, float value) {
     RetrieverSpec variant = plain;
     variant.*field = value;
@@ -240,7 +257,7 @@ struct TuneCost {
           .bytes = entry.bytes,
           .method = entry.spec.method,
           .is_folded = entry.spec.is_folded(),
-          .is_whitened = entry.spec.method != Method::erm && entry.spec.whitened != Whitened::none,
+          .is_whitened = entry.spec.whitened != Whitened::none,
           .is_local = is_xl && entry.spec.gate.kind == GateKind::local};
 }
 
