@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
     TuneOptions xs_grid = whole_grid;
     xs_grid.neighbors.clear();
     xs_grid.gates.clear();
+    xs_grid.fitted = FittedGrid::none();
     TuneOptions xl_grid = whole_grid;
     xl_grid.cold.clear();
     std::printf("\n%-12s%10s%9s%8s  %s\n", "grid", "settings", "queries", "s", ("pick for " + metric).c_str());

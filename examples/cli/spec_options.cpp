@@ -42,6 +42,25 @@ std::string for_softmax(const RetrieverSpec& spec) {
   return std::string("is for --gate softmax, not ") + name(spec.gate.kind);
 }
 
+std::string for_local(const RetrieverSpec& spec) {
+  if (spec.method != Method::xl || spec.gate.kind == GateKind::local) return for_xl(spec);
+  return std::string("is for --gate local, not ") + name(spec.gate.kind);
+}
+
+std::string for_solved(const RetrieverSpec& spec) {
+  const std::string misfit = for_pseudo(spec);
+  if (!misfit.empty() || spec.rule == FoldRule::least_squares) return misfit;
+  return std::string("is for --rule least_squares, not ") + name(spec.rule);
+}
+
+std::string for_whitened(const RetrieverSpec& spec) {
+  const std::string misfit = for_adapters(spec);
+  const bool is_xl = spec.method == Method::xl;
+  const bool is_whitened = spec.whitened == Whitened::all || (is_xl && spec.whitened == Whitened::queries);
+  if (!misfit.empty() || is_whitened) return misfit;
+  return is_xl ? "is for --whiten queries or all, not none" : "is for --whiten all";
+}
+
 std::string for_graphs(const RetrieverSpec& spec) {
   return spec.index.kind == IndexKind::flat ? "is for --index hnsw or quantized, not flat" : "";
 }
@@ -102,6 +121,18 @@ void SpecOptions::add_adapter(CLI::App& command) {
       [](auto& spec) -> auto& { return spec.gate.temperature; })
       ->check(CLI::PositiveNumber);
   add(
+      command, "--bandwidth", "XL local: similarities that differ by this differ by a factor e", for_local,
+      [](auto& spec) -> auto& { return spec.gate.bandwidth; })
+      ->check(CLI::PositiveNumber);
+  add(
+      command, "--ridge", "XL local: how little each neighbour's own answer is trusted", for_local,
+      [](auto& spec) -> auto& { return spec.gate.ridge; })
+      ->check(CLI::PositiveNumber);
+  add(
+      command, "--hubness", "XL: how far being near to many others is taken off a neighbour (0: not)", for_xl,
+      [](auto& spec) -> auto& { return spec.hubness; })
+      ->check(CLI::NonNegativeNumber);
+  add(
       command, "--similarity", "XL: of training queries", for_xl, [](auto& spec) -> auto& { return spec.similarity; });
   add(
       command, "--knn-scale", "XL: votes are multiplied by this; for vectors not of length 1", for_xl,
@@ -123,11 +154,43 @@ void SpecOptions::add_adapter(CLI::App& command) {
       [](auto& spec) -> auto& { return spec.condense; })
       ->check(share);
   add_cold(command);
+  add_fits(command);
 }
 
 void SpecOptions::add_folding(CLI::App& command) {
   add_lambda(command);
   add_cold(command);
+  add_fits(command);
+}
+
+void SpecOptions::add_fits(CLI::App& command) {
+  add(
+      command, "--rule", "XS and --fold: how training queries become a vector", for_pseudo,
+      [](auto& spec) -> auto& { return spec.rule; });
+  add(
+      command, "--ls-shrinkage", "least squares: shrinkage of the second moment", for_solved,
+      [](auto& spec) -> auto& { return spec.least_squares.shrinkage; })
+      ->check(CLI::NonNegativeNumber);
+  add(
+      command, "--passages-as-queries", "least squares: how much of a training query each passage is of its own",
+      for_solved, [](auto& spec) -> auto& { return spec.least_squares.passages_as_queries; })
+      ->check(CLI::NonNegativeNumber);
+  add(
+      command, "--balance", "XS and --fold: rank of rows balanced for graphs (0: rows for raw queries)", for_pseudo,
+      [](auto& spec) -> auto& { return spec.balance; });
+  add(
+      command, "--whiten", "which searches are in the whitened space: none, XL's of training queries, or all",
+      for_adapters, [](auto& spec) -> auto& { return spec.whitened; });
+  add(
+      command, "--scatter", "whitened: what is made alike in all directions", for_whitened,
+      [](auto& spec) -> auto& { return spec.whitening.scatter; });
+  add(
+      command, "--whiten-shrinkage", "whitened: shrinkage of the scatter", for_whitened,
+      [](auto& spec) -> auto& { return spec.whitening.shrinkage; })
+      ->check(CLI::NonNegativeNumber);
+  add(
+      command, "--whiten-rank", "whitened: dimensions that are kept (0: all)", for_whitened,
+      [](auto& spec) -> auto& { return spec.whitening.rank; });
 }
 
 void SpecOptions::add_lambda(CLI::App& command) {
@@ -213,8 +276,10 @@ void MethodOptions::add_options(CLI::App& command) {
   options_.add_multi(command);
   options_.add_index(command);
   neighbors_ = command.get_option("--neighbors");
-  for (const char* name : {"--method", "--lambda", "--gate", "--neighbors", "--temperature", "--fold", "--condense",
-                           "--cold", "--max-centroids"}) {
+  for (const char* name :
+       {"--method", "--lambda", "--gate", "--neighbors", "--temperature", "--fold", "--condense", "--cold",
+        "--max-centroids", "--bandwidth", "--ridge", "--hubness", "--rule", "--ls-shrinkage", "--passages-as-queries",
+        "--whiten", "--scatter", "--whiten-shrinkage", "--whiten-rank"}) {
     command.get_option(name)->excludes(tuned);
   }
 }

@@ -25,7 +25,7 @@ class SpecOptions {
   void add_method(CLI::App& command);
   /// Adds the parameters that all methods but the plain model have, and those of XL.
   void add_adapter(CLI::App& command);
-  /// Adds --lambda, --cold and --norm: all that the vectors of XS depend on.
+  /// Adds --lambda, --cold, --norm and the fitted parts: all that the vectors of XS depend on.
   void add_folding(CLI::App& command);
   /// Adds those of XS with several vectors a passage.
   void add_multi(CLI::App& command);
@@ -50,6 +50,8 @@ class SpecOptions {
 
   void add_lambda(CLI::App& command);
   void add_cold(CLI::App& command);
+  /// Adds least squares, the whitened space and the balanced rows.
+  void add_fits(CLI::App& command);
   /// @param get   the field of a spec
   /// @param also  fields that are set with it
   template <class Get, class... Also>

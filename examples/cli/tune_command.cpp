@@ -43,6 +43,7 @@ Json to_json(const TuneReport& report) {
   json["metric"] = fmt::format("{}@{}", name(report.metric), report.at);
   json["queries"] = report.queries;
   json["folds"] = report.folds;
+  json["prefer"] = name(report.prefer);
   json["seconds"] = report.seconds;
   json["erm"] = to_json(report.erm());
   json["best"] = to_json(report.best);
@@ -55,26 +56,33 @@ Json to_json(const TuneReport& report) {
   return json;
 }
 
-/// What is the same but for λ and k: a line of the short table shows the best of them.
+/// What is the same but for λ, k and what is fitted: a line of the short table shows the best of them.
 std::string family(const RetrieverSpec& spec) {
+  const bool is_solved = spec.rule == FoldRule::least_squares;
+  const std::string rule = is_solved ? " by least squares" : "";
+  const std::string space = spec.whitened == Whitened::all ? ", whitened" : "";
+  const std::string cold = spec.cold == ColdPassage::erm     ? ""
+                           : spec.cold == ColdPassage::paper ? ", cold as in the paper"
+                                                             : ", cold borrow";
   switch (spec.method) {
     case Method::erm: return "ERM";
-    case Method::xs:
-      if (spec.cold == ColdPassage::erm) return "PEFA-XS";
-      return spec.cold == ColdPassage::paper ? "PEFA-XS, cold as in the paper" : "PEFA-XS, cold borrow";
-    case Method::xs_multi: return fmt::format("PEFA-XS multi({})", spec.max_centroids);
+    case Method::xs: return "PEFA-XS" + rule + space + cold;
+    case Method::xs_multi: return fmt::format("PEFA-XS multi({})", spec.max_centroids) + rule + space;
     case Method::xl: break;
   }
-  const std::string over = spec.is_folded() ? fmt::format(" over XS({})", spec.fold) : "";
+  std::string over = spec.is_folded() ? fmt::format(" over XS({})", spec.fold) : "";
+  if (spec.is_folded() && (is_solved || spec.whitened != Whitened::none)) over = " over XS" + rule + cold;
   const std::string merged = spec.is_condensed() ? fmt::format(", merged at {}", spec.condense) : "";
   std::string gate = name(spec.gate.kind);
   if (spec.gate.kind == GateKind::softmax) gate += fmt::format("({})", spec.gate.temperature);
-  return "PEFA-XL" + over + " " + gate + merged;
+  if (spec.gate.kind == GateKind::local) gate += fmt::format("({})", spec.gate.ridge);
+  const std::string votes = spec.whitened == Whitened::queries ? ", whitened votes" : space;
+  return "PEFA-XL" + over + " " + gate + merged + votes;
 }
 
 std::string row(const std::string& method, const std::string& lambda, const std::string& k, const std::string& score,
                 const std::string& error, const std::string& megabytes) {
-  return fmt::format("{:<34}{:>8}{:>5}{:>12}{:>8}{:>10}", method, lambda, k, score, error, megabytes);
+  return fmt::format("{:<57}{:>8}{:>5}{:>12}{:>8}{:>10}", method, lambda, k, score, error, megabytes);
 }
 
 std::string line(const TuneEntry& entry, const TuneReport& report) {
@@ -120,7 +128,9 @@ std::string to_table(const TuneReport& report, bool whole_grid) {
   for (const TuneEntry* entry : shown) text += line(*entry, report);
   text += fmt::format("{} settings on {} held-out training queries in {} folds, {:.1f} s\n\n", report.grid.size(),
                       report.queries, report.folds, report.seconds);
-  return text + "pick: " + describe(report.pick) + "\n" + sureness(report);
+  const char* why = report.prefer == Preference::answers ? "the best by validation"
+                                                         : "the cheapest within one standard error of the best";
+  return text + "pick: " + describe(report.pick) + ", " + why + "\n" + sureness(report);
 }
 
 /// An argument as a shell reads it.
@@ -147,7 +157,19 @@ std::string given_options(const CLI::App& command, const char* group) {
   return text;
 }
 
-/// The options of pefa build that make a spec: their names are its keys. What is as it is by default is left out, but
+/// The option of pefa build that sets what a key of a spec says: of the same name, but for these.
+std::string option_of(const std::string& key) {
+  static const std::map<std::string, std::string> others{{"least_squares_shrinkage", "ls-shrinkage"},
+                                                         {"whitened", "whiten"},
+                                                         {"whitening_shrinkage", "whiten-shrinkage"},
+                                                         {"whitening_rank", "whiten-rank"}};
+  const auto other = others.find(key);
+  std::string option = other == others.end() ? key : other->second;
+  std::replace(option.begin(), option.end(), '_', '-');
+  return "--" + option;
+}
+
+/// The options of pefa build that make a spec. What is as it is by default is left out, but
 /// for what was tuned.
 std::string options_of(const RetrieverSpec& spec) {
   const Json json = to_json(spec);
@@ -157,9 +179,7 @@ std::string options_of(const RetrieverSpec& spec) {
     if (key == "method" || value.is_null()) continue;
     const bool is_tuned = key == "lambda" || key == "neighbors" || key == "gate" || key == "temperature";
     if (!is_tuned && value == defaults.at(key)) continue;
-    std::string option = key;
-    std::replace(option.begin(), option.end(), '_', '-');
-    text += " --" + option + " " + (value.is_string() ? value.get<std::string>() : value.dump());
+    text += " " + option_of(key) + " " + (value.is_string() ? value.get<std::string>() : value.dump());
   }
   return text;
 }
@@ -185,6 +205,8 @@ constexpr const char* xs_multi = "xs-multi";
 constexpr const char* xl = "xl";
 constexpr const char* xl_condensed = "xl-condensed";
 constexpr const char* xl_fold = "xl-fold";
+constexpr const char* fitted = "fitted";
+constexpr const char* paper_methods = "paper";
 constexpr const char* all_methods = "all";
 
 /// Leaves in the grid what --methods names, beside the plain model.
@@ -193,16 +215,18 @@ void choose_methods(const std::vector<std::string>& methods, TuneOptions& option
     return std::any_of(methods.begin(), methods.end(),
                        [&](const std::string& each) { return each == method || each == all_methods; });
   };
+  const auto is_papers = [&](const char* method) { return has(method) || has(paper_methods); };
   options = with_all_methods(std::move(options));
-  if (!has(xs)) options.cold.clear();
+  if (!is_papers(xs)) options.cold.clear();
   if (!has(xs_multi)) options.max_centroids.clear();
-  if (!has(xl)) options.plain_xl = PlainXl::left_out;
+  if (!is_papers(xl)) options.plain_xl = PlainXl::left_out;
   if (!has(xl_condensed)) options.condense.clear();
   if (!has(xl_fold)) options.folds.clear();
-  if (!has(xl) && !has(xl_condensed) && !has(xl_fold)) {
+  if (!is_papers(xl) && !has(xl_condensed) && !has(xl_fold)) {
     options.neighbors.clear();
     options.gates.clear();
   }
+  if (!has(fitted)) options.fitted = FittedGrid::none();
 }
 
 struct TuneCommand {
@@ -210,8 +234,11 @@ struct TuneCommand {
   DataFiles files;
   TuneOptions options;
   std::string metric = "recall@10";
-  std::vector<std::string> methods{xs, xl};
+  std::vector<std::string> methods{paper_methods, fitted};
+  std::string prefer = name(TuneOptions{}.prefer);
   std::string duplicates = "together";
+  const CLI::Option* lambdas = nullptr;
+  const CLI::Option* neighbors = nullptr;
   std::size_t threads = 0;
   bool whole_grid = false;
   Output output;
@@ -220,6 +247,9 @@ struct TuneCommand {
     TuneOptions asked = options;
     parse_metric(metric, asked);
     choose_methods(methods, asked);
+    asked.prefer = *parse_enum<Preference>(prefer);
+    if (lambdas->count() > 0) asked.fitted.lambdas = asked.lambdas;
+    if (neighbors->count() > 0) asked.fitted.neighbors = options.neighbors;
     asked.validation.duplicates = duplicates == "apart" ? DuplicateQueries::apart : DuplicateQueries::together;
     const TrainingData data = files.read_training(Training::used);
     const TuneReport report = [&] {
@@ -252,21 +282,37 @@ void add_tune_command(CLI::App& app) {
       ->capture_default_str()
       ->group(groups::measurement);
   command
-      .add_option("--methods", tuned->methods,
-                  "what to try beside the plain model: xs, xs-multi, xl, xl-condensed (near training queries merged), "
-                  "xl-fold (XL over XS), or all")
+      .add_option(
+          "--methods", tuned->methods,
+          "what to try beside the plain model: xs, xl, or paper (both, as in the paper), fitted (least squares, "
+          "whitened spaces, hubness, local regression), xs-multi, xl-condensed (near training queries merged), "
+          "xl-fold (XL over XS), or all")
       ->delimiter(',')
-      ->check(CLI::IsMember({xs, xs_multi, xl, xl_condensed, xl_fold, all_methods}))
+      ->check(CLI::IsMember({xs, xl, paper_methods, fitted, xs_multi, xl_condensed, xl_fold, all_methods}))
       ->capture_default_str()
       ->group(groups::method);
-  command.add_option("--lambdas", options.lambdas, "all methods: the lambdas to try (default: 0, 0.1, ... 1)")
-      ->delimiter(',')
-      ->check(CLI::Range(0.0, 1.0))
+  command
+      .add_option("--prefer", tuned->prefer,
+                  "what is picked: the best answers by validation, or the least cost within one standard error of them")
+      ->check(CLI::IsMember({name(Preference::answers), name(Preference::cost)}))
+      ->capture_default_str()
       ->group(groups::method);
-  command.add_option("--neighbors", options.neighbors, "XL: the k to try (default: 8,16,32,64)")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber)
-      ->group(groups::method);
+  command
+      .add_option("--budget", options.budget_seconds,
+                  "seconds after which only what is coarse is still tried (0: no bound)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group(groups::measurement);
+  tuned->lambdas =
+      command.add_option("--lambdas", options.lambdas, "the lambdas to try (default: 0, 0.1, ... 1; fitted: fewer)")
+          ->delimiter(',')
+          ->check(CLI::Range(0.0, 1.0))
+          ->group(groups::method);
+  tuned->neighbors =
+      command.add_option("--neighbors", options.neighbors, "XL: the k to try (default: 8 to 64; fitted: to 128)")
+          ->delimiter(',')
+          ->check(CLI::PositiveNumber)
+          ->group(groups::method);
   command.add_option("--folds", options.validation.folds, "parts that are held out in turn; 1: one held-out part")
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
@@ -294,8 +340,9 @@ void add_tune_command(CLI::App& app) {
   add_threads_option(command, tuned->threads);
   tuned->output.add_options(command);
   command.footer(
-      "The pick is the cheapest method whose score is within noise of the best: one search before two, then fewer\n"
-      "bytes of vectors (MB). Test data are not asked for: measure the pick on them with pefa eval --tuned tune.json.\n"
+      "With --prefer cost the pick is the cheapest method whose score is within noise of the best: one search before\n"
+      "two, then fewer bytes of vectors (MB). Scores are of held-out training queries. Test data are not asked for:\n"
+      "measure the pick on them with pefa eval --tuned tune.json.\n"
       "Example:\n"
       "  pefa tune --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --metric recall@10 \\\n"
       "            --methods all --json tune.json\n"

@@ -321,17 +321,38 @@ TEST_CASE("pefa: an option that the method does not have is refused, naming both
     refused(method, "--missing-erm-score", "zero", "xl");
     refused(method, "--fold", "0.3", "xl");
     refused(method, "--condense", "0.9", "xl");
+    refused(method, "--hubness", "0.5", "xl");
+    refused(method, "--bandwidth", "0.1", "xl");
+    refused(method, "--ridge", "0.1", "xl");
   }
   for (const std::string method : {"erm", "xs", "xl"}) {
     refused(method, "--max-centroids", "3", "xs-multi");
     refused(method, "--queries-per-centroid", "3", "xs-multi");
     refused(method, "--shrinkage", "0.5", "xs-multi");
   }
-  for (const std::string method : {"erm", "xl"}) {
-    refused(method, "--cold", "paper", "xs, xs-multi or xl with --fold");
-    refused(method, "--norm", "passage", "xs, xs-multi or xl with --fold");
+  for (const std::string unfolded : {"erm", "xl --fold 1"}) {
+    const std::string method = unfolded.substr(0, unfolded.find(' '));
+    for (const std::string option : {"--cold paper", "--norm passage", "--rule least_squares", "--ls-shrinkage 0.1",
+                                     "--passages-as-queries 1", "--balance 4"}) {
+      require_refused(
+          files.arguments(unfolded, option), 2,
+          option.substr(0, option.find(' ')) + ": is for --method xs, xs-multi or xl with --fold, not " + method);
+    }
   }
   refused("erm", "--lambda", "0.5", "xs, xs-multi or xl");
+  for (const std::string option : {"--whiten", "--scatter", "--whiten-shrinkage", "--whiten-rank"}) {
+    refused("erm", option, option == "--whiten" ? "all" : option == "--scatter" ? "total" : "1", "xs, xs-multi or xl");
+  }
+  require_refused(files.arguments("xl", "--gate mean --ridge 0.1"), 2, "--ridge: is for --gate local, not mean");
+  require_refused(files.arguments("xl", "--gate mean --bandwidth 0.1"), 2,
+                  "--bandwidth: is for --gate local, not mean");
+  require_refused(files.arguments("xs", "--rule correlation --ls-shrinkage 0.1"), 2,
+                  "--ls-shrinkage: is for --rule least_squares, not correlation");
+  require_refused(files.arguments("xl", "--whiten none --scatter total"), 2,
+                  "--scatter: is for --whiten queries or all, not none");
+  require_refused(files.arguments("xs", "--whiten none --whiten-rank 4"), 2, "--whiten-rank: is for --whiten all");
+  require_refused(files.arguments("xs", "--whiten all --whiten-rank 9"), 1, "rank is 9, expected at most 8");
+  require_refused(files.arguments("xs", "--rule ridge"), 2, "--rule");
   require_refused(files.arguments("xl", "--gate mean --temperature 0.1"), 2,
                   "--temperature: is for --gate softmax, not mean");
   require_refused(files.arguments("xl", "--index flat --m 8"), 2, "--m: is for --index hnsw or quantized, not flat");
@@ -339,6 +360,35 @@ TEST_CASE("pefa: an option that the method does not have is refused, naming both
       " --tuned " + files.directory.write("t.json", R"({"pick": {"method": "xs", "lambda": 0.1}})").string();
   require_refused("eval" + files.training() + files.testing() + tuned + " --similarity cosine", 2,
                   "--similarity: is for --method xl, not xs");
+}
+
+TEST_CASE("pefa: every fitted part can be asked for, and comes back in the JSON", "[eval]") {
+  const Files files;
+  const auto json = [&files](const std::string& method, const std::string& options) {
+    return Json::parse(run_well(files.arguments(method, "--quiet --json - --index flat " + options)));
+  };
+  const std::string fits =
+      "--rule least_squares --ls-shrinkage 0.5 --passages-as-queries 0.25 --whiten all "
+      "--scatter both --whiten-shrinkage 0.75 --whiten-rank 6 --balance 5";
+  for (const std::string method : {"xs", "xl"}) {
+    const bool is_xl = method == "xl";
+    const Json built =
+        json(method, fits + (is_xl ? " --fold 0.5 --gate local --ridge 0.25 --bandwidth 0.5 --hubness 2" : ""));
+    REQUIRE(built["rule"] == "least_squares");
+    REQUIRE(built["least_squares_shrinkage"] == 0.5);
+    REQUIRE(built["passages_as_queries"] == 0.25);
+    REQUIRE(built["whitened"] == "all");
+    REQUIRE(built["scatter"] == "both");
+    REQUIRE(built["whitening_shrinkage"] == 0.75);
+    REQUIRE(built["whitening_rank"] == 6);
+    REQUIRE(built["balance"] == 5);
+    if (!is_xl) continue;
+    REQUIRE(built["gate"] == "local");
+    REQUIRE(built["ridge"] == 0.25);
+    REQUIRE(built["bandwidth"] == 0.5);
+    REQUIRE(built["hubness"] == 2.0);
+  }
+  REQUIRE(json("xl", "--whiten none --rule correlation --hubness 0 --fold 1")["whitened"] == "none");
 }
 
 TEST_CASE("pefa: without options a command builds RetrieverSpec's defaults", "[eval]") {

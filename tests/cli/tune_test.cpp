@@ -10,7 +10,7 @@ using namespace pefa::test;
 TEST_CASE("pefa tune: its JSON has the whole grid, and eval, build and export-xs take its pick", "[tune]") {
   const Files files;
   const std::string json_file = files.path("tune.json");
-  const std::string tune = "tune --quiet --metric ndcg@5 --folds 4" + files.training();
+  const std::string tune = "tune --quiet --methods paper --metric ndcg@5 --folds 4" + files.training();
   const std::string table = run_well(tune + " --json " + json_file);
   for (const char* text : {"ERM", "PEFA-XS", "PEFA-XL softmax(0.05)", "ndcg@5", "pick: "}) {
     REQUIRE(table.find(text) != std::string::npos);
@@ -46,7 +46,8 @@ TEST_CASE("pefa tune: its JSON has the whole grid, and eval, build and export-xs
       }
     }
   }
-  REQUIRE(json["pick"]["spec_version"] == 1);
+  REQUIRE(json["pick"]["spec_version"] == RetrieverSpec::version);
+  REQUIRE(json["prefer"] == "answers");
   REQUIRE(json["data"]["dim"] == 8);
   REQUIRE(json["data"]["passages"] == 30);
   REQUIRE(json["data"]["training_queries"] == 40);
@@ -63,7 +64,13 @@ TEST_CASE("pefa tune: --methods says what is in the grid, and each setting what 
     std::map<std::string, std::size_t> counts;
     for (const Json& entry : json["grid"]) {
       const std::string method = entry["method"];
-      ++counts[!entry["condense"].is_null() ? "xl-condensed" : !entry["fold"].is_null() ? "xl-fold" : method];
+      const bool is_xl = method == "xl";
+      const bool is_fitted =
+          entry["rule"] == "least_squares" || (!entry["whitened"].is_null() && entry["whitened"] != "none");
+      ++counts[is_fitted                         ? "fitted"
+               : is_xl && entry["condense"] != 0 ? "xl-condensed"
+               : is_xl && entry["fold"] != 1     ? "xl-fold"
+                                                 : method];
     }
     return counts;
   };
@@ -73,9 +80,13 @@ TEST_CASE("pefa tune: --methods says what is in the grid, and each setting what 
   REQUIRE(methods("xs-multi") == Counts{{"erm", 1}, {"xs-multi", 4}});
   REQUIRE(methods("xl-condensed,xs-multi") == Counts{{"erm", 1}, {"xs-multi", 4}, {"xl-condensed", 12}});
   REQUIRE(methods("xl-fold") == Counts{{"erm", 1}, {"xl-fold", 24}});
-  const Counts every{{"erm", 1}, {"xs", 4}, {"xs-multi", 4}, {"xl", 12}, {"xl-condensed", 12}, {"xl-fold", 24}};
+  REQUIRE(methods("paper") == Counts{{"erm", 1}, {"xs", 4}, {"xl", 12}});
+  Counts every{{"erm", 1}, {"xs", 4}, {"xs-multi", 4}, {"xl", 12}, {"xl-condensed", 12}, {"xl-fold", 24}};
+  REQUIRE(methods("paper,xs-multi,xl-condensed,xl-fold") == every);
+  const Counts fitted = methods("fitted");
+  REQUIRE(fitted.at("fitted") > 50);
+  every["fitted"] = fitted.at("fitted");
   REQUIRE(methods("all") == every);
-  REQUIRE(methods("xs,xs-multi,xl,xl-condensed,xl-fold") == every);
 
   const Json grid = Json::parse(run_well(tune + " --methods all"))["grid"];
   const std::size_t plain = 30 * 8 * sizeof(float);
@@ -83,20 +94,21 @@ TEST_CASE("pefa tune: --methods says what is in the grid, and each setting what 
     INFO(entry.dump());
     const bool is_xl = entry["method"] == "xl";
     const bool is_multi = entry["method"] == "xs-multi";
-    const bool has_fold = !entry["fold"].is_null();
     REQUIRE(entry["max_centroids"].is_null() == !is_multi);
-    REQUIRE(entry["cold"].is_null() == !(entry["method"] == "xs" || is_multi || has_fold));
-    for (const char* key : {"neighbors", "gate"}) REQUIRE(entry[key].is_null() == !is_xl);
+    for (const char* key : {"neighbors", "gate", "fold", "condense", "hubness"}) {
+      REQUIRE(entry[key].is_null() == !is_xl);
+    }
     REQUIRE(entry["temperature"].is_null() == (entry["gate"] != "softmax"));
-    if (!is_xl) REQUIRE((entry["condense"].is_null() && entry["fold"].is_null()));
+    REQUIRE(entry["ridge"].is_null() == (entry["gate"] != "local"));
     const std::size_t bytes = entry["bytes"];
-    if (is_xl && entry["condense"].is_null()) REQUIRE(bytes == plain + 40 * 8 * sizeof(float));
+    if (is_xl && entry["condense"] == 0) REQUIRE(bytes == plain + 40 * 8 * sizeof(float));
     if (entry["method"] == "erm" || entry["method"] == "xs") REQUIRE(bytes == plain);
     if (is_multi && entry["lambda"] != 1.0) REQUIRE(bytes > plain);
   }
   const std::string table = run_well("tune --quiet --methods all" + files.training());
   for (const char* text : {"MB", "PEFA-XS multi(4)", "PEFA-XS multi(8)", "PEFA-XL softmax(0.05), merged at 0.8",
-                           "PEFA-XL over XS(0.3) softmax(0.05)", "PEFA-XL over XS(0.5) sum"}) {
+                           "PEFA-XL over XS(0.3) softmax(0.05)", "PEFA-XL over XS(0.5) sum", "PEFA-XS by least squares",
+                           "PEFA-XS, whitened", "whitened votes", "the best by validation"}) {
     INFO(text);
     REQUIRE(table.find(text) != std::string::npos);
   }
@@ -107,7 +119,8 @@ TEST_CASE("pefa tune: ends with the command that builds its pick", "[tune]") {
   const std::string odd = files.path("it's P.npy");
   std::filesystem::copy_file(files.passages, odd);
   files.passages = "\"" + odd + "\"";
-  for (const std::string methods : {"xs", "xs-multi", "xl", "xl-fold --lambdas 0.1 --neighbors 8", "xl-condensed"}) {
+  for (const std::string methods : {"xs", "xs-multi", "xl", "xl-fold --lambdas 0.1 --neighbors 8", "xl-condensed",
+                                    "fitted", "fitted --prefer cost", "fitted --metric recall@1"}) {
     const std::string json_file = files.path("tune.json");
     const std::string text =
         run_well("tune --quiet --normalize --json " + json_file + " --methods " + methods + files.training());
@@ -120,8 +133,29 @@ TEST_CASE("pefa tune: ends with the command that builds its pick", "[tune]") {
     run_well(command.substr(0, command.size() - 1) + " --quiet");
     const Json pick = Json::parse(read_bytes(json_file))["pick"];
     const Json built = Json::parse(run_well("eval --quiet --json - " + files.path("x.pefa") + files.testing()));
-    for (const char* key : {"method", "lambda", "neighbors", "gate", "temperature", "fold", "condense", "cold", "norm",
-                            "max_centroids", "queries_per_centroid", "shrinkage"}) {
+    for (const char* key : {"method",
+                            "lambda",
+                            "neighbors",
+                            "gate",
+                            "temperature",
+                            "fold",
+                            "condense",
+                            "cold",
+                            "norm",
+                            "max_centroids",
+                            "queries_per_centroid",
+                            "shrinkage",
+                            "rule",
+                            "least_squares_shrinkage",
+                            "passages_as_queries",
+                            "balance",
+                            "whitened",
+                            "scatter",
+                            "whitening_shrinkage",
+                            "whitening_rank",
+                            "hubness",
+                            "bandwidth",
+                            "ridge"}) {
       INFO(key);
       REQUIRE(built.at(key) == pick.at(key));
     }
@@ -185,6 +219,8 @@ TEST_CASE("pefa tune: wrong calls and tune.json files", "[bad input]") {
   require_refused(tune + " --neighbors 0", 2, "--neighbors");
   require_refused(tune + " --folds 0", 2, "--folds");
   require_refused(tune + " --methods xs,xz", 2, "--methods");
+  require_refused(tune + " --prefer speed", 2, "--prefer");
+  require_refused(tune + " --budget -1", 2, "--budget");
   require_refused(tune + " --quiet --folds 1000", 1, "folds is 1000");
   require_refused("tune --passages " + files.passages, 2, "--train-");
 

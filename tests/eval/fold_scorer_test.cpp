@@ -6,7 +6,7 @@ using namespace pefa;
 using namespace pefa::test;
 
 TEST_CASE("FoldScorer: all methods at once score as each alone") {
-  TuneOptions options = with_all_methods({.at = 3, .lambdas = {0.2f, 1.0f}, .neighbors = {8}});
+  TuneOptions options = with_all_methods(with_paper_methods({.at = 3, .lambdas = {0.2f, 1.0f}, .neighbors = {8}}));
   options.gates = {{GateKind::softmax, 0.1f}, {GateKind::mean}};
   options.cold.push_back(ColdPassage::borrowed);
   options.validation = {.folds = 2, .max_queries = 60};
@@ -15,7 +15,7 @@ TEST_CASE("FoldScorer: all methods at once score as each alone") {
 
 TEST_CASE("FoldScorer: more passages and training queries than a tile, and more validation queries than a block") {
   const TuningProblem problem{random_matrix(600, 8, 1), random_matrix(700, 8, 2), random_relevance(700, 600, 3, 5, 40)};
-  TuneOptions options;
+  TuneOptions options = with_paper_methods();
   options.lambdas = {0.25f};
   options.neighbors = {8};
   options.gates = {{GateKind::sum}};
@@ -32,6 +32,7 @@ TEST_CASE("FoldScorer: int8 codes score as the retrievers over them do") {
                             .neighbors = {4},
                             .gates = {{GateKind::softmax, 0.1f}},
                             .condense = {0.6f},
+                            .fitted = FittedGrid::none(),
                             .validation = {.folds = 1, .holdout = 0.3}};
   const TuneReport report = tune(passages.view(), queries.view(), problem.relevance, options);
 

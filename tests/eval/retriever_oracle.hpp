@@ -59,7 +59,12 @@ inline double measure(const TuneEntry& entry, const TuningProblem& problem, cons
     case Method::erm: return measure(ErmRetriever<float, FlatIndex<>>::build(problem.passages), tests, truth, options);
     case Method::xs:
       return measure(PefaXs<float, FlatIndex<>>::build(problem.passages, queries, relevance,
-                                                       {.lambda = entry.spec.lambda, .cold = entry.spec.cold}),
+                                                       {.lambda = entry.spec.lambda,
+                                                        .cold = entry.spec.cold,
+                                                        .rule = entry.spec.rule,
+                                                        .least_squares = entry.spec.least_squares,
+                                                        .whitened = entry.spec.whitened,
+                                                        .whitening = entry.spec.whitening}),
                      tests, truth, options);
     case Method::xs_multi:
       return measure(PefaXsMulti<float, FlatIndex<>>::build(
@@ -73,7 +78,13 @@ inline double measure(const TuneEntry& entry, const TuningProblem& problem, cons
                           .neighbors = entry.spec.neighbors,
                           .gate = make_gate(entry.spec.gate),
                           .passage_candidates = options.passage_candidates,
-                          .fold = {.lambda = entry.spec.fold}};
+                          .fold = {.lambda = entry.spec.fold,
+                                   .cold = entry.spec.cold,
+                                   .rule = entry.spec.rule,
+                                   .least_squares = entry.spec.least_squares},
+                          .hubness = entry.spec.hubness,
+                          .whitened = entry.spec.whitened,
+                          .whitening = entry.spec.whitening};
   if (entry.spec.condense > 0.0f) {
     const CondensedQueries condensed =
         condense_queries(EmbeddingView<float>(queries), relevance, {.min_cosine = entry.spec.condense});
@@ -87,8 +98,9 @@ inline void require_same_as_retrievers(const TuningProblem& problem, const TuneO
   const auto folds = split_validation(EmbeddingView<float>(problem.queries), problem.relevance, options.validation);
   const std::size_t plain = options.plain_xl == PlainXl::included ? 1 : 0;
   const std::size_t xl = plain + options.condense.size() + options.folds.size();
-  REQUIRE(report.grid.size() == 1 + options.lambdas.size() * (options.cold.size() + options.max_centroids.size() +
-                                                              xl * options.neighbors.size() * options.gates.size()));
+  const std::size_t listed = 1 + options.lambdas.size() * (options.cold.size() + options.max_centroids.size() +
+                                                           xl * options.neighbors.size() * options.gates.size());
+  REQUIRE((options.fitted.empty() ? report.grid.size() == listed : report.grid.size() > listed));
   for (const TuneEntry& entry : report.grid) {
     double expected = 0.0;
     for (const auto& held_out : folds) {
@@ -101,10 +113,10 @@ inline void require_same_as_retrievers(const TuningProblem& problem, const TuneO
 
 /// A grid without XL, or without XS.
 inline TuneOptions xs_only(std::vector<float> lambdas) {
-  return {.lambdas = std::move(lambdas), .neighbors = {}, .gates = {}};
+  return with_paper_methods({.lambdas = std::move(lambdas), .neighbors = {}, .gates = {}});
 }
 inline TuneOptions xl_only(std::vector<float> lambdas, std::vector<std::size_t> neighbors) {
-  return {.lambdas = std::move(lambdas), .cold = {}, .neighbors = std::move(neighbors)};
+  return with_paper_methods({.lambdas = std::move(lambdas), .cold = {}, .neighbors = std::move(neighbors)});
 }
 
 }  // namespace pefa::test

@@ -16,7 +16,8 @@ TEST_CASE("best_rows: finds what FlatIndex finds among the rows asked for, and s
   REQUIRE(chosen.row(332) == rows.row(996));
 
   RowMajorMatrix seen = RowMajorMatrix::Zero(9, 333);
-  const auto found = detail::best_rows(queries, EmbeddingView<float>(rows), 333, third, std::vector<TopK>(9, TopK(20)),
+  simd::QueryBlock block = detail::block_of(queries);
+  const auto found = detail::best_rows(block, EmbeddingView<float>(rows), 333, third, std::vector<TopK>(9, TopK(20)),
                                        [&](std::size_t first, const RowMajorMatrix& scores) {
                                          REQUIRE(scores.cols() <= static_cast<Eigen::Index>(detail::tile_rows));
                                          seen.middleCols(static_cast<Eigen::Index>(first), scores.cols()) += scores;

@@ -73,13 +73,39 @@ TEST_CASE("GateSpec: is the gate it names, at its temperature") {
 
 TEST_CASE("describe: names a setting as one would in a table") {
   REQUIRE(describe(RetrieverSpec{.method = Method::erm}) == "ERM");
-  REQUIRE(describe({.method = Method::xs, .lambda = 0.1f}) == "PEFA-XS, lambda = 0.1");
-  REQUIRE(describe({.method = Method::xs, .lambda = 0.5f, .cold = ColdPassage::paper}) ==
-          "PEFA-XS, lambda = 0.5, cold passages as in the paper");
-  REQUIRE(describe({.method = Method::xs_multi, .lambda = 0.5f, .max_centroids = 2}) ==
-          "PEFA-XS multi, at most 2 vectors, lambda = 0.5");
-  REQUIRE(describe({.method = Method::xl, .lambda = 0.0f, .neighbors = 16, .gate = {GateKind::softmax, 0.05f}}) ==
-          "PEFA-XL, softmax(0.05), k = 16, lambda = 0");
+  RetrieverSpec xs = detail::unfitted(Method::xs, 0.5f);
+  REQUIRE(describe(xs) == "PEFA-XS, lambda = 0.5");
+  xs.cold = ColdPassage::paper;
+  REQUIRE(describe(xs) == "PEFA-XS, lambda = 0.5, cold passages as in the paper");
+  RetrieverSpec multi = detail::unfitted(Method::xs_multi, 0.5f);
+  multi.max_centroids = 2;
+  REQUIRE(describe(multi) == "PEFA-XS multi, at most 2 vectors, lambda = 0.5");
+  RetrieverSpec xl = detail::unfitted(Method::xl, 0.0f);
+  xl.neighbors = 16;
+  xl.gate = {GateKind::softmax, 0.05f};
+  REQUIRE(describe(xl) == "PEFA-XL, softmax(0.05), k = 16, lambda = 0");
+  xs = detail::unfitted(Method::xs, 0.5f);
+  xs.rule = FoldRule::least_squares;
+  xs.least_squares = {.shrinkage = 0.1f, .passages_as_queries = 0.0f};
+  xs.whitened = Whitened::queries;  // of which XS has none
+  REQUIRE(describe(xs) == "PEFA-XS, least squares(0.1), lambda = 0.5");
+  xs.whitened = Whitened::all;
+  xs.whitening = {.scatter = Scatter::both, .shrinkage = 0.25f, .rank = 256};
+  xs.balance = 128;
+  REQUIRE(describe(xs) ==
+          "PEFA-XS, least squares(0.1), whitened(both, 0.25, rank 256), balanced at rank 128, lambda = 0.5");
+  xl.fold = 0.25f;
+  xl.rule = FoldRule::least_squares;
+  xl.least_squares = {.shrinkage = 0.5f, .passages_as_queries = 0.25f};
+  xl.whitened = Whitened::queries;
+  xl.whitening = {.scatter = Scatter::within, .shrinkage = 1.0f, .rank = 0};
+  xl.hubness = 0.5f;
+  xl.gate = {.kind = GateKind::local, .ridge = 0.25f};
+  REQUIRE(describe(xl) ==
+          "PEFA-XL over PEFA-XS(0.25, least squares(0.5, b = 0.25)), whitened votes(within, 1), hubness 0.5, "
+          "local(0.25), k = 16, lambda = 0");
+  xl.gate.bandwidth = 0.5f;
+  REQUIRE(describe(xl).find("local(0.25, bandwidth 0.5)") != std::string::npos);
   REQUIRE(std::string(name(Method::xl)) + name(GateKind::sum) + name(TuneMetric::ndcg) == "xlsumndcg");
   REQUIRE(std::string(name(Method::xs_multi)) == "xs-multi");
   REQUIRE(std::string(name(ColdPassage::borrowed)) == "borrowed");

@@ -36,6 +36,7 @@ TEST_CASE("tune: a query that would score 1 with its own pair in Q and Y scores 
                               .cold = {ColdPassage::paper},
                               .neighbors = {1, 8},
                               .condense = {0.9f},
+                              .fitted = FittedGrid::none(),
                               .validation = {.folds = folds}};
     const TuneReport report = tune<float>(passages, queries, relevance, options);
     for (const TuneEntry& entry : report.grid) {
@@ -45,7 +46,7 @@ TEST_CASE("tune: a query that would score 1 with its own pair in Q and Y scores 
   }
 }
 
-TEST_CASE("tune: nor does its own pair help where cold passages keep or borrow a vector") {
+TEST_CASE("tune: nor does its own pair help where cold passages keep or borrow a vector, or parts are fitted") {
   // As above, but the cold passage has a vector to be found by: each is the opposite of its query.
   const RowMajorMatrix queries = random_matrix(60, 16, 2);
   const RowMajorMatrix passages = -queries;
@@ -73,7 +74,8 @@ TEST_CASE("tune: the twin of a held-out query does not give its passage away, un
     pairs.push_back({QueryId(i), PassageId(i / 2), 1.0f});
   }
   const RelevanceMatrix relevance = RelevanceMatrix::from_pairs(pairs, 60, 30);
-  TuneOptions options{.at = 1, .lambdas = {0.0f}, .cold = {ColdPassage::paper}, .neighbors = {1}};
+  TuneOptions options = with_paper_methods({.at = 1, .lambdas = {0.0f}, .cold = {ColdPassage::paper}});
+  options.neighbors = {1};
   options.gates = {{GateKind::mean}};
   options.validation = {.folds = 30};
   const TuneReport together = tune<float>(passages, queries, relevance, options);
@@ -95,7 +97,8 @@ TEST_CASE("tune: the same seed gives the same report, whatever the number of thr
   };
   const TuneReport one = run(1, 4);
   const TuneReport three = run(3, 4);
-  REQUIRE(one.grid.size() == 1 + 4 * (2 + 2 + 4 * 4 * 6));
+  REQUIRE(one.grid.size() > 1 + 4 * (2 + 2 + 4 * 4 * 6));
+  REQUIRE(one.grid.size() == three.grid.size());
   REQUIRE(one.queries == 70);
   REQUIRE(one.folds == 2);
   for (std::size_t e = 0; e < one.grid.size(); ++e) {
@@ -117,6 +120,32 @@ TEST_CASE("tune: best is the highest of the grid, the gain is that of the pick o
   REQUIRE(report.gain.low <= report.gain.mean);
   REQUIRE(report.gain.high >= report.gain.mean);
   REQUIRE(report.seconds > 0.0);
+}
+
+TEST_CASE("tune: prefers the best answers, or the least cost within noise of them") {
+  TuneOptions options{.validation = {.folds = 2}};
+  const TuneReport best = bundled().tune(options);
+  REQUIRE(best.prefer == Preference::answers);
+  REQUIRE(best.pick == best.best.spec);
+  options.prefer = Preference::cost;
+  const TuneReport cheap = bundled().tune(options);
+  REQUIRE(cheap.best.spec == best.best.spec);
+  REQUIRE_FALSE(detail::cost_of(cheap.best) < detail::cost_of(cheap.chosen));
+}
+
+TEST_CASE("tune: a budget that is over leaves the coarse stages") {
+  TuneOptions options{.budget_seconds = 1e-9, .validation = {.folds = 2}};
+  const TuneReport coarse = bundled().tune(options);
+  options.budget_seconds = 0.0;
+  const TuneReport all = bundled().tune(options);
+  REQUIRE(coarse.grid.size() < all.grid.size());
+  const auto has = [&](const auto& accept) {
+    return std::any_of(coarse.grid.begin(), coarse.grid.end(),
+                       [&](const TuneEntry& entry) { return accept(entry.spec); });
+  };
+  REQUIRE(has([](const RetrieverSpec& s) { return s.method == Method::xs && s.rule == FoldRule::least_squares; }));
+  REQUIRE(has([](const RetrieverSpec& s) { return s.method == Method::xs && s.whitened == Whitened::all; }));
+  REQUIRE(has([](const RetrieverSpec& s) { return s.method == Method::xl && s.gate.kind == GateKind::local; }));
 }
 
 TEST_CASE("tune: picks the cheapest method within one standard error of the best") {
@@ -171,7 +200,8 @@ TEST_CASE("tune: data on which the training queries tell make it pick an adapter
     queries.row(q) = (centres.row(q % 20) + 0.5f * queries.row(q)).normalized();
     pairs.push_back({QueryId(q), PassageId(q % 20), 1.0f});
   }
-  const TuneReport report = tune<float>(passages, queries, RelevanceMatrix::from_pairs(pairs, 300, 20), {.at = 1});
+  const TuneReport report = tune<float>(passages, queries, RelevanceMatrix::from_pairs(pairs, 300, 20),
+                                        {.at = 1, .prefer = Preference::cost});
   REQUIRE(report.pick.method == Method::xs);
   REQUIRE(report.chosen.score > 0.95);
   REQUIRE(report.gain.low > 0.5);
@@ -189,8 +219,8 @@ TEST_CASE("tune: reports its progress in queries, and stop cancels it") {
     return ProgressAction::proceed;
   };
   const TuneReport report = gaussian().tune(options);
-  REQUIRE(last == report.queries);
-  REQUIRE(of == report.queries);
+  REQUIRE(last == of);
+  REQUIRE(of % report.queries == 0);
   options.progress = [](std::size_t, std::size_t) { return ProgressAction::stop; };
   REQUIRE_ERROR(Cancelled, "tune: stopped", gaussian().tune(options));
 }
@@ -204,9 +234,22 @@ TEST_CASE("tune: grids and data that cannot work are refused") {
   REQUIRE_ERROR(ValueError, "0 neighbors and 6 gates", problem.tune({.neighbors = {}}));
   REQUIRE_ERROR(ValueError, "4 neighbors and 0 gates", problem.tune({.gates = {}}));
   REQUIRE_ERROR(ValueError, "neither PEFA-XS (cold, max_centroids) nor PEFA-XL",
-                problem.tune({.cold = {}, .neighbors = {}, .gates = {}}));
+                problem.tune(with_paper_methods({.cold = {}, .neighbors = {}, .gates = {}})));
   REQUIRE_ERROR(ValueError, "neither PEFA-XS (cold, max_centroids) nor PEFA-XL",
-                problem.tune({.cold = {}, .plain_xl = PlainXl::left_out}));
+                problem.tune(with_paper_methods({.cold = {}, .plain_xl = PlainXl::left_out})));
+  const auto with_fitted = [&](const auto& change) {
+    TuneOptions options;
+    change(options.fitted);
+    return problem.tune(options);
+  };
+  REQUIRE_ERROR(ValueError, "tune: fitted.passages_as_queries: expected at least 1 value",
+                with_fitted([](FittedGrid& fitted) { fitted.passages_as_queries.clear(); }));
+  REQUIRE_ERROR(ValueError, "tune: fitted.solve_shrinkages: expected finite values of at least 0",
+                with_fitted([](FittedGrid& fitted) { fitted.solve_shrinkages = {-0.1f}; }));
+  REQUIRE_ERROR(ValueError, "tune: fitted.folds: expected values of 0 or more and below 1",
+                with_fitted([](FittedGrid& fitted) { fitted.folds.push_back(1.0f); }));
+  REQUIRE_ERROR(ValueError, "tune: fitted.gates: expected another than local first",
+                with_fitted([](FittedGrid& fitted) { fitted.gates = {{.kind = GateKind::local}}; }));
   REQUIRE_ERROR(ValueError, "tune: max_centroids is 0, expected at least 1", problem.tune({.max_centroids = {4, 0}}));
   const float nan = std::numeric_limits<float>::quiet_NaN();
   REQUIRE_ERROR(ValueError, "tune: condense is 0, expected above 0 and at most 1", problem.tune({.condense = {0.0f}}));
@@ -243,9 +286,9 @@ TEST_CASE("tune: on banking77 the pick reaches 85 % Recall@1 on the test queries
   const auto queries = io::read_npy<float>(banking77() / "train_queries.npy");
   const auto relevance = io::read_pairs(banking77() / "train_relevance.tsv", queries.size(), passages.size());
   // A part of the default's 2000 queries and of its grid, to be quick.
-  const TuneReport report =
-      tune<float>(passages, queries, relevance,
-                  {.at = 1, .lambdas = {0.0f, 0.1f, 0.5f}, .validation = {.folds = 2, .max_queries = 400}});
+  const TuneReport report = tune<float>(
+      passages, queries, relevance,
+      with_paper_methods({.at = 1, .lambdas = {0.0f, 0.1f, 0.5f}, .validation = {.folds = 2, .max_queries = 400}}));
   REQUIRE(report.pick.method == Method::xl);
   REQUIRE(report.pick.gate.kind == GateKind::softmax);
   REQUIRE(report.p_value < 0.001);
@@ -267,7 +310,8 @@ TEST_CASE("tune: rows so long that products are infinite or NaN score as the ret
   for (const float sign : {1.0f, -1.0f}) {  // of one sign throughout: infinite, and no NaN
     problem.passages.row(6) = sign * problem.passages.row(6).cwiseAbs();
     problem.queries.row(8) = problem.queries.row(8).cwiseAbs();
-    TuneOptions options{.lambdas = {0.0f, 0.5f, 1.0f}, .cold = {ColdPassage::erm, ColdPassage::paper}};
+    TuneOptions options =
+        with_paper_methods({.lambdas = {0.0f, 0.5f, 1.0f}, .cold = {ColdPassage::erm, ColdPassage::paper}});
     options.max_centroids = {3};
     options.neighbors = {1, 16};
     options.folds = {0.5f};

@@ -24,6 +24,17 @@
 
 namespace pefa::detail {
 
+/// What is maximised, of one ranking.
+[[nodiscard]] inline double tuned_metric(const TuneOptions& options, std::span<const Hit> hits,
+                                         const RelevanceMatrix::Entries& truth) {
+  switch (options.metric) {
+    case TuneMetric::recall: return recall_at(hits, truth, options.at);
+    case TuneMetric::ndcg: return ndcg_at(hits, truth, options.at);
+    case TuneMetric::mrr: return reciprocal_rank_at(hits, truth, options.at);
+  }
+  return 0.0;
+}
+
 /// Scores the queries of a fold under every setting, with adapters made of the other queries.
 ///
 /// A block of queries meets P and what the adapters are made of as tiles of matrix products. Held-out queries are in
@@ -46,9 +57,10 @@ class FoldScorer {
       RowMajorMatrix queries;
       decode_rows(
           queries_, end - begin, [&](std::size_t i) { return held_out_[begin + i].row(); }, queries);
-      const auto evidence = xl_.start(queries);
+      simd::QueryBlock block = block_of(queries);
+      const auto evidence = xl_.start(block);
       auto folded = xs_.start(end - begin);
-      const auto erm = sweep_passages(queries, evidence, folded);
+      const auto erm = sweep_passages(block, evidence, folded);
       typename XlScorer<Scalar>::Scratch scratch;
       for (std::size_t q = 0; q < end - begin; ++q) {
         const RelevanceMatrix::Entries truth = relevance_.passages_of(held_out_[begin + q]);
@@ -80,11 +92,11 @@ class FoldScorer {
         xl_(passages, queries, relevance, training, options, held_out, depth_) {}
 
   /// What P offers each query of the block; the same products go to the settings of XS.
-  [[nodiscard]] std::vector<std::vector<Neighbor>> sweep_passages(const RowMajorMatrix& queries,
+  [[nodiscard]] std::vector<std::vector<Neighbor>> sweep_passages(simd::QueryBlock& queries,
                                                                   const typename XlScorer<Scalar>::Evidence& evidence,
                                                                   typename XsScorer<Scalar>::Rankings& folded) const {
     std::vector<TopK> best;
-    for (std::size_t q = 0; q < static_cast<std::size_t>(queries.rows()); ++q) {
+    for (std::size_t q = 0; q < queries.size(); ++q) {
       best.emplace_back(xl_.offers(evidence, q));
     }
     return best_rows(
@@ -101,12 +113,7 @@ class FoldScorer {
   }
 
   [[nodiscard]] double metric(std::span<const Hit> hits, const RelevanceMatrix::Entries& truth) const {
-    switch (options_.metric) {
-      case TuneMetric::recall: return recall_at(hits, truth, options_.at);
-      case TuneMetric::ndcg: return ndcg_at(hits, truth, options_.at);
-      case TuneMetric::mrr: return reciprocal_rank_at(hits, truth, options_.at);
-    }
-    return 0.0;
+    return tuned_metric(options_, hits, truth);
   }
 
   const EmbeddingView<Scalar>& passages_;

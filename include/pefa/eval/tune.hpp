@@ -8,12 +8,14 @@
 
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/eval/fitted_tuner.hpp"
 #include "pefa/eval/fold_scorer.hpp"
 #include "pefa/eval/served_bytes.hpp"
 #include "pefa/eval/significance.hpp"
 #include "pefa/eval/statistics.hpp"
 #include "pefa/eval/tune_grid.hpp"
 #include "pefa/eval/validation_split.hpp"
+#include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/relevance_matrix.hpp"
 
@@ -33,6 +35,36 @@ template <class Accept>
   }
   return best;
 }
+
+/// Rows as floats: the view itself where they are.
+template <class Scalar>
+class FloatRows {
+ public:
+  explicit FloatRows(const EmbeddingView<Scalar>& rows)
+      : decoded_(EmbeddingStore<float>::for_overwrite(rows.size(), rows.dim())), view_(decoded_.view()) {
+    for (std::size_t i = 0; i < rows.size(); ++i) rows.decode(i, decoded_.mutable_row(i));
+  }
+  FloatRows(const FloatRows&) = delete;
+  FloatRows& operator=(const FloatRows&) = delete;
+  ~FloatRows() = default;
+
+  [[nodiscard]] const EmbeddingView<float>& view() const noexcept { return view_; }
+
+ private:
+  EmbeddingStore<float> decoded_;
+  EmbeddingView<float> view_;
+};
+
+template <>
+class FloatRows<float> {
+ public:
+  explicit FloatRows(const EmbeddingView<float>& rows) : view_(rows) {}
+
+  [[nodiscard]] const EmbeddingView<float>& view() const noexcept { return view_; }
+
+ private:
+  EmbeddingView<float> view_;
+};
 
 /// The one-standard-error rule of tune(). @param values  by setting and query
 [[nodiscard]] inline std::size_t pick_setting(const std::vector<TuneEntry>& grid,
@@ -92,13 +124,14 @@ template <EmbeddingScalar Scalar>
   detail::require_training_data(passages, queries, relevance, "tune");
   const auto folds = split_validation(queries, relevance, options.validation);
 
-  TuneReport report{.metric = options.metric, .at = options.at, .grid = detail::make_grid(options)};
-  detail::fill_bytes(passages, queries, relevance, options, report.grid);
+  TuneReport report{
+      .metric = options.metric, .at = options.at, .prefer = options.prefer, .grid = detail::make_grid(options)};
   for (const auto& held_out : folds) report.queries += held_out.size();
   report.folds = folds.size();
 
   std::vector<std::vector<double>> values(report.grid.size(), std::vector<double>(report.queries));
-  ProgressMeter meter(options.progress, report.queries, "tune");
+  const std::size_t stages = options.fitted.empty() ? 0 : detail::FittedTuner::stages;
+  ProgressMeter meter(options.progress, report.queries * (1 + stages), "tune");
   std::size_t scored = 0;
   for (const auto& held_out : folds) {
     const detail::FoldScorer<Scalar> scorer(passages, queries, relevance, options, held_out);
@@ -106,12 +139,17 @@ template <EmbeddingScalar Scalar>
     scored += held_out.size();
   }
 
-  for (std::size_t e = 0; e < values.size(); ++e) {
-    report.grid[e].score = detail::mean_of(values[e]);
-    report.grid[e].standard_error = standard_error(values[e]);
+  for (std::size_t e = 0; e < values.size(); ++e) report.grid[e].score = detail::mean_of(values[e]);
+  if (!options.fitted.empty()) {
+    const detail::FloatRows<Scalar> p(passages);
+    const detail::FloatRows<Scalar> q(queries);
+    detail::FittedTuner(p.view(), q.view(), relevance, folds, options, report.grid, values, meter, start).run();
   }
+  for (std::size_t e = 0; e < values.size(); ++e) report.grid[e].standard_error = standard_error(values[e]);
+  detail::fill_bytes(passages, queries, relevance, options, report.grid);
   const std::size_t best = detail::best_setting(report.grid, [](const TuneEntry&) { return true; });
-  const std::size_t pick = detail::pick_setting(report.grid, values, best);
+  const std::size_t pick =
+      options.prefer == Preference::answers ? best : detail::pick_setting(report.grid, values, best);
   report.best = report.grid[best];
   report.chosen = report.grid[pick];
   report.pick = report.chosen.spec;

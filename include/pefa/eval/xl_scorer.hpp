@@ -17,6 +17,7 @@
 #include "pefa/core/rankable.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/eval/score_tiles.hpp"
+#include "pefa/eval/training_part.hpp"
 #include "pefa/eval/tune_grid.hpp"
 #include "pefa/eval/validation_split.hpp"
 #include "pefa/simd/kernels.hpp"
@@ -25,24 +26,6 @@
 #include "pefa/store/relevance_matrix.hpp"
 
 namespace pefa::detail {
-
-/// The queries that train, as a retriever built of them alone would get them.
-template <class Scalar>
-[[nodiscard]] CondensedQueries condense_others(const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
-                                               const std::vector<QueryId>& training, float min_cosine,
-                                               const BuildOptions& options) {
-  auto rows = EmbeddingStore<float>::for_overwrite(training.size(), queries.dim());
-  std::vector<RelevancePair> pairs;
-  for (Row i = 0; i < training.size(); ++i) {
-    queries.decode(training[i].row(), rows.mutable_row(i));
-    const RelevanceMatrix::Entries entries = relevance.passages_of(training[i]);
-    for (std::size_t e = 0; e < entries.size(); ++e) {
-      pairs.push_back({QueryId(i), PassageId(static_cast<Row>(entries.columns[e])), entries.weights[e]});
-    }
-  }
-  return condense_queries(rows.view(), RelevanceMatrix::from_pairs(pairs, training.size(), relevance.cols()),
-                          {.min_cosine = min_cosine}, options);
-}
 
 /// Blends what a plain side offers with what the nearest training queries vote for. A plain side is P, or p̃ of PEFA-XS;
 /// the training queries are all that are not held out, or those condensed.
@@ -68,16 +51,17 @@ class XlScorer {
     training_ = other_queries(queries.size(), held_out);
     const BuildOptions building{options.executor, {}};
     for (const float cosine : options.condense) {
-      condensed_.push_back(condense_others(queries, relevance, training_, cosine, building));
+      const TrainingPart part = training_part(queries, relevance, training_);
+      condensed_.push_back(condense_queries(part.queries.view(), part.relevance, {.min_cosine = cosine}, building));
     }
     for (const float lambda : options.folds) {
       folded_.push_back(fold_passages(passages, queries, training, {.lambda = lambda}, building));
     }
   }
 
-  [[nodiscard]] Evidence start(const RowMajorMatrix& queries) const {
+  [[nodiscard]] Evidence start(simd::QueryBlock& queries) const {
     Evidence evidence;
-    const auto count = static_cast<std::size_t>(queries.rows());
+    const std::size_t count = queries.size();
     evidence.nearest.resize(count);
     if (has_plain() || !folded_.empty()) {
       evidence.nearest =
@@ -139,9 +123,9 @@ class XlScorer {
   [[nodiscard]] bool has_plain() const { return !options_.neighbors.empty() && options_.plain_xl == PlainXl::included; }
 
   template <class RowScalar, class RowOf>
-  [[nodiscard]] Ranked nearest_of(const RowMajorMatrix& queries, const EmbeddingView<RowScalar>& rows, std::size_t n,
+  [[nodiscard]] Ranked nearest_of(simd::QueryBlock& queries, const EmbeddingView<RowScalar>& rows, std::size_t n,
                                   const RowOf& row_of) const {
-    std::vector<TopK> best(static_cast<std::size_t>(queries.rows()), TopK(std::min(most_neighbors_, n)));
+    std::vector<TopK> best(queries.size(), TopK(std::min(most_neighbors_, n)));
     return best_rows(queries, rows, n, row_of, std::move(best));
   }
 

@@ -69,16 +69,15 @@ class XsScorer {
   }
 
   /// @param erm  ⟨q̂, p_j⟩ of the passages first, first + 1, … [n_queries x n <= tile_rows]
-  void offer(std::size_t first, const RowMajorMatrix& queries, const RowMajorMatrix& erm, Rankings& rankings) const {
+  void offer(std::size_t first, simd::QueryBlock& queries, const RowMajorMatrix& erm, Rankings& rankings) const {
     const auto n = static_cast<std::size_t>(erm.cols());
     const auto first_cold = std::lower_bound(cold_.begin(), cold_.end(), first);
     const std::span<const Row> cold(first_cold, std::lower_bound(first_cold, cold_.end(), first + n));
     for (std::size_t s = 0; s < sources_.size(); ++s) {
       const std::size_t begin = sources_[s].first_vector(first);
-      const auto size = static_cast<Eigen::Index>(sources_[s].first_vector(first + n) - begin);
-      const Eigen::Map<const RowMajorMatrix> vectors(sources_[s].vectors.row(begin), size, queries.cols());
-      rankings.products.noalias() = queries * vectors.transpose();
-      for (std::size_t q = 0; q < static_cast<std::size_t>(queries.rows()); ++q) {
+      const std::size_t size = sources_[s].first_vector(first + n) - begin;
+      multiply(queries, sources_[s].vectors.row(begin), size, rankings.products);
+      for (std::size_t q = 0; q < queries.size(); ++q) {
         const float* erm_scores = erm.data() + q * n;
         const float* pseudo =
             sources_[s].highest(rankings.products.row(static_cast<Eigen::Index>(q)).data(), first, n, rankings.highest);
