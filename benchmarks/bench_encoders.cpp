@@ -188,6 +188,12 @@ class Report {
   std::map<std::string, Ranking> rankings_;
 };
 
+/// "NAME=" and what is behind it, if there is a name.
+std::pair<std::string, std::string> split_name(const std::string& set) {
+  const std::size_t equals = set.find('=');
+  return equals == std::string::npos ? std::pair(set, set) : std::pair(set.substr(0, equals), set.substr(equals + 1));
+}
+
 /// "vectors" or "vectors,pairs", two folders where the pairs lie elsewhere.
 DataSet read_set(const std::string& folders, std::size_t queries) {
   const std::size_t comma = folders.find(',');
@@ -213,7 +219,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> sets;
   std::vector<std::size_t> tune_at;
   bool details = false;
-  app.add_option("--data", sets, "folders that examples/encode made; \"vectors,pairs\" where the pairs lie elsewhere")
+  app.add_option("--data", sets,
+                 "[NAME=]FOLDER[,PAIRS]: folders that examples/encode made; PAIRS where the pairs lie elsewhere")
       ->required();
   app.add_option("--tune", tune_at, "tune for Recall at these cut-offs as well");
   app.add_flag("--details", details, "label budget, and queries by nearness to a training query");
@@ -224,10 +231,11 @@ int main(int argc, char** argv) {
   try {
     nlohmann::ordered_json json;
     for (const std::string& set : sets) {
-      const DataSet data = read_set(set, options.queries);
-      options.folder = set;
+      const auto [name, folders] = split_name(set);
+      const DataSet data = read_set(folders, options.queries);
+      options.folder = name;
       print_data(data, options);
-      nlohmann::ordered_json of_set{{"data", set}};
+      nlohmann::ordered_json of_set{{"data", name}};
       Report report(data, of_set);
       report.table();
       for (const std::size_t at : tune_at) report.tuned({}, at);

@@ -3,11 +3,13 @@
 def bad($file; $what): error("\($file): \($what)");
 
 # The settings of a tune.json as results of pefa eval: Recall@K for the K that was tuned. Of XS the erm policy, of XL
-# what has neither a fold nor condensed queries.
+# what has neither a fold nor condensed queries; of both what is as in the paper, neither solved nor whitened.
 def tuned($file):
   (.metric | tostring | if startswith("recall@") then ltrimstr("recall@") else bad($file; "tuned \(.), which is no recall") end)
     as $k
-  | .grid[] | select(.method != "xs" or .cold == "erm") | select(.fold == null and .condense == null)
+  | .grid[] | select(.method != "xs" or .cold == "erm") | select((.fold // 1) == 1 and (.condense // 0) == 0)
+  | select((.whitened // "none") == "none" and (.hubness // 0) == 0)
+  | select(.method == "xl" or (.rule // "correlation") == "correlation")
   | (if .temperature == null then .gate else "\(.gate)(\(.temperature))" end) as $gate
   | {method, lambda, neighbors, gate: $gate, recall: {($k): .score}, file: $file};
 

@@ -13,6 +13,8 @@ heat_map        JSON of `pefa eval` for xl at several λ and k; a panel for each
 recall_latency  JSON of `pefa bench`, one index a file
 recall_bytes    a table, one line a measurement: method<TAB>bytes<TAB>recall[<TAB>label]; # begins a comment,
                 measurements of one method are joined by a line, the label stands beside the point
+encoders        JSON of `bench_encoders`: bars of Recall at --at, a cluster a set
+label_budget    JSON of `bench_encoders --details`: Recall@10 over the share of the training queries, a panel a set
 
 --at      cut-offs K of Recall@K (default: 10,100 for recall_lambda, 10 for heat_map and on the axis of recall_bytes;
           recall_latency takes K from its files)
@@ -39,6 +41,8 @@ case $kind in
   heat_map) at=10 title="PEFA-XL over λ and k" ;;
   recall_latency) at=10 title="Recall against latency on one thread" ;;
   recall_bytes) at=10 title="Recall against memory" ;;
+  encoders) at=10 title="What the adapters make of four encoders" ;;
+  label_budget) at=10 title="How few training queries are enough" ;;
   *)
     usage >&2
     exit 2
