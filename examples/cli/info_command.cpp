@@ -84,7 +84,7 @@ Json to_json(const io::ArchiveReader& archive) {
   return json;
 }
 
-/// Ten lines: what an archive holds, and what opens it.
+/// Some ten lines: what an archive holds, and what opens it.
 std::string to_summary(const io::ArchiveReader& archive) {
   const io::ArchiveMetadata& metadata = archive.metadata();
   const std::string kind = value_of(metadata, "retriever");
@@ -99,6 +99,9 @@ std::string to_summary(const io::ArchiveReader& archive) {
     line("parameters", list_values(metadata, "",
                                    {"lambda", "neighbors", "gate", "temperature", "similarity", "fold_lambda",
                                     "fold_cold", "condense", "cold", "norm", "max_centroids", "shrinkage"}));
+    line("fits", list_values(metadata, "",
+                             {"rule", "least_squares.shrinkage", "least_squares.passages_as_queries", "balance.rank",
+                              "whitened", "whitening.scatter", "whitening.shrinkage", "whitening.rank", "hubness"}));
     line("index", value_of(metadata, "passages.index") + ", " +
                       list_values(metadata, "passages.", {"m", "ef_construction", "ef_search", "metric"}));
     line("scalar", value_of(metadata, "passages.scalar"));
