@@ -140,11 +140,12 @@ class Balance {
 
   /// Rows for raw queries, Aᵀ·y of balanced rows y: below full rank the p̃_j − μ that the balanced scores are made of.
   /// @param balanced  [size x rank], as map_rows gave them  @return  [size x dim]
+  template <class Matrix = Eigen::MatrixXd>
   [[nodiscard]] EmbeddingStore<float> unmap_rows(const EmbeddingView<float>& balanced,
                                                  const BuildOptions& options = {}) const {
     require_shape(dim(), balanced.dim(), "Balance::unmap_rows");
     ProgressMeter meter(options.progress, balanced.size(), "Balance::unmap_rows");
-    const Eigen::MatrixXd transposed = query_map_.matrix<Eigen::MatrixXd>().transpose();
+    const Matrix transposed = query_map_.matrix<Matrix>().transpose();
     const detail::LinearMap back(transposed);
     return back.apply_all(
         balanced, [](float*) {}, [](std::size_t, float*) {}, options.executor, meter);

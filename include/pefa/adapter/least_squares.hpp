@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "pefa/adapter/fit_params.hpp"
@@ -123,11 +124,12 @@ class LeastSquares {
   }
 
   /// From A itself, as where held-out queries were taken off. @param a  symmetric [dim x dim]
-  [[nodiscard]] static LeastSquares of_second_moment(const Eigen::MatrixXd& a, const LeastSquaresParams& params,
+  template <class Matrix = Eigen::MatrixXd>
+  [[nodiscard]] static LeastSquares of_second_moment(const std::type_identity_t<Matrix>& a,
+                                                     const LeastSquaresParams& params,
                                                      const AnyExecutor& executor = {}) {
-    const Eigen::MatrixXd m = detail::shrunk(a, static_cast<double>(params.shrinkage));
-    const Eigen::MatrixXd factor =
-        detail::inverse_of_lower(detail::cholesky(m, "LeastSquares::fit"), executor).transpose();
+    const Matrix m = detail::shrunk(a, static_cast<double>(params.shrinkage));
+    const Matrix factor = detail::inverse_of_lower(detail::cholesky(m, "LeastSquares::fit"), executor).transpose();
     detail::SecondMoment inverse(static_cast<std::size_t>(m.rows()));  // M⁻¹ = L⁻ᵀ·L⁻¹, over the rows of L⁻¹
     const Progress unheard;
     ProgressMeter meter(unheard, 1, "LeastSquares::fit");
@@ -141,16 +143,22 @@ class LeastSquares {
   }
 
   /// From M⁻¹ as inverse() gave it.
-  [[nodiscard]] static LeastSquares of_inverse(const Eigen::MatrixXd& inverse, const LeastSquaresParams& params) {
+  template <class Matrix = Eigen::MatrixXd>
+  [[nodiscard]] static LeastSquares of_inverse(const std::type_identity_t<Matrix>& inverse,
+                                               const LeastSquaresParams& params) {
     return LeastSquares(inverse, params);
   }
 
   /// M⁻¹, [dim x dim].
-  [[nodiscard]] Eigen::MatrixXd inverse() const {
-    const auto d = static_cast<Eigen::Index>(dim());
-    return Eigen::MatrixXd::NullaryExpr(d, d, [this](Eigen::Index i, Eigen::Index j) {
-      return inverse_(static_cast<std::size_t>(i), static_cast<std::size_t>(j));
-    });
+  template <class Matrix = Eigen::MatrixXd>
+  [[nodiscard]] Matrix inverse() const {
+    Matrix matrix(static_cast<std::ptrdiff_t>(dim()), static_cast<std::ptrdiff_t>(dim()));
+    for (std::size_t i = 0; i < dim(); ++i) {
+      for (std::size_t j = 0; j < dim(); ++j) {
+        matrix(static_cast<std::ptrdiff_t>(i), static_cast<std::ptrdiff_t>(j)) = inverse_(i, j);
+      }
+    }
+    return matrix;
   }
 
   /// solve_all() as one part of a longer build; the meter counts passages.
@@ -184,7 +192,8 @@ class LeastSquares {
  private:
   static constexpr std::size_t block = 64;
 
-  LeastSquares(const Eigen::MatrixXd& inverse, const LeastSquaresParams& params)
+  template <class Matrix = Eigen::MatrixXd>
+  LeastSquares(const std::type_identity_t<Matrix>& inverse, const LeastSquaresParams& params)
       : params_(params), inverse_(static_cast<std::size_t>(inverse.rows()), static_cast<std::size_t>(inverse.rows())) {
     for (std::size_t i = 0; i < dim(); ++i) {
       for (std::size_t j = 0; j < dim(); ++j) {

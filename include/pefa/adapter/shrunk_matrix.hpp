@@ -1,4 +1,5 @@
-// pefa: a second moment made safe to invert, and its inverse factor.
+// pefa: a second moment made safe to invert, and its inverse factor. Templates on the matrix, so that only who fits
+// compiles Eigen's solvers.
 #pragma once
 
 #include <Eigen/Cholesky>
@@ -21,17 +22,19 @@ inline void require_shrinkage(float shrinkage, const char* who) {
 }
 
 /// S + α·(tr S/d)·I (Ledoit & Wolf 2004 without the rescaling of S): α says how far to trust the mean variance.
-[[nodiscard]] inline Eigen::MatrixXd shrunk(const Eigen::MatrixXd& matrix, double shrinkage) {
-  Eigen::MatrixXd result = matrix;
+template <class Matrix>
+[[nodiscard]] Matrix shrunk(const Matrix& matrix, double shrinkage) {
+  Matrix result = matrix;
   result.diagonal().array() += shrinkage * matrix.trace() / static_cast<double>(matrix.rows());
   return result;
 }
 
 /// L of M = L·Lᵀ. @throws ValueError  M is singular, as of fewer rows than dimensions without shrinkage
-[[nodiscard]] inline Eigen::MatrixXd cholesky(const Eigen::MatrixXd& matrix, const char* who) {
-  const Eigen::LLT<Eigen::MatrixXd> factor(matrix);
-  const Eigen::MatrixXd lower = factor.matrixL();
-  const Eigen::ArrayXd pivots = lower.diagonal().array();
+template <class Matrix>
+[[nodiscard]] Matrix cholesky(const Matrix& matrix, const char* who) {
+  const Eigen::LLT<Matrix> factor(matrix);
+  const Matrix lower = factor.matrixL();
+  const Matrix pivots = lower.diagonal();
   // A pivot that is lost in the rounding of the largest says that nothing is left of its dimension.
   if (factor.info() != Eigen::Success || !pivots.allFinite() || pivots.minCoeff() < 1e-7 * pivots.maxCoeff()) {
     fail<ValueError>(who, ": the second moment of the training queries is singular (too few of them for ",
@@ -41,15 +44,16 @@ inline void require_shrinkage(float shrinkage, const char* who) {
 }
 
 /// L⁻¹ of a lower triangle, in parallel by columns. O(dim³/3).
-[[nodiscard]] inline Eigen::MatrixXd inverse_of_lower(const Eigen::MatrixXd& lower, const AnyExecutor& executor) {
+template <class Matrix>
+[[nodiscard]] Matrix inverse_of_lower(const Matrix& lower, const AnyExecutor& executor) {
   const auto dim = static_cast<std::size_t>(lower.rows());
-  Eigen::MatrixXd inverse = Eigen::MatrixXd::Zero(lower.rows(), lower.rows());
+  Matrix inverse = Matrix::Zero(lower.rows(), lower.rows());
   for_each_block(executor, dim, 48, [&](std::size_t begin, std::size_t end) {
     const auto first = static_cast<Eigen::Index>(begin);
     const auto rest = lower.rows() - first;
     auto columns = inverse.block(first, first, rest, static_cast<Eigen::Index>(end - begin));
     columns.setIdentity();
-    lower.bottomRightCorner(rest, rest).triangularView<Eigen::Lower>().solveInPlace(columns);
+    lower.bottomRightCorner(rest, rest).template triangularView<Eigen::Lower>().solveInPlace(columns);
   });
   return inverse;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -49,9 +50,10 @@ class Whitening {
   }
 
   /// From a second moment S, as where held-out queries were taken off; the rank is full.
-  [[nodiscard]] static Whitening of_scatter(const Eigen::MatrixXd& scatter, const WhiteningParams& params,
+  template <class Matrix = Eigen::MatrixXd>
+  [[nodiscard]] static Whitening of_scatter(const std::type_identity_t<Matrix>& scatter, const WhiteningParams& params,
                                             const AnyExecutor& executor = {}) {
-    const Eigen::MatrixXd m = detail::shrunk(scatter, static_cast<double>(params.shrinkage));
+    const Matrix m = detail::shrunk(scatter, static_cast<double>(params.shrinkage));
     return {detail::LinearMap(detail::inverse_of_lower(detail::cholesky(m, "Whitening::fit"), executor),
                               detail::MapShape::lower_triangle),
             params};
