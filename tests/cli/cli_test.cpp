@@ -68,7 +68,7 @@ TEST_CASE("pefa eval: the JSON has every documented key, to stdout and to a file
   const Outcome outcome = run(files.arguments("xl", "--json - --index hnsw --lambda 0.2 --recall-at 1,5 --top-k 20"));
   REQUIRE(outcome.exit_code == 0);
   const Json json = Json::parse(outcome.out);
-  REQUIRE(json["spec_version"] == 1);
+  REQUIRE(json["spec_version"] == RetrieverSpec::version);
   REQUIRE(json["method"] == "xl");
   REQUIRE(json["lambda"] == 0.2);  // not as a float32 is in double
   REQUIRE(json["neighbors"] == 32);
@@ -166,22 +166,23 @@ TEST_CASE("pefa eval: relevance of external ids is read by tables of them", "[ev
 TEST_CASE("pefa eval: XL over XS and condensed XL are those of the library", "[eval]") {
   const Files files;
   const Json plain = Json::parse(run_well(files.arguments("xl", "--index flat --json -")));
-  for (const char* key : {"fold", "condense", "cold", "norm"}) REQUIRE(plain.at(key).is_null());
+  REQUIRE(plain["fold"] == 0.25);
+  REQUIRE(plain["condense"] == 0.0);
   const auto passages = io::read_npy<float>(files.passages);
   const auto queries = io::read_npy<float>(files.queries);
   const auto relevance = io::read_pairs(files.relevance, queries.size(), passages.size());
   const auto tests = io::read_npy<float>(files.tests);
   const auto truth = io::read_pairs(files.truth, tests.size(), passages.size());
-  const auto condensed = condense_queries(queries.view(), relevance, {.min_cosine = 0.5f});
   using Xl = PefaXl<float, FlatIndex<>>;
-  const Xl xl = Xl::build(passages, condensed.queries, condensed.relevance,
-                          {.lambda = 0.4f, .neighbors = 9, .fold = {.lambda = 0.2f, .cold = ColdPassage::paper}});
+  const Xl xl = Xl::build(
+      passages, queries, relevance,
+      {.lambda = 0.4f, .neighbors = 9, .fold = {.lambda = 0.2f, .cold = ColdPassage::paper}, .condense = 0.5f});
   const auto expected = evaluate(xl, tests.view(), truth, {.recall_at = {1, 5, 10}, .top_k = 30});
   for (const std::string index : {"flat", "hnsw", "quantized"}) {
     const Json json =
         Json::parse(run_well(files.arguments("xl",
                                              "--lambda 0.4 --gate mean --neighbors 9 --fold 0.2 --cold paper "
-                                             "--condense 0.5 --top-k 30 "
+                                             "--condense 0.5 --rule correlation --whiten none --hubness 0 --top-k 30 "
                                              "--recall-at 1,5,10 --json - --index " +
                                                  index)));
     REQUIRE(json["fold"].get<float>() == 0.2f);
@@ -213,14 +214,17 @@ TEST_CASE("pefa compare: prints every method, and what changes for a query with 
   const Outcome outcome = run(arguments);
   INFO(outcome.err);
   REQUIRE(outcome.exit_code == 0);
-  for (const char* text :
-       {"ERM ", "PEFA-XS, lambda = 0.5", "PEFA-XL, mean, k = 16, lambda = 0.1", "PEFA-XL, sum, k = 16, lambda = 0.1",
-        "PEFA-XL, softmax(0.05), k = 32, lambda = 0.1", "query: #3", "before (ERM)", "passage text "}) {
+  for (const char* text : {"ERM ", "PEFA-XS, lambda = 0.5", "PEFA-XL, mean, k = 16, lambda = 0.1",
+                           "PEFA-XL, sum, k = 16, lambda = 0.1", "PEFA-XS, least squares(0.3, b = 0.3), lambda = 0.2",
+                           "PEFA-XL over PEFA-XS(0.25, least squares(0.3, b = 0.3)), whitened votes(within, 1), "
+                           "hubness 0.5, softmax(0.05), "
+                           "k = 32, lambda = 0.2",
+                           "query: #3", "before (ERM)", "passage text "}) {
     REQUIRE(outcome.out.find(text) != std::string::npos);
   }
   const Json rows = Json::parse(read_bytes(files.directory / "all.json"));
-  REQUIRE(rows.size() == 5);
-  const std::vector<std::string> indexes{"flat", "hnsw", "hnsw", "hnsw", "flat"};  // the paper's, and by size
+  REQUIRE(rows.size() == 6);
+  const std::vector<std::string> indexes{"flat", "hnsw", "hnsw", "hnsw", "flat", "flat"};  // the paper's, and by size
   for (std::size_t i = 0; i < rows.size(); ++i) REQUIRE(rows[i]["index"] == indexes[i]);
   run_well(arguments + " --index quantized --neighbors 7 --xs-lambda 0.25 --xl-lambda 0.75");
   for (const Json& row : Json::parse(read_bytes(files.directory / "all.json"))) {
@@ -232,7 +236,7 @@ TEST_CASE("pefa compare: prints every method, and what changes for a query with 
   const Outcome folded = run(arguments + " --fold 0.3 --condense 0.9");
   INFO(folded.err);
   REQUIRE(folded.exit_code == 0);
-  REQUIRE(folded.out.find("PEFA-XL over PEFA-XS(0.3), queries merged at 0.9, softmax(0.05)") != std::string::npos);
+  REQUIRE(folded.out.find("PEFA-XL over PEFA-XS(0.3), queries merged at 0.9, mean") != std::string::npos);
   const Json all = Json::parse(read_bytes(files.directory / "all.json"));
   for (const Json& row : all) {
     REQUIRE(row["fold"].is_null() == (row["method"] != "xl"));
@@ -402,8 +406,8 @@ TEST_CASE("pefa: without options a command builds RetrieverSpec's defaults", "[e
   const Json opened = Json::parse(run_well("eval --quiet --json - " + files.path("bare.pefa") + files.testing()));
   REQUIRE(opened["recall"] == bare["recall"]);
   const std::string help = run_well("build --help");
-  for (const char* text : {"--method TEXT:{erm,xs,xs-multi,xl}=xl", "--lambda FLOAT:FLOAT in [0 - 1]=0.1",
-                           "--gate TEXT:{mean,sum,softmax}=softmax", "--neighbors UINT:POSITIVE=32",
+  for (const char* text : {"--method TEXT:{erm,xs,xs-multi,xl}=xl", "--lambda FLOAT:FLOAT in [0 - 1]=0.2",
+                           "--gate TEXT:{mean,sum,softmax,local}=softmax", "--neighbors UINT:POSITIVE=32",
                            "--index TEXT:{automatic,flat,hnsw,quantized}=automatic"}) {
     INFO(text);
     REQUIRE(help.find(text) != std::string::npos);
@@ -412,10 +416,12 @@ TEST_CASE("pefa: without options a command builds RetrieverSpec's defaults", "[e
 
 TEST_CASE("pefa eval: the row names its lambda, k and temperature", "[eval]") {
   const Files files;
-  REQUIRE(run_well(files.arguments("xl", "--lambda 0.3 --neighbors 7 --temperature 0.2"))
-              .find("\nPEFA-XL, softmax(0.2), k = 7, lambda = 0.3 ") != std::string::npos);
-  REQUIRE(run_well(files.arguments("xs", "--lambda 0.25")).find("\nPEFA-XS, lambda = 0.25 ") != std::string::npos);
-  const std::string archive = files.build("xl", "--gate sum --lambda 0.2");
+  REQUIRE(
+      run_well(files.arguments("xl", "--fold 1 --whiten none --hubness 0 --lambda 0.3 --neighbors 7 --temperature 0.2"))
+          .find("\nPEFA-XL, softmax(0.2), k = 7, lambda = 0.3 ") != std::string::npos);
+  REQUIRE(run_well(files.arguments("xs", "--rule correlation --lambda 0.25")).find("\nPEFA-XS, lambda = 0.25 ") !=
+          std::string::npos);
+  const std::string archive = files.build("xl", "--gate sum --fold 1 --whiten none --hubness 0 --lambda 0.2");
   REQUIRE(run_well("eval --quiet " + archive + files.testing() + " --lambda 0.7 --neighbors 3")
               .find("\nPEFA-XL, sum, k = 3, lambda = 0.7 ") != std::string::npos);
 }

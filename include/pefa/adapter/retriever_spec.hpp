@@ -68,6 +68,7 @@ struct RetrieverSpec {
     spec.gate = {GateKind::mean};
     spec.passage_candidates = 500;
     spec.fold = 1.0f;
+    spec.rule = FoldRule::correlation;
     spec.whitened = Whitened::none;
     spec.hubness = 0.0f;
     spec.index.kind = IndexKind::hnsw;
