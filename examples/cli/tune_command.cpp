@@ -175,8 +175,13 @@ std::string options_of(const RetrieverSpec& spec) {
   const Json json = to_json(spec);
   const Json defaults = to_json(RetrieverSpec{.method = spec.method});
   std::string text = std::string(" --method ") + name(spec.method);
+  const auto is_of_fold = [](const std::string& key) {
+    return key == "cold" || key == "norm" || key == "rule" || key == "least_squares_shrinkage" ||
+           key == "passages_as_queries" || key == "balance";
+  };
+  const bool is_unfolded = spec.method == Method::xl && !spec.is_folded();
   for (const auto& [key, value] : json.items()) {
-    if (key == "method" || value.is_null()) continue;
+    if (key == "method" || value.is_null() || (is_unfolded && is_of_fold(key))) continue;
     const bool is_tuned = key == "lambda" || key == "neighbors" || key == "gate" || key == "temperature";
     if (!is_tuned && value == defaults.at(key)) continue;
     text += " " + option_of(key) + " " + (value.is_string() ? value.get<std::string>() : value.dump());

@@ -392,7 +392,7 @@ TEST_CASE("pefa: every fitted part can be asked for, and comes back in the JSON"
     REQUIRE(built["bandwidth"] == 0.5);
     REQUIRE(built["hubness"] == 2.0);
   }
-  REQUIRE(json("xl", "--whiten none --rule correlation --hubness 0 --fold 1")["whitened"] == "none");
+  REQUIRE(json("xl", "--whiten none --hubness 0 --fold 1")["whitened"] == "none");
 }
 
 TEST_CASE("pefa: without options a command builds RetrieverSpec's defaults", "[eval]") {

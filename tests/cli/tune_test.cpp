@@ -3,6 +3,7 @@
 #include <string>
 
 #include "cli_support.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
@@ -27,9 +28,10 @@ TEST_CASE("pefa tune: its JSON has the whole grid, and eval, build and export-xs
   const std::string all = run_well(tune + " --all");
   REQUIRE(std::count(all.begin(), all.end(), '\n') > 280);
 
-  for (const std::string pick :
-       {R"({"method": "xl", "lambda": 0.3, "neighbors": 8, "gate": "softmax", "temperature": 0.1, "cold": null})",
-        R"({"method": "xs", "lambda": 0.25, "neighbors": null, "gate": null, "cold": "erm"})"}) {
+  for (
+      const std::string pick :
+      {R"({"method": "xl", "lambda": 0.3, "neighbors": 8, "gate": "softmax", "temperature": 0.1, "max_centroids": null})",
+       R"({"method": "xs", "lambda": 0.25, "neighbors": null, "gate": null, "cold": "erm"})"}) {
     const Json expected = Json::parse(pick);
     const std::string tuned = " --tuned " + files.directory.write("t.json", "{\"pick\": " + pick + "}").string();
     const Json evaluated = Json::parse(run_well("eval --quiet --json -" + files.training() + files.testing() + tuned));

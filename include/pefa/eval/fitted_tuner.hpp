@@ -130,20 +130,22 @@ class FittedTuner {
     score_xs(bases);
   }
 
-  /// XL in each whitened space over the best XS of either sort.
+  /// XL over the best XS of either sort: raw, in the first whitened space and in the best one.
   void try_spaces() {
     std::vector<RetrieverSpec> specs{base_spec()};
-    for (const Scatter scatter : scatters()) {
+    const auto add_space = [&](const WhiteningParams& whitening) {
       specs.push_back(specs.front());
       specs.back().whitened = Whitened::queries;
-      specs.back().whitening = {.scatter = scatter, .shrinkage = fitted_.whitening_shrinkages.front(), .rank = 0};
+      specs.back().whitening = whitening;
       specs.back().hubness = fitted_.hubness.empty() ? 0.0f : fitted_.hubness.front();
-    }
+    };
     if (!scatters().empty()) {
-      RetrieverSpec whole = specs.back();
       const RetrieverSpec& xs = grid_[best_of(&is_whitened_xs)].spec;
-      whole.whitening = xs.whitening;
-      specs.push_back(whole);  // the same space under raw passages
+      WhiteningParams first = xs.whitening;
+      first.scatter = scatters().front();
+      add_space(first);
+      add_space(xs.whitening);
+      RetrieverSpec whole = specs.back();
       whole.whitened = Whitened::all;
       whole.rule = xs.rule;
       whole.least_squares = xs.least_squares;
@@ -186,7 +188,10 @@ class FittedTuner {
       vary(fitted_.whitening_shrinkages, [](RetrieverSpec& s) -> float& { return s.whitening.shrinkage; });
       vary(fitted_.hubness, [](RetrieverSpec& s) -> float& { return s.hubness; });
     }
-    if (is_solved) vary(fitted_.solve_shrinkages, [](RetrieverSpec& s) -> float& { return s.least_squares.shrinkage; });
+    if (is_solved) {
+      vary(neighbours_in(fitted_.solve_shrinkages, best.least_squares.shrinkage),
+           [](RetrieverSpec& s) -> float& { return s.least_squares.shrinkage; });
+    }
     if (is_solved && best.cold == ColdPassage::erm) {
       vary(fitted_.passages_as_queries, [](RetrieverSpec& s) -> float& { return s.least_squares.passages_as_queries; });
     }
