@@ -7,6 +7,7 @@
 #include "cli_support.hpp"
 #include "pefa/adapter/condense.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/retriever_spec_json.hpp"
 #include "pefa/eval/evaluate.hpp"
 #include "pefa/index/flat_index.hpp"
