@@ -21,7 +21,7 @@ TEST_CASE("GramGate: weighs the first k as LocalRegressionGate weighs k, for eve
     detail::GramGate gram;
     gram.factor(gate, ranked, products);
     const LocalRegressionGate expected({.bandwidth = gate.bandwidth, .ridge = gate.ridge});
-    for (const std::size_t k : {20, 1, 7}) {
+    for (const std::size_t k : {20U, 1U, 7U}) {
       std::vector<float> weights(k);
       std::vector<float> all(k);
       GateScratch scratch;
