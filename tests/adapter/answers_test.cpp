@@ -292,9 +292,10 @@ TEST_CASE("what does not fit together is refused, with what was expected") {
   RetrieverSpec spec = row_c();
   spec.hubness = -1.0f;
   refused(spec, "hubness is -1, expected finite and at least 0");
-  spec = row_c();
-  spec.similarity = KnnSimilarity::l2;
-  refused(spec, "with the similarity l2 expected 0");
+  using Xl = PefaXl<float, FlatIndex<>>;
+  REQUIRE_ERROR(ValueError, "hubness is 0.5, which moves inner products; with the similarity l2 expected 0",
+                (void)Xl::build(problem.p(), problem.q(), problem.relevance,
+                                {.similarity = KnnSimilarity::l2, .hubness = 0.5f, .query_index = {Metric::l2}}));
   spec = row_b();
   spec.whitening.shrinkage = -0.5f;
   refused(spec, "shrinkage is -0.5");

@@ -64,6 +64,6 @@ TEST_CASE("exact_search: lambda and neighbors of the call count, and calls out o
   REQUIRE_ERROR(ValueError, "exact_search: query is a zero vector", exact_search(xl, std::vector<float>(20), 3));
   REQUIRE_ERROR(ValueError, "exact_search: lambda is 2", exact_search(xl, p.test(0), 3, {.lambda = 2.0f}));
   const auto xs = PefaXs<float, FlatIndex<>>::build(p.passages, p.queries, p.relevance);
-  REQUIRE_ERROR(ValueError, "exact_search: lambda is 0.25, but 0.1 is folded",
+  REQUIRE_ERROR(ValueError, "exact_search: lambda is 0.25, but 0.2 is folded",
                 exact_search(xs, p.test(0), 3, {.lambda = 0.25f}));
 }
