@@ -74,8 +74,8 @@ class OutputBuffer final : public std::streambuf {
 }  // namespace detail
 
 /// Writes `path` through a file of a name of its own beside it; until commit() an older file of that name stays as it
-/// was. Its stream throws IoError where the disk is full, and Cancelled where `stop` says so. What is there and no file, a
-/// pipe or /dev/null, is written to as it is.
+/// was. Its stream throws IoError where the disk is full, and Cancelled where `stop` says so. What is there and no
+/// file, a pipe or /dev/null, is written to as it is.
 class OutputFile {
  public:
   /// @throws IoError  the file cannot be opened for writing
