@@ -94,13 +94,17 @@ class FloatRows<float> {
 /// the grid does not vary (PseudoNorm, queries_per_centroid, shrinkage, CondensedWeight, KnnSimilarity, the cold policy
 /// of multi-vector XS and of folds) is as the library has it by default.
 ///
-/// The pick is the cheapest method whose score is within noise of the best. Methods that search one index come before
-/// those that search two; among either, fewer bytes of vectors (TuneEntry::bytes) come first, and at equal bytes the
-/// plainer method: ERM < XS < multi-vector XS by bytes < XL over condensed queries by bytes < XL < XL over XS. Of the
-/// settings that cost the same the best stands for all; the first that is within one standard error of the best of all
-/// is picked. That is the rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3, with the
-/// standard error of the paired difference in the place of the best score's own, since all settings meet the same
-/// queries.
+/// What is fitted (FittedGrid) is fitted for each fold on the queries that it leaves, and tried coarse to fine: least
+/// squares and whitened spaces by XS, XL over the best of either, its gates, k, folds and λ, then what lies around the
+/// best. All that was scored is in the report.
+///
+/// The pick is the best score, or with Preference::cost the cheapest method whose score is within noise of it. Methods
+/// that search one index come before those that search two; among either, fewer bytes of vectors (TuneEntry::bytes)
+/// come first, and at equal bytes the plainer method: ERM < XS < multi-vector XS by bytes < XL over condensed queries
+/// by bytes < XL < XL over XS. Of the settings that cost the same the best stands for all; the first that is within one
+/// standard error of the best of all is picked. That is the rule of Breiman et al., Classification and Regression
+/// Trees, 1984, section 3.4.3, with the standard error of the paired difference in the place of the best score's own,
+/// since all settings meet the same queries.
 ///
 /// The best of many settings looks a little better on the queries it was chosen on than on new ones; `best.score`,
 /// `gain` and `p_value` share that optimism. Test queries that tune() has not seen give an unbiased figure.
