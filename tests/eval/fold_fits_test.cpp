@@ -17,7 +17,7 @@ TEST_CASE("FoldFits: everything is that of the queries that train, fitted anew, 
 
   detail::FoldMoments moments;
   std::optional<Eigen::MatrixXd> passage_moment;
-  detail::FoldFits fits(passages, queries, problem.relevance, held_out, moments, passage_moment, {});
+  detail::FoldFits<> fits(passages, queries, problem.relevance, held_out, moments, passage_moment, {});
   REQUIRE(fits.training() == training);
   const auto same = [](const EmbeddingStore<float>& a, const EmbeddingStore<float>& b) {
     double most = 0.0;

@@ -44,6 +44,7 @@ struct PlainOffers {
 };
 
 /// The evidence of all validation queries, fold after fold.
+template <class = void>
 class BlendEvidence {
  public:
   /// Everything passed by reference must outlive it.
@@ -89,7 +90,7 @@ class BlendEvidence {
     if (are_same_near && bases_.size() == new_bases) return;
     std::size_t first = 0;
     for (std::size_t f = 0; f < held_out_.size(); ++f) {
-      FoldFits fits(passages_, queries_, relevance_, held_out_[f], moments_[f], passage_moment_, executor_);
+      FoldFits<> fits(passages_, queries_, relevance_, held_out_[f], moments_[f], passage_moment_, executor_);
       for (std::size_t n = new_near; n < near_.size(); ++n) {
         const bool is_first = std::none_of(near_.begin() + static_cast<std::ptrdiff_t>(new_near),
                                            near_.begin() + static_cast<std::ptrdiff_t>(n),
@@ -150,7 +151,7 @@ class BlendEvidence {
   }
 
   /// Fills in the neighbours in one space, under every β that is missing from `n` on.
-  void look_up(FoldFits& fits, const std::vector<QueryId>& held_out, std::size_t first, std::size_t n) {
+  void look_up(FoldFits<>& fits, const std::vector<QueryId>& held_out, std::size_t first, std::size_t n) {
     std::vector<std::size_t> wanted;
     bool needs_hubness = false;
     for (std::size_t other = n; other < near_.size(); ++other) {
@@ -234,7 +235,7 @@ class BlendEvidence {
   }
 
   /// What one plain side offers the queries of a fold.
-  void sweep(FoldFits& fits, const std::vector<QueryId>& held_out, std::size_t first, Collected<PlainOffers>& base) {
+  void sweep(FoldFits<>& fits, const std::vector<QueryId>& held_out, std::size_t first, Collected<PlainOffers>& base) {
     std::optional<FoldSpace> space;
     std::optional<EmbeddingStore<float>> whitened;
     const BuildOptions building{executor_, {}};
@@ -244,7 +245,7 @@ class BlendEvidence {
     }
     const EmbeddingView<float> passages = whitened ? whitened->view() : passages_;
     const EmbeddingStore<float> pseudo =
-        space ? FoldFits::pseudo_embeddings(passages, space->queries.view(), fits.relevance(), base.spec, building)
+        space ? FoldFits<>::pseudo_embeddings(passages, space->queries.view(), fits.relevance(), base.spec, building)
               : fits.pseudo_embeddings(base.spec);
     const std::optional<Whitening> raw;
     std::vector<char> keeps_plain(passages_.size(), 0);  // cold, and nothing stands for its queries

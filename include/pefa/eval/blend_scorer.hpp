@@ -23,6 +23,7 @@
 namespace pefa::detail {
 
 /// Scores settings whose evidence was collected.
+template <class = void>
 class BlendScorer {
   /// One spec, and where its evidence is.
   struct Setting {
@@ -41,7 +42,7 @@ class BlendScorer {
 
  public:
   /// Everything passed by reference must outlive the scorer.
-  BlendScorer(const BlendEvidence& evidence, const RelevanceMatrix& relevance, const TuneOptions& options,
+  BlendScorer(const BlendEvidence<>& evidence, const RelevanceMatrix& relevance, const TuneOptions& options,
               const std::vector<std::vector<QueryId>>& held_out, std::size_t n_passages)
       : evidence_(evidence), relevance_(relevance), options_(options), depth_(std::min(options.at, n_passages)) {
     for (const auto& fold : held_out) queries_.insert(queries_.end(), fold.begin(), fold.end());
@@ -148,8 +149,8 @@ class BlendScorer {
              Scratch& scratch) const {
     const std::vector<Row>& named = evidence_.named(i);
     scratch.plain.resize(named.size());
-    BlendEvidence::blend(setting.spec->fold, offers.erm.data(), offers.pseudo.data(), named.size(),
-                         scratch.plain.data());
+    BlendEvidence<>::blend(setting.spec->fold, offers.erm.data(), offers.pseudo.data(), named.size(),
+                           scratch.plain.data());
     scratch.blender.start(offered, scratch.votes, MissingErmScore::exact,
                           [&](std::span<const Row> passages, std::span<float> scores) {
                             std::size_t n = 0;
@@ -160,7 +161,7 @@ class BlendScorer {
                           });
   }
 
-  const BlendEvidence& evidence_;
+  const BlendEvidence<>& evidence_;
   const RelevanceMatrix& relevance_;
   const TuneOptions& options_;
   std::size_t depth_;

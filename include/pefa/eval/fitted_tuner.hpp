@@ -24,6 +24,7 @@
 namespace pefa::detail {
 
 /// Adds the settings of the fitted parts to a grid, stage after stage; each stage starts from the best so far.
+template <class = void>
 class FittedTuner {
  public:
   using Clock = std::chrono::steady_clock;
@@ -375,8 +376,8 @@ class FittedTuner {
   ProgressMeter& meter_;
   Clock::time_point start_;
   std::size_t first_;  // of the settings that are added here
-  BlendEvidence evidence_;
-  BlendScorer scorer_;
+  BlendEvidence<> evidence_;
+  BlendScorer<> scorer_;
   bool has_cold_ = false;
   bool has_groups_ = false;  // some passage has two training queries
   std::size_t finished_ = 0;

@@ -41,6 +41,8 @@ struct FoldSpace {
 };
 
 /// The closed-form fits of one fold. Keep the moments between two of the same fold, and nothing is summed twice.
+/// A template on nothing, as what uses it: only who tunes compiles it.
+template <class = void>
 class FoldFits {
  public:
   /// Everything passed by reference must outlive the fits.

@@ -134,7 +134,7 @@ template <EmbeddingScalar Scalar>
   report.folds = folds.size();
 
   std::vector<std::vector<double>> values(report.grid.size(), std::vector<double>(report.queries));
-  const std::size_t stages = options.fitted.empty() ? 0 : detail::FittedTuner::stages;
+  const std::size_t stages = options.fitted.empty() ? 0 : detail::FittedTuner<>::stages;
   ProgressMeter meter(options.progress, report.queries * (1 + stages), "tune");
   std::size_t scored = 0;
   for (const auto& held_out : folds) {
@@ -147,7 +147,7 @@ template <EmbeddingScalar Scalar>
   if (!options.fitted.empty()) {
     const detail::FloatRows<Scalar> p(passages);
     const detail::FloatRows<Scalar> q(queries);
-    detail::FittedTuner(p.view(), q.view(), relevance, folds, options, report.grid, values, meter, start).run();
+    detail::FittedTuner<>(p.view(), q.view(), relevance, folds, options, report.grid, values, meter, start).run();
   }
   for (std::size_t e = 0; e < values.size(); ++e) report.grid[e].standard_error = standard_error(values[e]);
   detail::fill_bytes(passages, queries, relevance, options, report.grid);
