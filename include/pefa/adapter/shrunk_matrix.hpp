@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <type_traits>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
@@ -22,16 +23,16 @@ inline void require_shrinkage(float shrinkage, const char* who) {
 }
 
 /// S + α·(tr S/d)·I (Ledoit & Wolf 2004 without the rescaling of S): α says how far to trust the mean variance.
-template <class Matrix>
-[[nodiscard]] Matrix shrunk(const Matrix& matrix, double shrinkage) {
+template <class Matrix = Eigen::MatrixXd>
+[[nodiscard]] Matrix shrunk(const std::type_identity_t<Matrix>& matrix, double shrinkage) {
   Matrix result = matrix;
   result.diagonal().array() += shrinkage * matrix.trace() / static_cast<double>(matrix.rows());
   return result;
 }
 
 /// L of M = L·Lᵀ. @throws ValueError  M is singular, as of fewer rows than dimensions without shrinkage
-template <class Matrix>
-[[nodiscard]] Matrix cholesky(const Matrix& matrix, const char* who) {
+template <class Matrix = Eigen::MatrixXd>
+[[nodiscard]] Matrix cholesky(const std::type_identity_t<Matrix>& matrix, const char* who) {
   const Eigen::LLT<Matrix> factor(matrix);
   const Matrix lower = factor.matrixL();
   const Matrix pivots = lower.diagonal();
@@ -44,8 +45,8 @@ template <class Matrix>
 }
 
 /// L⁻¹ of a lower triangle, in parallel by columns. O(dim³/3).
-template <class Matrix>
-[[nodiscard]] Matrix inverse_of_lower(const Matrix& lower, const AnyExecutor& executor) {
+template <class Matrix = Eigen::MatrixXd>
+[[nodiscard]] Matrix inverse_of_lower(const std::type_identity_t<Matrix>& lower, const AnyExecutor& executor) {
   const auto dim = static_cast<std::size_t>(lower.rows());
   Matrix inverse = Matrix::Zero(lower.rows(), lower.rows());
   for_each_block(executor, dim, 48, [&](std::size_t begin, std::size_t end) {
