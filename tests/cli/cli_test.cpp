@@ -27,6 +27,9 @@ std::string banking_arguments(const Json& row, const std::string& index) {
     if (row.contains(key)) arguments += std::string(" --") + key + " " + row[key].dump();
   }
   if (row.contains("gate")) arguments += " --gate " + row["gate"].get<std::string>();
+  // The paper's: neither solved nor whitened.
+  if (row["method"] == "xs") arguments += " --rule correlation --whiten none";
+  if (row["method"] == "xl") arguments += " --fold 1 --whiten none --hubness 0";
   return arguments;
 }
 
