@@ -116,8 +116,8 @@ TEST_CASE("pefa build: XL over XS with condensed queries comes back, and info sa
     }
   }
   const Json plain = Json::parse(run_well("eval --quiet --json - " + files.build("xl") + files.testing()));
-  REQUIRE(plain["fold"].is_null());
-  REQUIRE(plain["condense"].is_null());
+  REQUIRE(plain["fold"] == 0.25);
+  REQUIRE(plain["condense"] == 0.0);
   require_refused("eval " + files.build("xl") + " --fold 0.3" + files.testing(), 2, "--fold: says how to build, but");
 }
 
@@ -216,7 +216,7 @@ TEST_CASE("pefa search: ids of passages come from the archive, ids of queries fr
 
 TEST_CASE("pefa search: lambda, neighbors and ef belong to the call", "[archive]") {
   const Files files;
-  const std::string xl = files.build("xl", "--index flat", "xl.pefa");
+  const std::string xl = files.build("xl", "--fold 1 --index flat", "xl.pefa");
   const std::string erm = files.build("erm", "--index flat", "erm.pefa");
   const auto found = [&files](const std::string& archive, const std::string& more) {
     run_well("search " + archive + " --quiet --queries " + files.tests + " --top-k 5 --out " + files.path("r.trec") +

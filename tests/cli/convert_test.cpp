@@ -125,7 +125,8 @@ TEST_CASE("pefa convert: what cannot be converted is refused", "[bad input]") {
 
 TEST_CASE("pefa export-xs: the vectors are those of the library, in every format", "[convert]") {
   const Files files;
-  const std::string common = "export-xs --quiet --lambda 0.25 --cold erm" + files.training() + " --out ";
+  const std::string common =
+      "export-xs --quiet --rule correlation --lambda 0.25 --cold erm" + files.training() + " --out ";
   run_well(common + files.path("xs.npy"));
   run_well(common + files.path("xs.fbin"));
   run_well(common + files.path("xs.jsonl"));

@@ -159,6 +159,9 @@ TEST_CASE("pefa tune: ends with the command that builds its pick", "[tune]") {
                             "bandwidth",
                             "ridge"}) {
       INFO(key);
+      const std::string part = key;
+      const bool is_of_folds = part == "rule" || part == "least_squares_shrinkage" || part == "passages_as_queries";
+      if (is_of_folds && pick["method"] == "xl" && pick["fold"] == 1.0) continue;  // nothing is folded
       REQUIRE(built.at(key) == pick.at(key));
     }
   }

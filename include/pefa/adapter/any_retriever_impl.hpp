@@ -141,6 +141,7 @@ template <class R>
   const RetrieverSpec built = spec_of(retriever);
   spec.index = built.index;
   spec.query_index = built.query_index;
+  if (spec.method != Method::erm) spec.whitened = built.whitened;  // XS looks up no training queries
   if (built.whitened != Whitened::none) spec.whitening.scatter = built.whitening.scatter;
   spec.hubness = built.hubness;
   return AnyRetriever(std::make_shared<const RetrieverModel<R>>(std::move(retriever), spec), nullptr);
