@@ -14,7 +14,8 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/include"
 ln -s /usr/include/catch2 /usr/include/eigen3 "$work/include"
 compile=(aarch64-linux-gnu-g++ -std=c++20 -O1 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Werror
-  -isystem "$work/include" -isystem "$work/include/eigen3" -Iinclude -Itests)
+  -isystem "$work/include" -isystem "$work/include/eigen3" -Iinclude -Itests
+  -DPEFA_SHARED_DATA='""' -DPEFA_SHIPPED_DATA='""')
 
 printf '#define CATCH_CONFIG_MAIN\n#include <catch2/catch.hpp>\n' >"$work/main.cpp"
 "${compile[@]}" -c "$work/main.cpp" -o "$work/main.o"
