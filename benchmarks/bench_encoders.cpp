@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
-#include <numeric>
 #include <random>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "pefa/eval/training_part.hpp"
 #include "quality_support.hpp"
 
 namespace {
@@ -81,21 +81,12 @@ Ranking rank_with(const Setting& row, const DataSet& data) {
 }
 
 /// A share of the training queries, by a seeded shuffle, and their pairs.
-std::pair<EmbeddingStore<float>, RelevanceMatrix> budget(const DataSet& data, double share) {
-  std::vector<Row> order(data.train_queries.size());
-  std::iota(order.begin(), order.end(), Row{0});
+pefa::detail::TrainingPart budget(const DataSet& data, double share) {
+  std::vector<QueryId> order;
+  for (Row i = 0; i < data.train_queries.size(); ++i) order.push_back(QueryId(i));
   std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
   order.resize(std::max<std::size_t>(1, static_cast<std::size_t>(share * static_cast<double>(order.size()))));
-  EmbeddingStore<float> kept(data.train_queries.dim());
-  std::vector<RelevancePair> pairs;
-  for (Row i = 0; i < order.size(); ++i) {
-    kept.append(data.train_queries.view().slice(order[i], order[i] + std::size_t{1}));
-    const RelevanceMatrix::Entries entries = data.train_relevance.passages_of(QueryId(order[i]));
-    for (std::size_t e = 0; e < entries.size(); ++e) {
-      pairs.push_back({QueryId(i), PassageId(static_cast<Row>(entries.columns[e])), entries.weights[e]});
-    }
-  }
-  return {std::move(kept), RelevanceMatrix::from_pairs(pairs, order.size(), data.passages.size())};
+  return pefa::detail::training_part(data.train_queries.view(), data.train_relevance, order);
 }
 
 /// Test queries with truth, the nearest to a training query first.
@@ -199,16 +190,9 @@ DataSet read_set(const std::string& folders, std::size_t queries) {
   const std::size_t comma = folders.find(',');
   const std::string vectors = folders.substr(0, comma);
   const std::string pairs = comma == std::string::npos ? vectors : folders.substr(comma + 1);
-  auto passages = io::read_npy<float>(vectors + "/passages.npy");
-  auto train = io::read_npy<float>(vectors + "/train_queries.npy");
-  auto test = io::read_npy<float>(vectors + "/test_queries.npy");
-  auto y = io::read_pairs(pairs + "/train_relevance.tsv", train.size(), passages.size());
-  auto z = io::read_pairs(pairs + "/test_relevance.tsv", test.size(), passages.size());
-  if (queries > 0 && queries < test.size()) {
-    test = EmbeddingStore<float>::from(test.view().slice(0, queries));
-    z = RelevanceMatrix::from_eigen(RelevanceMatrix::Sparse(z.sparse().topRows(static_cast<Eigen::Index>(queries))));
-  }
-  return {std::move(passages), std::move(train), std::move(test), std::move(y), std::move(z)};
+  DataSet data = DataSet::read(vectors, pairs);
+  keep_first_queries(data, queries);
+  return data;
 }
 
 }  // namespace

@@ -33,12 +33,15 @@ struct DataSet {
   RelevanceMatrix train_relevance;
   RelevanceMatrix test_relevance;
 
-  [[nodiscard]] static DataSet read(const std::string& folder) {
-    auto passages = io::read_npy<float>(folder + "/passages.npy");
-    auto train = io::read_npy<float>(folder + "/train_queries.npy");
-    auto test = io::read_npy<float>(folder + "/test_queries.npy");
-    auto y = io::read_pairs(folder + "/train_relevance.tsv", train.size(), passages.size());
-    auto z = io::read_pairs(folder + "/test_relevance.tsv", test.size(), passages.size());
+  [[nodiscard]] static DataSet read(const std::string& folder) { return read(folder, folder); }
+
+  /// The same where the pairs lie in another folder than the vectors.
+  [[nodiscard]] static DataSet read(const std::string& vectors, const std::string& pairs) {
+    auto passages = io::read_npy<float>(vectors + "/passages.npy");
+    auto train = io::read_npy<float>(vectors + "/train_queries.npy");
+    auto test = io::read_npy<float>(vectors + "/test_queries.npy");
+    auto y = io::read_pairs(pairs + "/train_relevance.tsv", train.size(), passages.size());
+    auto z = io::read_pairs(pairs + "/test_relevance.tsv", test.size(), passages.size());
     return {std::move(passages), std::move(train), std::move(test), std::move(y), std::move(z)};
   }
 

@@ -32,14 +32,18 @@ inline void add_quality_options(CLI::App& app, Options& options) {
   app.add_option("--queries", options.queries, "how many test queries, from the first (default: all)");
 }
 
-/// The data with the first test queries alone, where --queries says so.
+/// Leaves the first test queries alone; 0: all.
+inline void keep_first_queries(DataSet& data, std::size_t queries) {
+  if (queries == 0 || queries >= data.test_queries.size()) return;
+  const RelevanceMatrix::Sparse first = data.test_relevance.sparse().topRows(static_cast<Eigen::Index>(queries));
+  data.test_queries = EmbeddingStore<float>::from(data.test_queries.view().slice(0, queries));
+  data.test_relevance = RelevanceMatrix::from_eigen(first);
+}
+
+/// The data, with the first test queries alone where --queries says so.
 [[nodiscard]] inline DataSet read_data(const Options& options) {
   DataSet data = DataSet::read(options.folder);
-  if (options.queries == 0 || options.queries >= data.test_queries.size()) return data;
-  const RelevanceMatrix::Sparse first =
-      data.test_relevance.sparse().topRows(static_cast<Eigen::Index>(options.queries));
-  data.test_queries = EmbeddingStore<float>::from(data.test_queries.view().slice(0, options.queries));
-  data.test_relevance = RelevanceMatrix::from_eigen(first);
+  keep_first_queries(data, options.queries);
   return data;
 }
 
