@@ -83,8 +83,7 @@ template <class Scalar, ScoringIndex Index>
   detail::require_folded_lambda(options, xs.lambda(), "exact_search");
   detail::require_direction(query, "exact_search");
   detail::MappedQuery mapped;
-  detail::map_query(detail::pointer_to(xs.fitted().whitening), detail::pointer_to(xs.fitted().balance), query, mapped,
-                    "exact_search");
+  detail::map_query(xs.fitted(), query, mapped, "exact_search");
   return detail::to_hits(detail::exact_neighbors(xs.index(), mapped, k));
 }
 
@@ -96,8 +95,7 @@ template <class Scalar, ScoringIndex Index>
   detail::require_query(query, k, multi.dim(), "exact_search");
   detail::require_direction(query, "exact_search");
   detail::MappedQuery mapped;
-  detail::map_query(detail::pointer_to(multi.fitted().whitening), detail::pointer_to(multi.fitted().balance), query,
-                    mapped, "exact_search");
+  detail::map_query(multi.fitted(), query, mapped, "exact_search");
   std::vector<float> scores(multi.passage_count(), -std::numeric_limits<float>::infinity());
   detail::score_all(multi.index(), mapped.view, [&](Row row, float score) {
     float& highest = scores[multi.passages()[row].row()];

@@ -54,8 +54,7 @@ template <class Scalar, ScoringIndex Index>
   detail::require_query(query, 1, xs.dim(), "explain");
   detail::require_direction(query, "explain");
   detail::MappedQuery mapped;
-  detail::map_query(detail::pointer_to(xs.fitted().whitening), detail::pointer_to(xs.fitted().balance), query, mapped,
-                    "explain");
+  detail::map_query(xs.fitted(), query, mapped, "explain");
   const float score = xs.index().score(mapped.view, passage.row()) + mapped.offset;
   if (xs.lambda() == 1.0f) return detail::plain_explanation(score);
   return {.score = score};
@@ -74,8 +73,7 @@ template <class Scalar, ScoringIndex Index>
   const auto begin = static_cast<Row>(first - passages.begin());
   const auto end = static_cast<Row>(last - passages.begin());
   detail::MappedQuery mapped;
-  detail::map_query(detail::pointer_to(multi.fitted().whitening), detail::pointer_to(multi.fitted().balance), query,
-                    mapped, "explain");
+  detail::map_query(multi.fitted(), query, mapped, "explain");
   float score = multi.index().score(mapped.view, begin);
   for (Row row = begin + 1; row < end; ++row) score = std::max(score, multi.index().score(mapped.view, row));
   score += mapped.offset;

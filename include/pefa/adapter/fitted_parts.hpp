@@ -83,8 +83,7 @@ struct AskedQuery {
   std::vector<float> extended{};
 };
 
-/// x' = Π(W·q̂).
-/// @param k    at least 1, as every search is asked  @param who  "PefaXs::search"
+/// x' = Π(W·q̂). @param who  "PefaXs::search"
 /// @throws ShapeError  a query of another dim  @throws ValueError  one that is not finite
 inline void whiten(const Whitening& whitening, QueryView query, std::vector<float>& whitened, const char* who) {
   require_query(query, 1, whitening.dim(), who);
@@ -108,6 +107,11 @@ inline void map_query(const Whitening* whitening, const Balance* balance, QueryV
   balance->map_query(mapped.view, mapped.balanced);
   mapped.offset = balance->offset(mapped.view);
   mapped.view = mapped.balanced;
+}
+
+/// The query for rows that all that was fitted has mapped.
+inline void map_query(const FittedParts& fitted, QueryView query, MappedQuery& mapped, const char* who) {
+  map_query(pointer_to(fitted.whitening), pointer_to(fitted.balance), query, mapped, who);
 }
 
 /// The same of many; the same bits as one by one.
@@ -134,11 +138,17 @@ inline void map_queries(const Whitening* whitening, const Balance* balance, cons
   mapped.view = mapped.balanced->view();
 }
 
+/// The same for rows that all that was fitted has mapped.
+inline void map_queries(const FittedParts& fitted, const EmbeddingView<float>& queries, const AnyExecutor& executor,
+                        MappedQueries& mapped, const char* who) {
+  map_queries(pointer_to(fitted.whitening), pointer_to(fitted.balance), queries, executor, mapped, who);
+}
+
 /// Adds what the scores of an index lack. Two of them may become equal: the order is made anew.
 inline void add_offset(std::vector<Neighbor>& found, float offset) {
   if (offset == 0.0f) return;
   for (Neighbor& neighbor : found) neighbor.score += offset;
-  std::sort(found.begin(), found.end(), [](const Neighbor& a, const Neighbor& b) { return ranks_before(a, b); });
+  std::sort(found.begin(), found.end(), ranks_before);
 }
 
 /// The retrievers' search of the passage index by a mapped query.
@@ -178,7 +188,7 @@ inline void require_whitened_all(Whitened whitened, const char* who) {
                                                                    std::size_t n_queries) {
   const std::size_t both = n_passages + n_queries;
   const bool is_folded = fold.lambda < 1.0f;
-  const bool is_solved = is_folded && fold.rule == FoldRule::least_squares;
+  const bool is_solved = needs_fit(fold.rule, fold.lambda);
   return {whitened == Whitened::none ? 0 : both, n_passages + (is_solved ? both : 0),
           balance > 0 && is_folded ? both : 0, n_passages};
 }
@@ -189,8 +199,7 @@ template <class Scalar>
                                                  const EmbeddingView<Scalar>& queries, const RelevanceMatrix& relevance,
                                                  const PassageFold& fold, FittedParts& fitted,
                                                  const BuildOptions& options) {
-  const bool is_solved = fold.rule == FoldRule::least_squares && fold.lambda < 1.0f;
-  const BuildParts<2> parts(options, {is_solved ? queries.size() : 0, passages.size()});
+  const BuildParts<2> parts(options, {needs_fit(fold.rule, fold.lambda) ? queries.size() : 0, passages.size()});
   fitted.least_squares = fit_fold(passages, queries, fold.rule, fold.least_squares, fold.lambda, parts[0]);
   return fold_checked(passages, queries, relevance, fold, pointer_to(fitted.least_squares), parts[1]);
 }

@@ -58,13 +58,18 @@ inline void fold_pseudo_embedding(const std::vector<float>& passage, float lambd
   return !has_pseudo && cold == ColdPassage::erm ? 1.0f : lambda;
 }
 
-/// The fit that a fold's rule needs, if any; none where λ = 1 leaves C_j out.
+/// Whether a fold's rule needs a fit: none where λ = 1 leaves C_j out.
+[[nodiscard]] inline bool needs_fit(FoldRule rule, float lambda) noexcept {
+  return rule == FoldRule::least_squares && lambda < 1.0f;
+}
+
+/// That fit, if there is one.
 template <class Scalar>
 [[nodiscard]] std::optional<LeastSquares> fit_fold(const EmbeddingView<Scalar>& passages,
                                                    const EmbeddingView<Scalar>& queries, FoldRule rule,
                                                    const LeastSquaresParams& params, float lambda,
                                                    const BuildOptions& options) {
-  if (rule != FoldRule::least_squares || lambda == 1.0f) return std::nullopt;
+  if (!needs_fit(rule, lambda)) return std::nullopt;
   return LeastSquares::fit(passages, queries, params, options);
 }
 

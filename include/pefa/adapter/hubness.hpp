@@ -122,6 +122,17 @@ struct HubOffsets {
   float mean = 0.0f;             ///< r̄
 };
 
+/// r_i of every training query less their mean, and that mean. A number that is the same for all changes no ranking.
+template <class Scalar>
+[[nodiscard]] HubOffsets centred_hubness(const EmbeddingView<Scalar>& queries, const BuildOptions& options) {
+  HubOffsets hubness{Hubness::fit(queries).of_all(queries, options)};
+  double sum = 0.0;
+  for (const float r : hubness.offsets) sum += static_cast<double>(r);
+  hubness.mean = static_cast<float>(sum / static_cast<double>(queries.size()));
+  for (float& r : hubness.offsets) r -= hubness.mean;
+  return hubness;
+}
+
 /// Training queries with one more element, [q_i; −β·(r_i − r̄)]: asked with [q̂; 1], an index ranks by s_i − β·r_i,
 /// exactly as far as it is exact. A number that is the same for all, r̄, changes no ranking, and keeps the element small
 /// beside the others. Directions for KnnSimilarity::cosine.
@@ -130,11 +141,8 @@ template <class Scalar>
                                                    float beta, HubOffsets& hubness, const BuildOptions& options) {
   const Normalize normalize = similarity == KnnSimilarity::cosine ? Normalize::unit : Normalize::none;
   const auto rows = EmbeddingStore<float>::from(queries, normalize);
-  hubness.offsets = Hubness::fit(rows.view()).of_all(rows.view(), options);
-  double sum = 0.0;
-  for (const float r : hubness.offsets) sum += static_cast<double>(r);
-  hubness.mean = static_cast<float>(sum / static_cast<double>(rows.size()));
-  for (float& r : hubness.offsets) r = beta * (r - hubness.mean);
+  hubness = centred_hubness(rows.view(), options);
+  for (float& r : hubness.offsets) r *= beta;
   auto extended = EmbeddingStore<float>::for_overwrite(rows.size(), rows.dim() + 1);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     float* out = extended.mutable_row(i);

@@ -107,8 +107,7 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
     detail::require_folded_lambda(options, lambda(), "PefaXs::search");
     detail::require_directions(queries, "PefaXs::search_batch");
     detail::MappedQueries mapped;
-    detail::map_queries(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), queries, executor,
-                        mapped, "PefaXs::search_batch");
+    detail::map_queries(fitted_, queries, executor, mapped, "PefaXs::search_batch");
     return detail::to_hits(detail::search_passages(index_, mapped, k, options, executor));
   }
 
@@ -164,8 +163,7 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
     detail::require_folded_lambda(options, lambda(), "PefaXs::search");
     detail::require_direction(query, "PefaXs::search");
     detail::MappedQuery mapped;
-    detail::map_query(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), query, mapped,
-                      "PefaXs::search");
+    detail::map_query(fitted_, query, mapped, "PefaXs::search");
     return detail::search_passages(index_, mapped, k, options);
   }
 

@@ -75,8 +75,8 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     auto vectors = detail::in_space(
         params.whitened, params.whitening, passages, queries, relevance, fitted, parts[0],
         [&](const auto& p, const auto& q) {
-          const bool is_solved = centroids.rule == FoldRule::least_squares && centroids.lambda < 1.0f;
-          const detail::BuildParts<2> fits(parts[1], {is_solved ? q.size() : 0, p.size()});
+          const detail::BuildParts<2> fits(
+              parts[1], {detail::needs_fit(centroids.rule, centroids.lambda) ? q.size() : 0, p.size()});
           fitted.least_squares =
               detail::fit_fold(p, q, centroids.rule, centroids.least_squares, centroids.lambda, fits[0]);
           PassageVectors folded =
@@ -96,8 +96,7 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     detail::require_folded_lambda(options, how_.centroids.lambda, "PefaXsMulti::search");
     detail::require_direction(query, "PefaXsMulti::search");
     detail::MappedQuery mapped;
-    detail::map_query(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), query, mapped,
-                      "PefaXsMulti::search");
+    detail::map_query(fitted_, query, mapped, "PefaXsMulti::search");
     std::vector<Hit> best;
     for (std::size_t rows = first_rows(k);; rows = more_rows(rows, k)) {
       const std::vector<Neighbor> found = detail::search_passages(index_, mapped, rows, options);
@@ -125,8 +124,7 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     std::vector<std::size_t> open(queries.size());  // the queries that do not have k passages yet
     std::iota(open.begin(), open.end(), std::size_t{0});
     detail::MappedQueries mapped;
-    detail::map_queries(detail::pointer_to(fitted_.whitening), detail::pointer_to(fitted_.balance), queries, executor,
-                        mapped, "PefaXsMulti::search_batch");
+    detail::map_queries(fitted_, queries, executor, mapped, "PefaXsMulti::search_batch");
     EmbeddingView<float> asked = mapped.view;
     RowMajorMatrix gathered;
     for (std::size_t rows = first_rows(k); !open.empty(); rows = more_rows(rows, k)) {

@@ -170,8 +170,8 @@ template <class Scalar>
                                                   const RelevanceMatrix& relevance, const CentroidParams& params = {},
                                                   const BuildOptions& options = {}) {
   detail::require_centroids(passages, queries, relevance, params, "fold_query_centroids");
-  const bool is_solved = params.rule == FoldRule::least_squares && params.lambda < 1.0f;
-  const detail::BuildParts<2> parts(options, {is_solved ? queries.size() : 0, passages.size()});
+  const detail::BuildParts<2> parts(
+      options, {detail::needs_fit(params.rule, params.lambda) ? queries.size() : 0, passages.size()});
   const auto solved = detail::fit_fold(passages, queries, params.rule, params.least_squares, params.lambda, parts[0]);
   return detail::fold_centroids(passages, queries, relevance, params, solved ? &*solved : nullptr, parts[1]);
 }

@@ -85,4 +85,18 @@ struct RetrieverSpec {
   friend bool operator==(const RetrieverSpec&, const RetrieverSpec&) = default;
 };
 
+namespace detail {
+
+/// Takes off what version 1 of the spec did not have, and what it had only where it was said: nothing is fitted, folded
+/// into XL or condensed.
+constexpr void leave_out_fits(RetrieverSpec& spec) noexcept {
+  spec.fold = 1.0f;
+  spec.condense = 0.0f;
+  spec.rule = FoldRule::correlation;
+  spec.balance = 0;
+  spec.whitened = Whitened::none;
+  spec.hubness = 0.0f;
+}
+
+}  // namespace detail
 }  // namespace pefa

@@ -89,16 +89,6 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   read_value(json, "rerank", index.rerank);
 }
 
-/// What there was before version 2: neither least squares nor a whitened space.
-inline void fill_in_version_1(RetrieverSpec& spec) {
-  spec.rule = FoldRule::correlation;
-  spec.balance = 0;
-  spec.whitened = Whitened::none;
-  spec.hubness = 0.0f;
-  spec.fold = 1.0f;  // null where there was none
-  spec.condense = 0.0f;
-}
-
 }  // namespace detail
 
 /// What matters to the method, with null for what other methods have. spec_from_json() brings it back.
@@ -161,7 +151,7 @@ inline void fill_in_version_1(RetrieverSpec& spec) {
                               RetrieverSpec::version, "; a newer one wrote it");
   }
   RetrieverSpec spec = base;
-  if (version < 2) detail::fill_in_version_1(spec);
+  if (version < 2) detail::leave_out_fits(spec);  // a fold that is null was none
   read_value(json, "method", spec.method);
   read_value(json, "lambda", spec.lambda);
   read_value(json, "neighbors", spec.neighbors);

@@ -249,10 +249,9 @@ class BlendEvidence {
               : fits.pseudo_embeddings(base.spec);
     const std::optional<Whitening> raw;
     std::vector<char> keeps_plain(passages_.size(), 0);  // cold, and nothing stands for its queries
+    const bool has_own = is_own_query(base.spec.rule, base.spec.least_squares);
     for (std::size_t j = 0; j < passages_.size(); ++j) {
       const bool is_cold = fits.relevance().queries_of(PassageId(static_cast<Row>(j))).size() == 0;
-      const bool has_own =
-          base.spec.rule == FoldRule::least_squares && base.spec.least_squares.passages_as_queries > 0.0f;
       keeps_plain[j] = is_cold && !has_own && base.spec.cold == ColdPassage::erm ? 1 : 0;
     }
     for_each_block(executor_, held_out.size(), tile_queries, [&](std::size_t begin, std::size_t end) {

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "pefa/adapter/cold_passages.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/hubness.hpp"
 #include "pefa/adapter/least_squares.hpp"
@@ -73,8 +72,8 @@ class FoldFits {
     const float b = spec.least_squares.passages_as_queries;
     if (b > 0.0f) a += static_cast<double>(b) * passage_moment();
     a /= static_cast<double>(queries.size());
-    return solved(LeastSquares::of_second_moment(a, spec.least_squares, executor_), passages_, queries, part_.relevance,
-                  spec.cold, building);
+    const LeastSquares fit = LeastSquares::of_second_moment(a, spec.least_squares, executor_);
+    return detail::pseudo_embeddings(passages_, queries, part_.relevance, spec.cold, building, &fit);
   }
 
   /// The same in another space, with what trains there.
@@ -86,8 +85,8 @@ class FoldFits {
     if (spec.rule == FoldRule::correlation) {
       return detail::pseudo_embeddings(passages, queries, relevance, spec.cold, building);
     }
-    return solved(LeastSquares::fit(passages, queries, spec.least_squares, building), passages, queries, relevance,
-                  spec.cold, building);
+    const LeastSquares fit = LeastSquares::fit(passages, queries, spec.least_squares, building);
+    return detail::pseudo_embeddings(passages, queries, relevance, spec.cold, building, &fit);
   }
 
   /// The whitening of what trains, at full rank; as Whitening::fit has it.
@@ -116,26 +115,11 @@ class FoldFits {
         is_raw ? EmbeddingStore<float>::from(part_.queries.view()) : fitted->apply(part_.queries.view(), building);
     FoldSpace space{std::move(fitted), std::move(rows), {}};
     if (!needs_hubness) return space;
-    space.hubness = Hubness::fit(space.queries.view()).of_all(space.queries.view(), building);
-    double sum = 0.0;
-    for (const float r : space.hubness) sum += static_cast<double>(r);
-    const auto mean = static_cast<float>(sum / static_cast<double>(space.hubness.size()));
-    for (float& r : space.hubness) r -= mean;
+    space.hubness = centred_hubness(space.queries.view(), building).offsets;
     return space;
   }
 
  private:
-  [[nodiscard]] static EmbeddingStore<float> solved(const LeastSquares& fit, const EmbeddingView<float>& passages,
-                                                    const EmbeddingView<float>& queries,
-                                                    const RelevanceMatrix& relevance, ColdPassage cold,
-                                                    const BuildOptions& building) {
-    auto vectors = fit.solve_all(passages, queries, relevance, building);
-    if (fit.params().passages_as_queries == 0.0f && cold == ColdPassage::borrowed) {
-      borrow_pseudo_embeddings(passages, relevance.column_counts(), vectors, building);
-    }
-    return vectors;
-  }
-
   [[nodiscard]] const Eigen::MatrixXd& total() {
     if (!moments_.total) moments_.total = sum(part_.queries.view());
     return *moments_.total;

@@ -17,6 +17,7 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/eval/score_tiles.hpp"
+#include "pefa/eval/training_part.hpp"
 #include "pefa/eval/validation_split.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -42,19 +43,6 @@ template <EmbeddingScalar Scalar>
   rows.reserve(ids.size());
   for (const QueryId id : ids) rows.append(matrix.slice(id.row(), id.row() + std::size_t{1}));
   return rows;
-}
-
-/// The same of Y.
-[[nodiscard]] inline RelevanceMatrix rows_of(const RelevanceMatrix& relevance, const std::vector<QueryId>& ids) {
-  std::vector<RelevancePair> pairs;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const RelevanceMatrix::Entries entries = relevance.passages_of(ids[i]);
-    for (std::size_t e = 0; e < entries.size(); ++e) {
-      pairs.push_back(
-          {QueryId(static_cast<Row>(i)), PassageId(static_cast<Row>(entries.columns[e])), entries.weights[e]});
-    }
-  }
-  return RelevanceMatrix::from_pairs(pairs, ids.size(), relevance.cols());
 }
 
 }  // namespace detail

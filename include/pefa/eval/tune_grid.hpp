@@ -201,13 +201,8 @@ inline void add_xl(const TuneOptions& options, RetrieverSpec variant, std::vecto
   RetrieverSpec spec;
   spec.method = method;
   spec.lambda = lambda;
-  spec.fold = 1.0f;
-  spec.condense = 0.0f;
   spec.cold = ColdPassage::erm;
-  spec.rule = FoldRule::correlation;
-  spec.balance = 0;
-  spec.whitened = Whitened::none;
-  spec.hubness = 0.0f;
+  leave_out_fits(spec);
   return spec;
 }
 
