@@ -55,6 +55,7 @@
 #include "pefa/index/quantized_hnsw_index_archive.hpp"
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/row_set_section.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/io/file/mapped_file.hpp"
 #include "pefa/io/ids/external_ids.hpp"
@@ -79,6 +80,8 @@
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/relevance_matrix.hpp"
+#include "pefa/store/row_filter.hpp"
+#include "pefa/store/row_set.hpp"
 #include "pefa/store/scalar.hpp"
 #include "pefa/version.hpp"
 

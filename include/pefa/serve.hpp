@@ -15,4 +15,6 @@
 #include "pefa/core/progress.hpp"
 #include "pefa/core/search_control.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_filter.hpp"
+#include "pefa/store/row_set.hpp"
 #include "pefa/version.hpp"
