@@ -56,6 +56,7 @@
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/row_set_section.hpp"
+#include "pefa/io/archive/tag_section.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/io/file/mapped_file.hpp"
 #include "pefa/io/ids/external_ids.hpp"
@@ -71,6 +72,7 @@
 #include "pefa/io/results/hits_npy.hpp"
 #include "pefa/io/results/trec_run.hpp"
 #include "pefa/io/results/trec_runs.hpp"
+#include "pefa/io/tags/tag_lines.hpp"
 #include "pefa/io/vectors/big_ann.hpp"
 #include "pefa/io/vectors/npy.hpp"
 #include "pefa/io/vectors/vecs.hpp"
@@ -83,6 +85,10 @@
 #include "pefa/store/row_filter.hpp"
 #include "pefa/store/row_set.hpp"
 #include "pefa/store/scalar.hpp"
+#include "pefa/store/tag_condition.hpp"
+#include "pefa/store/tag_expression.hpp"
+#include "pefa/store/tag_table.hpp"
+#include "pefa/store/tag_table_builder.hpp"
 #include "pefa/version.hpp"
 
 /// @namespace pefa

@@ -125,4 +125,12 @@ class LineReader {
   return fields;
 }
 
+/// What to say of a line with too few fields: the wrong separator, where it looks like that.
+[[nodiscard]] inline const char* separator_hint(std::string_view line, std::size_t fields, const char* expected) {
+  if (fields > 1) return "";
+  if (line.find(',') != std::string_view::npos) return "; it has commas";
+  const bool has_spaces = expected == std::string_view("tabs") && line.find(' ') != std::string_view::npos;
+  return has_spaces ? "; it has spaces" : "";
+}
+
 }  // namespace pefa::io::detail

@@ -82,14 +82,6 @@ struct JudgementFormat {
 /// The line above the judgements of BEIR's qrels.
 inline constexpr std::string_view beir_header = "query-id\tcorpus-id\tscore";
 
-/// What to say of a line with too few fields: the wrong separator, where it looks like that.
-[[nodiscard]] inline const char* separator_hint(std::string_view line, std::size_t fields, const char* expected) {
-  if (fields > 1) return "";
-  if (line.find(',') != std::string_view::npos) return "; it has commas";
-  const bool has_spaces = expected == std::string_view("tabs") && line.find(' ') != std::string_view::npos;
-  return has_spaces ? "; it has spaces" : "";
-}
-
 /// A finite grade; one below 0 (junk, in some tracks) is 0.
 [[nodiscard]] inline float parse_grade(const LineReader& lines, std::string_view field) {
   if (!field.starts_with('-')) return lines.parse_weight(field, "grade");
