@@ -158,6 +158,7 @@ struct Peer {
   std::string name;
   double build_seconds = 0.0;
   std::size_t bytes = 0;            ///< as the index says
+  std::size_t all_bytes = 0;        ///< the same and the exact rows that it reads where the caller keeps them
   std::size_t resident_growth = 0;  ///< as the system says
   Search search;
   std::shared_ptr<const std::vector<std::vector<Row>>> exact;  ///< what the search should find
