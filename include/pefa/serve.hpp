@@ -17,4 +17,5 @@
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/row_filter.hpp"
 #include "pefa/store/row_set.hpp"
+#include "pefa/store/tag_table.hpp"
 #include "pefa/version.hpp"

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "pefa/adapter/any_retriever_impl.hpp"
 #include "pefa/io/ids/external_ids.hpp"
+#include "pefa/store/row_set.hpp"
 
 namespace pefa {
 
@@ -13,6 +15,8 @@ namespace pefa {
 template AnyRetriever open<void>(const std::string& path, Verify verify);
 template AnyRetriever open<void>(const io::ArchiveReader& reader);
 template AnyRetriever AnyRetriever::with_ids<io::ExternalIds>(io::ExternalIds ids) const;
+template PassageSet AnyRetriever::where<void>(std::string_view condition) const;
+template QuerySet AnyRetriever::queries_where<void>(std::string_view condition) const;
 template AnyRetriever detail::build_any<float>(const RetrieverSpec& spec, EmbeddingSource<float> passages,
                                                EmbeddingSource<float> queries, const RelevanceMatrix* relevance,
                                                const BuildOptions& options, Rows rows);

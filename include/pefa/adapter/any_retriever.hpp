@@ -32,6 +32,8 @@
 #include "pefa/io/archive/fwd.hpp"
 #include "pefa/store/embedding_source.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_set.hpp"
+#include "pefa/store/tag_table.hpp"
 
 namespace pefa {
 
@@ -64,6 +66,7 @@ class RetrieverInterface {
   [[nodiscard]] virtual std::vector<Hit> exact_search(QueryView query, std::size_t k, const SearchOptions&) const = 0;
   [[nodiscard]] virtual Explanation explain(QueryView query, PassageId passage, const SearchOptions&) const = 0;
   [[nodiscard]] virtual std::size_t passage_count() const = 0;
+  [[nodiscard]] virtual std::size_t query_count() const = 0;
   [[nodiscard]] virtual std::size_t dim() const = 0;
   [[nodiscard]] virtual std::size_t memory_bytes() const = 0;
   [[nodiscard]] virtual const RetrieverSpec& spec() const = 0;
@@ -159,10 +162,15 @@ class AnyRetriever {
 
   /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return held_->passage_count(); }
+  /// How many training queries it looks up; 0 where it looks up none.
+  [[nodiscard]] std::size_t query_count() const { return held_->query_count(); }
   /// Elements of a query.
   [[nodiscard]] std::size_t dim() const { return held_->dim(); }
-  /// Bytes on the heap, ids included; what lies in an archive is not.
-  [[nodiscard]] std::size_t memory_bytes() const { return held_->memory_bytes() + (ids_ ? ids_->memory_bytes() : 0); }
+  /// Bytes on the heap, ids and tags included; what lies in an archive is not.
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return held_->memory_bytes() + (ids_ ? ids_->memory_bytes() : 0) + (tags_ ? tags_->memory_bytes() : 0) +
+           (query_tags_ ? query_tags_->memory_bytes() : 0);
+  }
 
   /// What it is, as build() would be told: indexes that were `automatic` are what they became.
   [[nodiscard]] const RetrieverSpec& spec() const { return held_->spec(); }
@@ -199,21 +207,65 @@ class AnyRetriever {
   /// The table of its ids; nullptr where it has none.
   [[nodiscard]] const io::ExternalIds* ids() const { return ids_ ? &ids_->table() : nullptr; }
 
-  /// Saves it to a file, durably and with its ids: on an error, or where the process dies, an older archive of that
-  /// name stays as it was.
+  /// The same retriever with tags of its passages, which save() then writes.
+  /// @throws ShapeError  they are for another number of rows than there are passages
+  [[nodiscard]] AnyRetriever with_tags(TagTable tags) const {
+    if (tags.size() != passage_count()) {
+      detail::fail<ShapeError>("AnyRetriever::with_tags: tags for ", tags.size(), " rows, expected ", passage_count(),
+                               ", one a passage");
+    }
+    AnyRetriever tagged = *this;
+    tagged.tags_ = std::make_shared<const TagTable>(std::move(tags));
+    return tagged;
+  }
+
+  /// The same with tags of the training queries that PEFA-XL looks up.
+  /// @throws ShapeError  they are for another number of rows than there are training queries, as where those are
+  /// condensed, or folded into the passages
+  [[nodiscard]] AnyRetriever with_query_tags(TagTable tags) const {
+    if (tags.size() != query_count()) {
+      detail::fail<ShapeError>("AnyRetriever::with_query_tags: tags for ", tags.size(), " rows, but it looks up ",
+                               query_count(), " training queries");
+    }
+    AnyRetriever tagged = *this;
+    tagged.query_tags_ = std::make_shared<const TagTable>(std::move(tags));
+    return tagged;
+  }
+
+  /// The tags of its passages; nullptr where it has none.
+  [[nodiscard]] const TagTable* tags() const noexcept { return tags_.get(); }
+  /// The tags of its training queries; nullptr where it has none.
+  [[nodiscard]] const TagTable* query_tags() const noexcept { return query_tags_.get(); }
+
+  /// The passages whose tags a condition holds for, to search among: "lang=en & price<=20 & !(seller=7)".
+  /// tag_expression.hpp says how conditions are written, rows_where() what they mean.
+  /// @throws ValueError  the retriever has no tags, or the condition is malformed, of an unknown key or of the wrong
+  /// type; names the column
+  template <class = void>
+  [[nodiscard]] PassageSet where(std::string_view condition) const;
+
+  /// The training queries whose tags a condition holds for. @throws ValueError  as above
+  template <class = void>
+  [[nodiscard]] QuerySet queries_where(std::string_view condition) const;
+
+  /// Saves it to a file, durably and with its ids and tags: on an error, or where the process dies, an older archive of
+  /// that name stays as it was.
   /// @throws IoError  @throws Cancelled  @throws Error  what it holds cannot be saved
-  void save(const std::string& path, SaveOptions options = {}) const {
-    if (options.passage_ids == nullptr) options.passage_ids = ids();
-    held_->save(path, options);
+  void save(const std::string& path, const SaveOptions& options = {}) const {
+    held_->save(path, with_what_it_has(options));
   }
 
   /// The same to a binary stream.
-  void save(std::ostream& out, SaveOptions options = {}) const {
-    if (options.passage_ids == nullptr) options.passage_ids = ids();
-    held_->save(out, options);
-  }
+  void save(std::ostream& out, const SaveOptions& options = {}) const { held_->save(out, with_what_it_has(options)); }
 
  private:
+  [[nodiscard]] SaveOptions with_what_it_has(SaveOptions options) const {
+    if (options.passage_ids == nullptr) options.passage_ids = ids();
+    if (options.passage_tags == nullptr) options.passage_tags = tags();
+    if (options.query_tags == nullptr) options.query_tags = query_tags();
+    return options;
+  }
+
   [[nodiscard]] std::int64_t number_of(Row row) const {
     const std::string_view text = ids_->id(row);
     std::int64_t number = 0;
@@ -227,6 +279,8 @@ class AnyRetriever {
 
   std::shared_ptr<const detail::RetrieverInterface> held_;
   std::shared_ptr<const detail::IdTable> ids_;
+  std::shared_ptr<const TagTable> tags_;
+  std::shared_ptr<const TagTable> query_tags_;
 };
 
 /// Opens whatever save() or `pefa build` wrote, in place and with its ids.

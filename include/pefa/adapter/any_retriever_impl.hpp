@@ -29,9 +29,12 @@
 #include "pefa/index/any_index.hpp"
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/tag_section.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/relevance_matrix.hpp"
+#include "pefa/store/row_set.hpp"
+#include "pefa/store/tag_condition.hpp"
 
 namespace pefa {
 namespace detail {
@@ -77,6 +80,13 @@ class RetrieverModel final : public RetrieverInterface {
     }
   }
   std::size_t passage_count() const override { return retriever_.passage_count(); }
+  std::size_t query_count() const override {
+    if constexpr (requires { retriever_.relevance().rows(); }) {
+      return retriever_.relevance().rows();
+    } else {
+      return 0;
+    }
+  }
   std::size_t dim() const override { return retriever_.dim(); }
   std::size_t memory_bytes() const override { return sizeof(*this) + retriever_.memory_bytes(); }
   const RetrieverSpec& spec() const override { return spec_; }
@@ -247,14 +257,33 @@ AnyRetriever AnyRetriever::with_ids(Ids ids) const {
 }
 
 template <class T>
+PassageSet AnyRetriever::where(std::string_view condition) const {
+  if (!tags_) detail::fail<ValueError>("AnyRetriever::where: it has no tags; give them with with_tags()");
+  return PassageSet(rows_where(*tags_, condition));
+}
+
+template <class T>
+QuerySet AnyRetriever::queries_where(std::string_view condition) const {
+  if (!query_tags_) {
+    detail::fail<ValueError>("AnyRetriever::queries_where: it has no tags of training queries; give them with ",
+                             "with_query_tags()");
+  }
+  return QuerySet(rows_where(*query_tags_, condition));
+}
+
+template <class T>
 AnyRetriever open(const io::ArchiveReader& reader) {
   const std::string kind = reader.metadata().text("retriever");
   const auto held = [&](auto retriever) {
     const RetrieverSpec spec = spec_of(retriever);
     AnyRetriever any(std::make_shared<const detail::RetrieverModel<decltype(retriever)>>(std::move(retriever), spec),
                      nullptr);
-    auto ids = io::read_passage_ids(reader);
-    return ids ? any.with_ids(*std::move(ids)) : any;
+    if (auto ids = io::read_passage_ids(reader)) any = any.with_ids(*std::move(ids));
+    if (auto tags = io::read_tags(reader, "passages.tags.", any.passage_count())) any = any.with_tags(*std::move(tags));
+    if (auto tags = io::read_tags(reader, "queries.tags.", any.query_count())) {
+      any = any.with_query_tags(*std::move(tags));
+    }
+    return any;
   };
   if (kind == "erm") return held(ErmRetriever<float, AnyIndex>::open(reader));
   if (kind == "xs") return held(PefaXs<float, AnyIndex>::open(reader));
@@ -277,6 +306,8 @@ AnyRetriever open(const std::string& path, Verify verify) {
 extern template AnyRetriever open<void>(const std::string& path, Verify verify);
 extern template AnyRetriever open<void>(const io::ArchiveReader& reader);
 extern template AnyRetriever AnyRetriever::with_ids<io::ExternalIds>(io::ExternalIds ids) const;
+extern template PassageSet AnyRetriever::where<void>(std::string_view condition) const;
+extern template QuerySet AnyRetriever::queries_where<void>(std::string_view condition) const;
 extern template AnyRetriever detail::build_any<float>(const RetrieverSpec& spec, EmbeddingSource<float> passages,
                                                       EmbeddingSource<float> queries, const RelevanceMatrix* relevance,
                                                       const BuildOptions& options, Rows rows);

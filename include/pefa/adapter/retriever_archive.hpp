@@ -36,9 +36,11 @@
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/metadata.hpp"
 #include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/tag_section.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/relevance_matrix.hpp"
+#include "pefa/store/tag_table.hpp"
 
 namespace pefa {
 namespace detail {
@@ -328,6 +330,23 @@ struct RetrieverFields<PefaXl<Scalar, PassageIndex, QueryIndex, G>> {
   }
 };
 
+/// Adds the tags of the passages and of the training queries that a retriever looks up.
+/// @throws ShapeError  tags for another number of rows
+template <class R>
+void add_tags(io::ArchiveWriter& writer, const R& retriever, const SaveOptions& options) {
+  const auto add = [&](const TagTable* tags, const char* prefix, std::size_t expected, const char* of) {
+    if (tags == nullptr) return;
+    if (tags->size() != expected) {
+      fail<ShapeError>("save: tags for ", tags->size(), " rows, expected ", expected, ", one a ", of);
+    }
+    io::add_tags(writer, prefix, *tags);
+  };
+  add(options.passage_tags, "passages.tags.", retriever.passage_count(), "passage");
+  std::size_t queries = 0;
+  if constexpr (requires { retriever.relevance().rows(); }) queries = retriever.relevance().rows();
+  add(options.query_tags, "queries.tags.", queries, "training query that is looked up");
+}
+
 /// An archive of a retriever, which must live, unchanged, until that is written.
 template <class R>
 [[nodiscard]] io::ArchiveWriter archive_of(const R& retriever, const SaveOptions& options) {
@@ -347,6 +366,7 @@ template <class R>
     }
     io::add_ids(writer, "passages.ids.", *options.passage_ids);
   }
+  add_tags(writer, retriever, options);
   RetrieverFields<R>::add(writer, retriever);
   return writer;
 }

@@ -6,9 +6,13 @@
 
 namespace pefa {
 
+class TagTable;
+
 /// What goes into an archive beside the retriever, and who hears how far it is.
 struct SaveOptions {
   const io::ExternalIds* passage_ids = nullptr;  ///< one a passage, for io::read_passage_ids(); borrowed for the call
+  const TagTable* passage_tags = nullptr;        ///< for as many rows as passages; borrowed for the call
+  const TagTable* query_tags = nullptr;          ///< PEFA-XL: of its training queries; borrowed for the call
   const io::ArchiveMetadata* notes = nullptr;    ///< metadata of the host's own; borrowed for the call
   Progress progress{};                           ///< in bytes
 };
