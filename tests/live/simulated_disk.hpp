@@ -79,6 +79,13 @@ class SimulatedDisk final : public live::FileSystem {
     parent.names[path.filename().string()] = parent.stored_names[path.filename().string()] = node;
   }
 
+  /// Makes a directory, synced.
+  void make_directory(const std::filesystem::path& path) {
+    Node& parent = *find(path.parent_path());
+    parent.names[path.filename().string()] = parent.stored_names[path.filename().string()] =
+        std::make_shared<Node>(true);
+  }
+
   std::unique_ptr<live::AppendFile> create(const std::filesystem::path& path) override {
     const std::lock_guard lock(mutex_);
     return attempt<std::unique_ptr<live::AppendFile>>(path, [&]() -> std::unique_ptr<live::AppendFile> {
