@@ -106,7 +106,7 @@ class BlockReader {
 /// A follower keeps position() with what it has done and makes a reader from it the next time.
 class LogReader {
  public:
-  /// Stands after a place, {0, identity} for the beginning; opens nothing yet.
+  /// Stands after a place, {} for the beginning; opens nothing yet.
   LogReader(FileSystem& files, std::filesystem::path directory, std::uint64_t identity, LogPosition after,
             Follow follow = Follow::sealed)
       : files_(&files),

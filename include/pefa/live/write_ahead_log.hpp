@@ -58,7 +58,7 @@ struct LogUsage {
 /// refused until reopen(), and a batch whose append() threw may be there after a crash, or not.
 class WriteAheadLog {
  public:
-  /// Makes a log in a directory that has none, whose first batch comes after `begin`; {0, identity} for a new one.
+  /// Makes a log in a directory that has none, whose first batch comes after `begin`; {} for a new one.
   /// @throws ValueError  there is a log, or the options are out of range  @throws IoError  it cannot be made
   [[nodiscard]] static std::unique_ptr<WriteAheadLog> create(FileSystem& files, const std::filesystem::path& directory,
                                                              std::uint64_t identity, LogPosition begin,
@@ -67,7 +67,8 @@ class WriteAheadLog {
       pefa::detail::fail<ValueError>("WriteAheadLog::create: ", directory.string(), " has a log already");
     }
     std::unique_ptr<WriteAheadLog> log(new WriteAheadLog(files, directory, identity, options));
-    log->place_segment({begin.sequence == 0 ? LogPosition{0, identity} : begin, {}}, begin);
+    if (begin.sequence == 0) begin.chain = identity;
+    log->place_segment({begin, {}}, begin);
     return log;
   }
 
@@ -150,6 +151,7 @@ class WriteAheadLog {
   LogPosition seal() {
     const std::lock_guard lock(mutex_);
     check_alive();
+    if (sealed_ == acknowledged_) return synced_;
     LogPosition at = acknowledged_;
     std::vector<std::byte> record;
     detail::append_record(record, {}, identity_, at.sequence, at);
@@ -158,6 +160,8 @@ class WriteAheadLog {
       file_->append(record);
       used_ += record.size();
       segment_bytes_ += record.size();
+      file_->sync();
+      sealed_ = acknowledged_;
     });
     return synced_;
   }
@@ -338,7 +342,7 @@ class WriteAheadLog {
     segment_first_ = header.first;
     segment_bytes_ = sizeof header + records.bytes.size();
     used_ += segment_bytes_;
-    acknowledged_ = synced_ = after;
+    acknowledged_ = synced_ = sealed_ = after;
     last_sync_ = Clock::now();
   }
 
@@ -368,6 +372,7 @@ class WriteAheadLog {
   std::uint64_t used_ = 0;                                  ///< bytes of all
   LogPosition acknowledged_;
   LogPosition synced_;
+  LogPosition sealed_;  ///< the log itself says that all up to here is on the disk
   Clock::time_point last_sync_{};
   std::string failure_;
 };
