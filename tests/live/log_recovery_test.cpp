@@ -1,5 +1,6 @@
 #include "pefa/live/log_recovery.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -58,6 +59,22 @@ TEST_CASE("live::recover_log: with nothing synced, a record after a bad one prov
   write(disk, 3, std::chrono::hours(1));
   disk.contents(segment)[sizeof(live::detail::SegmentHeader) + 60] ^= std::byte{1};
   REQUIRE(test::replayed(disk, "/log").empty());
+}
+
+TEST_CASE("live::recover_log: a whole record of another history is not taken") {
+  SimulatedDisk disk;
+  write(disk, 3);
+  SimulatedDisk other;
+  other.make_directory("/log");
+  const auto log = WriteAheadLog::create(other, "/log", log_identity, {});
+  for (const char* text : {"x", "y", "z"}) (void)log->append(as_batch(text));
+  auto& bytes = disk.contents(segment);
+  const auto& from = other.contents(segment);
+  const auto last = static_cast<std::ptrdiff_t>(bytes.size() - record);
+  std::copy(from.begin() + last, from.end(), bytes.begin() + last);
+  LogRecovery found;
+  REQUIRE(test::replayed(disk, "/log", {}, &found) == test::Batches{"1", "2"});
+  REQUIRE(found.torn.reason == "a record does not continue the one before it");
 }
 
 TEST_CASE("live::recover_log: a record that was forged without the log's identity is no proof") {
