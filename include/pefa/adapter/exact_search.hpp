@@ -19,19 +19,10 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/filtered_search.hpp"
 
 namespace pefa {
 namespace detail {
-
-/// The scores of rows, by the faster way where the index has one.
-template <ScoringIndex Index>
-void score_rows(const Index& index, QueryView query, std::span<const Row> rows, std::span<float> scores) {
-  if constexpr (BatchScoringIndex<Index>) {
-    index.score_rows(query, rows, scores);
-  } else {
-    for (std::size_t i = 0; i < rows.size(); ++i) scores[i] = index.score(query, rows[i]);
-  }
-}
 
 /// Calls on_row(row, score) for every row of an index.
 template <ScoringIndex Index, class OnRow>

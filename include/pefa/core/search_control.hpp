@@ -33,16 +33,24 @@ struct SearchLimit {
 
 /// What searching one index took. A batch adds up what its queries took.
 struct IndexSearchStats {
-  std::size_t distances = 0;  ///< rows compared with the query, by codes or exactly
-  std::size_t hops = 0;       ///< nodes of a graph whose links were followed
-  std::size_t reranked = 0;   ///< candidates rescored exactly after a walk on codes
-  bool stopped = false;       ///< a SearchLimit ended it: the answer is what had been found
+  std::size_t distances = 0;      ///< rows compared with the query, by codes or exactly
+  std::size_t hops = 0;           ///< nodes of a graph whose links were followed
+  std::size_t reranked = 0;       ///< candidates rescored exactly after a walk on codes
+  std::size_t scans = 0;          ///< filtered searches that went through the admitted rows one by one
+  std::size_t scanned = 0;        ///< the rows that those looked at, which are among `distances`
+  std::size_t walks = 0;          ///< walks over a graph for filtered searches, those that were given up included
+  std::size_t two_hop_walks = 0;  ///< those of them that went over the admitted nodes, two links at a time
+  bool stopped = false;           ///< a SearchLimit ended it: the answer is what had been found
 
   /// Adds up counts; stopped where either is.
   IndexSearchStats& operator+=(const IndexSearchStats& other) noexcept {
     distances += other.distances;
     hops += other.hops;
     reranked += other.reranked;
+    scans += other.scans;
+    scanned += other.scanned;
+    walks += other.walks;
+    two_hop_walks += other.two_hop_walks;
     stopped = stopped || other.stopped;
     return *this;
   }

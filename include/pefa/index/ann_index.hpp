@@ -14,6 +14,7 @@
 #include "pefa/core/progress.hpp"
 #include "pefa/core/search_control.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_filter.hpp"
 
 namespace pefa {
 
@@ -82,6 +83,26 @@ template <class I>
 concept BatchIndex = requires(const I& index, const EmbeddingView<float>& queries, std::size_t k,
                               const IndexSearchOptions& options, const AnyExecutor& executor) {
   { index.search_batch(queries, k, options, executor) } -> std::same_as<std::vector<std::vector<Neighbor>>>;
+};
+
+/// An index that searches among the rows a filter admits: at most k, best first, and never fewer than k where so many
+/// are admitted. A filter of every row changes nothing, to the bit; one of no row finds nothing. It throws as search()
+/// does, and ShapeError for a set over another number of rows, naming both. See filtered_search.hpp for what becomes of
+/// an index that does not.
+template <class I>
+concept FilteringIndex = requires(const I& index, QueryView query, std::size_t k, const RowFilter& filter,
+                                  const IndexSearchOptions& options) {
+  { index.search_filtered(query, k, filter, options) } -> std::same_as<std::vector<Neighbor>>;
+};
+
+/// A FilteringIndex with a faster way to search many queries under one filter.
+template <class I>
+concept FilteringBatchIndex = FilteringIndex<I> &&
+    requires(const I& index, const EmbeddingView<float>& queries, std::size_t k, const RowFilter& filter,
+             const IndexSearchOptions& options, const AnyExecutor& executor) {
+  {
+    index.search_filtered_batch(queries, k, filter, options, executor)
+    } -> std::same_as<std::vector<std::vector<Neighbor>>>;
 };
 
 /// Searches every query, in the order of the queries, by the index's own batch search where it has one. Queries whose

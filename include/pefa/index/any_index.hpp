@@ -16,6 +16,7 @@
 #include "pefa/core/error.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/archivable_index.hpp"
+#include "pefa/index/filtered_search.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/flat_index_archive.hpp"
 #include "pefa/index/hnsw_index.hpp"
@@ -27,6 +28,7 @@
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_filter.hpp"
 
 namespace pefa {
 
@@ -118,6 +120,18 @@ class AnyIndex {
                                                                 const AnyExecutor& executor = {}) const {
     return held_->search_batch(queries, k, options, executor);
   }
+  /// The k best of the rows that a filter admits. @throws  as FilteringIndex says
+  [[nodiscard]] std::vector<Neighbor> search_filtered(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const IndexSearchOptions& options = {}) const {
+    return held_->search_filtered(query, k, filter, options);
+  }
+  /// The same for many under one filter. @param queries  [n_queries x dim]
+  [[nodiscard]] std::vector<std::vector<Neighbor>> search_filtered_batch(const EmbeddingView<float>& queries,
+                                                                         std::size_t k, const RowFilter& filter,
+                                                                         const IndexSearchOptions& options = {},
+                                                                         const AnyExecutor& executor = {}) const {
+    return held_->search_filtered_batch(queries, k, filter, options, executor);
+  }
   /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
   [[nodiscard]] float score(QueryView query, Row row) const {
     float score = 0.0f;
@@ -152,6 +166,12 @@ class AnyIndex {
     [[nodiscard]] virtual std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>&, std::size_t,
                                                                           const IndexSearchOptions&,
                                                                           const AnyExecutor&) const = 0;
+    [[nodiscard]] virtual std::vector<Neighbor> search_filtered(QueryView, std::size_t, const RowFilter&,
+                                                                const IndexSearchOptions&) const = 0;
+    [[nodiscard]] virtual std::vector<std::vector<Neighbor>> search_filtered_batch(const EmbeddingView<float>&,
+                                                                                   std::size_t, const RowFilter&,
+                                                                                   const IndexSearchOptions&,
+                                                                                   const AnyExecutor&) const = 0;
     virtual void score_rows(QueryView, std::span<const Row>, std::span<float>) const = 0;
     virtual void read_row(Row, std::span<float>) const = 0;
     [[nodiscard]] virtual std::size_t size() const = 0;
@@ -173,6 +193,15 @@ class AnyIndex {
                                                     const IndexSearchOptions& options,
                                                     const AnyExecutor& executor) const override {
       return pefa::search_batch(index_, queries, k, options, executor);
+    }
+    std::vector<Neighbor> search_filtered(QueryView query, std::size_t k, const RowFilter& filter,
+                                          const IndexSearchOptions& options) const override {
+      return pefa::search_filtered(index_, query, k, filter, options);
+    }
+    std::vector<std::vector<Neighbor>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                             const RowFilter& filter, const IndexSearchOptions& options,
+                                                             const AnyExecutor& executor) const override {
+      return pefa::search_filtered_batch(index_, queries, k, filter, options, executor);
     }
     void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const override {
       index_.score_rows(query, rows, scores);

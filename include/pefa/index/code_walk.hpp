@@ -14,6 +14,7 @@
 #include "pefa/index/beam.hpp"
 #include "pefa/index/code_table.hpp"
 #include "pefa/index/packed_graph.hpp"
+#include "pefa/index/two_hop_walk.hpp"
 #include "pefa/simd/code_kernels.hpp"
 
 namespace pefa::detail {
@@ -33,6 +34,7 @@ struct WalkState {
   std::vector<Row> rescored;  ///< for the exact scores at the end
   std::vector<float> scores;  ///< of rescored
   LimitWatch watch{no_limit};
+  TwoHopState two_hop;     ///< of filtered searches
   IndexSearchStats stats;  ///< of this search
 };
 
@@ -91,30 +93,41 @@ class CodeWalk {
 
   /// Scores the listed links and puts the good ones into the beam.
   void absorb(WalkState& state) const {
-    const std::span<const Row> fresh = state.fresh;
     Beam& beam = state.beam;
-    state.stats.distances += fresh.size();
+    state.stats.distances += state.fresh.size();
     if (const Beam::Candidate* next = beam.peek()) graph_.bottom().prefetch(next->row());
-    if (state.dots.size() < fresh.size()) {
-      for (auto* dots : {&state.dots, &state.head_dots, &state.tail_dots}) dots->resize(fresh.size());
-      state.promising.resize(fresh.size());
+    score_promising(
+        state.fresh, tail_allowance, state, [&beam](float score) { return beam.admits(score); },
+        [&beam](Row row, float score) {
+          if (beam.admits(score)) beam.insert(row, score);
+        });
+  }
+
+  /// Calls take(row, score) for those of some rows whose scores may pass, in their order. The query is encoded.
+  /// @param allowance  standard deviations of the unread tail that a head's score may lack
+  /// @param passes     (float score): whether a row of that score is of use
+  template <class Passes, class Take>
+  void score_promising(std::span<const Row> rows, float allowance, WalkState& state, const Passes& passes,
+                       const Take& take) const {
+    if (state.dots.size() < rows.size()) {
+      for (auto* dots : {&state.dots, &state.head_dots, &state.tail_dots}) dots->resize(rows.size());
+      state.promising.resize(rows.size());
     }
     const CodedQuery& query = state.query;
-    kernels_.dot_rows(query.codes.data(), table_.heads(), table_.head_bytes(), fresh.data(), fresh.size(),
+    kernels_.dot_rows(query.codes.data(), table_.heads(), table_.head_bytes(), rows.data(), rows.size(),
                       state.dots.data());
     if (!table_.is_split()) {
-      for (std::size_t i = 0; i < fresh.size(); ++i) {
-        const float score = score_of(query, state.dots[i], table_.terms(fresh[i]));
-        if (beam.admits(score)) beam.insert(fresh[i], score);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        take(rows[i], score_of(query, state.dots[i], table_.terms(rows[i])));
       }
       return;
     }
     std::size_t count = 0;
-    for (std::size_t i = 0; i < fresh.size(); ++i) {
-      const CodeTable::Terms terms = table_.terms(fresh[i]);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const CodeTable::Terms terms = table_.terms(rows[i]);
       const float score = score_of(query, state.dots[i], terms);
-      const bool promises = beam.admits(score + tail_allowance * query.tail_deviation * terms.tail);
-      state.promising[count] = fresh[i];
+      const bool promises = passes(score + allowance * query.tail_deviation * terms.tail);
+      state.promising[count] = rows[i];
       state.head_dots[count] = state.dots[i];
       count += promises ? 1U : 0U;
     }
@@ -122,10 +135,50 @@ class CodeWalk {
                       state.promising.data(), count, state.tail_dots.data());
     for (std::size_t i = 0; i < count; ++i) {
       const Row row = state.promising[i];
-      const float score = score_of(query, state.head_dots[i] + state.tail_dots[i], table_.terms(row));
-      if (beam.admits(score)) beam.insert(row, score);
+      take(row, score_of(query, state.head_dots[i] + state.tail_dots[i], table_.terms(row)));
     }
   }
+
+  /// Leaves the best admitted rows in state.beam: see walk_two_hops(). @param seeds  rows to start from, beside the one
+  /// that a descent finds
+  template <class Admits>
+  void run_two_hops(QueryView query, std::size_t ef, const SearchLimit& limit, const Admits& admits,
+                    std::vector<Row> seeds, std::size_t most, WalkState& state) const {
+    struct Level0 {
+      const CodeWalk& walk;
+      WalkState& state;
+      [[nodiscard]] std::span<const Row> links(Row row) const { return walk.graph_.bottom().list(row); }
+      void prefetch(Row row) const noexcept { walk.graph_.bottom().prefetch(row); }
+      [[nodiscard]] const float* score(std::span<const Row> rows) const { return walk.score(rows, state); }
+    };
+    state.stats = {};
+    table_.encode(query, state.query);
+    seeds.push_back(descend(state.query, state.stats));
+    walk_two_hops(Level0{*this, state}, admits, seeds, ef, most, state.seen, state.beam, state.two_hop, limit,
+                  state.stats);
+  }
+
+  /// The scores of rows by heads and tails, valid until the next call. The query is encoded.
+  [[nodiscard]] const float* score(std::span<const Row> rows, WalkState& state) const {
+    const std::size_t count = rows.size();
+    state.scores.resize(std::max(state.scores.size(), count));
+    state.head_dots.resize(std::max(state.head_dots.size(), count));
+    kernels_.dot_rows(state.query.codes.data(), table_.heads(), table_.head_bytes(), rows.data(), count,
+                      state.head_dots.data());
+    if (table_.is_split()) {
+      state.tail_dots.resize(std::max(state.tail_dots.size(), count));
+      kernels_.dot_rows(state.query.codes.data() + table_.head_bytes(), table_.tails(), table_.tail_bytes(),
+                        rows.data(), count, state.tail_dots.data());
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int32_t dot = state.head_dots[i] + (table_.is_split() ? state.tail_dots[i] : 0);
+      state.scores[i] = score_of(state.query, dot, table_.terms(rows[i]));
+    }
+    return state.scores.data();
+  }
+
+  /// Encodes the query, for score().
+  void encode(QueryView query, WalkState& state) const { table_.encode(query, state.query); }
 
  private:
   [[nodiscard]] static float score_of(const CodedQuery& query, std::int32_t dot,

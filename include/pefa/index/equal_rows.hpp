@@ -101,6 +101,29 @@ class EqualRows {
     for (std::size_t i = 1; i < most && (neighbor.row = next_[neighbor.row]) != none; ++i) found.push_back(neighbor);
   }
 
+  /// Whether a first row, or one equal to it, is admitted. @param admits  (Row)
+  template <class Admits>
+  [[nodiscard]] bool any(Row row, const Admits& admits) const {
+    if (admits(row)) return true;
+    if (empty()) return false;
+    while ((row = next_[row]) != none) {
+      if (admits(row)) return true;
+    }
+    return false;
+  }
+
+  /// Appends those that are admitted of a first row and the rows equal to it, in ascending order, at most `most`.
+  template <class Admits>
+  void append_admitted(Neighbor neighbor, std::size_t most, const Admits& admits, std::vector<Neighbor>& found) const {
+    for (std::size_t count = 0; count < most;) {
+      if (admits(neighbor.row)) {
+        found.push_back(neighbor);
+        ++count;
+      }
+      if (empty() || (neighbor.row = next_[neighbor.row]) == none) return;
+    }
+  }
+
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return next_.capacity() * sizeof(Row); }
 
  private:

@@ -23,12 +23,14 @@
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_scan.hpp"
+#include "pefa/index/filtered_scan.hpp"
 #include "pefa/index/index_spec.hpp"
 #include "pefa/io/archive/fwd.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_filter.hpp"
 
 namespace pefa {
 
@@ -104,9 +106,7 @@ class FlatIndex {
   /// The same of several rows. @param scores  as many as rows
   void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
     detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "FlatIndex::score_rows");
-    rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(),
-                 scores.data());
-    for (float& score : scores) score = ranked(score);
+    score_each(query.data(), rows, scores);
   }
 
   /// Queries that the limit leaves no time for have no results.
@@ -129,6 +129,44 @@ class FlatIndex {
       mine.stats = stats.part(begin / block);
       if (!options.limit.reached()) {
         scan_exactly(queries.slice(begin, end), k, mine, results.data() + begin);
+      } else if (mine.stats != nullptr) {
+        mine.stats->stopped = true;
+      }
+    });
+    stats.add_up();
+    return results;
+  }
+
+  /// The k best of the rows that a filter admits; exact. O(admitted · dim). @throws  as FilteringIndex says
+  [[nodiscard]] std::vector<Neighbor> search_filtered(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const IndexSearchOptions& options = {}) const {
+    detail::require_query(query, k, dim(), "FlatIndex::search_filtered");
+    filter.require_universe(size(), "FlatIndex::search_filtered");
+    if (filter.admits_all()) return search(query, k, options);
+    return detail::scan_admitted(filter, size(), k, options, [&](std::span<const Row> rows, std::span<float> scores) {
+      score_each(query.data(), rows, scores);
+    });
+  }
+
+  /// The same for many: a tile of admitted rows is read from memory once for 16 queries. Queries that the limit leaves
+  /// no time for have no results.
+  [[nodiscard]] std::vector<std::vector<Neighbor>> search_filtered_batch(const EmbeddingView<float>& queries,
+                                                                         std::size_t k, const RowFilter& filter,
+                                                                         const IndexSearchOptions& options = {},
+                                                                         const AnyExecutor& executor = {}) const {
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      detail::require_query({queries.row(i), queries.dim()}, k, dim(), "FlatIndex::search_filtered_batch");
+    }
+    filter.require_universe(size(), "FlatIndex::search_filtered_batch");
+    if (filter.admits_all()) return search_batch(queries, k, options, executor);
+    const RowSet admitted = filter.to_set(size());
+    std::vector<std::vector<Neighbor>> results(queries.size());
+    detail::BatchStats stats(options.stats, (queries.size() + query_block - 1) / query_block);
+    for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
+      IndexSearchOptions mine = options;
+      mine.stats = stats.part(begin / query_block);
+      if (!options.limit.reached()) {
+        scan_admitted(queries.slice(begin, end), k, admitted, mine, results.data() + begin);
       } else if (mine.stats != nullptr) {
         mine.stats->stopped = true;
       }
@@ -191,6 +229,11 @@ class FlatIndex {
     return ranked(kernel_(query, rows_.row(row), rows_.dim(), rows_.scale(row)));
   }
 
+  void score_each(const float* query, std::span<const Row> rows, std::span<float> scores) const noexcept {
+    rows_kernel_(query, rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(), scores.data());
+    for (float& score : scores) score = ranked(score);
+  }
+
   /// What the kernels sum, as a score.
   [[nodiscard]] float ranked(float sum) const noexcept {
     return detail::rankable(metric_ == Metric::inner_product ? sum : -sum);
@@ -216,6 +259,31 @@ class FlatIndex {
       stats.distances += count * queries.size();
       stats.stopped = first + count < size() && watch.reached_after(count * queries.size());
     }
+    for (std::size_t q = 0; q < queries.size(); ++q) results[q] = best[q].take();
+    if (options.stats != nullptr) *options.stats += stats;
+  }
+
+  /// The same of the admitted rows. @param results  one a query
+  void scan_admitted(const EmbeddingView<float>& queries, std::size_t k, const RowSet& admitted,
+                     const IndexSearchOptions& options, std::vector<Neighbor>* results) const {
+    const std::size_t tile = std::clamp(tile_bytes / (dim() * sizeof(Scalar)), least_tile, detail::admitted_block);
+    std::vector<TopK> best(queries.size(), TopK(std::min(k, size())));
+    std::array<float, detail::admitted_block> scores;
+    detail::LimitWatch watch(options.limit);
+    IndexSearchStats stats{.scans = queries.size()};
+    const bool whole = detail::for_each_admitted_block(admitted, size(), [&](std::span<const Row> block) {
+      for (std::size_t first = 0; first < block.size(); first += tile) {
+        const auto rows = block.subspan(first, std::min(tile, block.size() - first));
+        for (std::size_t q = 0; q < queries.size(); ++q) {
+          score_each(queries.row(q), rows, std::span<float>(scores.data(), rows.size()));
+          for (std::size_t i = 0; i < rows.size(); ++i) best[q].push({rows[i], scores[i]});
+        }
+      }
+      stats.distances += block.size() * queries.size();
+      return !watch.reached_after(block.size() * queries.size());
+    });
+    stats.scanned = stats.distances;
+    stats.stopped = !whole;
     for (std::size_t q = 0; q < queries.size(); ++q) results[q] = best[q].take();
     if (options.stats != nullptr) *options.stats += stats;
   }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,6 +25,8 @@
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/equal_rows.hpp"
+#include "pefa/index/filter_plan.hpp"
+#include "pefa/index/filtered_scan.hpp"
 #include "pefa/index/graph_insertion.hpp"
 #include "pefa/index/hnsw_walk.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
@@ -31,6 +34,7 @@
 #include "pefa/io/archive/fwd.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_filter.hpp"
 
 namespace pefa {
 
@@ -67,6 +71,8 @@ class HnswIndex {
  public:
   /// What build() takes.
   using Params = HnswParams;
+  /// What a filtered search weighs its ways by, in the time that a walk takes a row.
+  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.8, .candidate = 15.0, .two_hops = 60.0};
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
   /// @throws ShapeError  2^31 rows or more  @throws Cancelled
@@ -124,20 +130,24 @@ class HnswIndex {
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "HnswIndex::search");
-    const std::size_t ef = std::min(std::max(options.ef == 0 ? params_.ef_search : options.ef, k), size());
-    const auto state = states_->take([this] { return std::make_unique<detail::HnswWalkState>(size()); });
-    detail::HnswWalk(*graph_, *space_).run(query.data(), ef, options.limit, *state);
+    const auto state = take_state();
+    detail::HnswWalk(*graph_, *space_).run(query.data(), ef_of(k, options), options.limit, *state);
     if (options.stats != nullptr) *options.stats += state->stats;
-    std::vector<Neighbor> found;
-    found.reserve(std::min(k, state->beam.size()) + 1);
-    for (std::size_t i = 0; i < state->beam.size(); ++i) {
-      const detail::Beam::Candidate& candidate = state->beam[i];
-      if (found.size() >= k && candidate.score < found.back().score) break;  // what ties with the last may rank before
-      const auto row = static_cast<Row>(graph_->getExternalLabel(candidate.row()));
-      equal_.append({row, candidate.score}, k, found);
-    }
-    keep_best(found, k);
-    return found;
+    return best_of(state->beam, k, detail::AdmitsAll{});
+  }
+
+  /// The k best of the rows that a filter admits, by whichever way is the cheapest (filter_plan.hpp); exact where a
+  /// hundredth of the rows are admitted at most. @param costs  what the choice is made by: others than those measured,
+  /// for tests and benchmarks  @throws  as FilteringIndex says
+  [[nodiscard]] std::vector<Neighbor> search_filtered(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const IndexSearchOptions& options = {},
+                                                      const detail::FilterCosts& costs = filter_costs) const {
+    detail::require_query(query, k, dim(), "HnswIndex::search_filtered");
+    filter.require_universe(size(), "HnswIndex::search_filtered");
+    if (filter.admits_all()) return search(query, k, options);
+    if (filter.count(size()) == std::size_t{0}) return {};
+    return detail::with_admission(
+        filter, [&](const auto& admits) { return search_admitted(query, k, filter, admits, options, costs); });
   }
 
   /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
@@ -203,6 +213,80 @@ class HnswIndex {
     }
     detail::release_build_state(*graph_);
     space_->serve();
+  }
+
+  [[nodiscard]] detail::ScratchPool<detail::HnswWalkState>::Lease take_state() const {
+    return states_->take([this] { return std::make_unique<detail::HnswWalkState>(size()); });
+  }
+
+  [[nodiscard]] std::size_t ef_of(std::size_t k, const IndexSearchOptions& options) const noexcept {
+    return std::min(std::max(options.ef == 0 ? params_.ef_search : options.ef, k), size());
+  }
+
+  [[nodiscard]] Row row_of(Row node) const { return static_cast<Row>(graph_->getExternalLabel(node)); }
+
+  /// The k best admitted rows of a beam of nodes.
+  template <class Admits>
+  [[nodiscard]] std::vector<Neighbor> best_of(const detail::Beam& beam, std::size_t k, const Admits& admits) const {
+    std::vector<Neighbor> found;
+    found.reserve(std::min(k, beam.size()) + 1);
+    for (std::size_t i = 0; i < beam.size(); ++i) {
+      const float score = beam[i].score;
+      if (found.size() >= k && score < found.back().score) break;  // what ties with the last may rank before it
+      equal_.append_admitted({row_of(beam[i].row()), score}, k, admits, found);
+    }
+    keep_best(found, k);
+    return found;
+  }
+
+  template <class Admits>
+  [[nodiscard]] std::vector<Neighbor> search_admitted(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const Admits& admits, const IndexSearchOptions& options,
+                                                      const detail::FilterCosts& costs) const {
+    k = std::min(k, size());
+    const std::size_t ef = ef_of(k, options);
+    const auto state = take_state();
+    const detail::HnswWalk walk(*graph_, *space_);
+    const auto admits_node = [&](Row node) { return equal_.any(row_of(node), admits); };
+    IndexSearchStats took;
+    const auto account = [&] { took += std::exchange(state->stats, {}); };
+    detail::FilterPlanner planner(filter, size(), std::min(ef, std::max(3 * k, k + 16)), ef, costs);
+    auto found = detail::search_by_plan(
+        planner, k,
+        [&](detail::FilterPlanner& plan) {
+          account();
+          ++took.walks;
+          const std::size_t width = plan.width();
+          std::size_t hops = 0;
+          std::optional<detail::NearShare> given_up;
+          walk.run(query.data(), width, options.limit, *state, [&](const detail::HnswWalkState& walked) {
+            if (++hops != detail::FilterPlanner::probed_hops) return true;
+            const auto near = detail::near_share(walked.beam, hops, width, admits_node);
+            if (plan.goes_on(near)) return true;
+            given_up = near;
+            return false;
+          });
+          return given_up ? *given_up : detail::near_share(state->beam, width, plan.wanted(), admits_node);
+        },
+        [&] {
+          account();
+          ++took.walks;
+          ++took.two_hop_walks;
+          std::vector<Row> seeds;  // nodes; of equal rows some may not be linked
+          if (equal_.empty()) seeds = detail::some_admitted(filter, size(), 16);
+          for (Row& seed : seeds) seed = node_of_row_[seed];
+          walk.run_two_hops(query.data(), ef, options.limit, admits_node, std::move(seeds), *state);
+        },
+        [&] { return best_of(state->beam, k, admits); }, [&] { return state->stats.stopped; },
+        [&] {
+          account();
+          return detail::scan_admitted(
+              filter, size(), k, {.limit = options.limit, .stats = &took},
+              [&](std::span<const Row> rows, std::span<float> scores) { score_rows(query, rows, scores); });
+        });
+    account();
+    if (options.stats != nullptr) *options.stats += took;
+    return found;
   }
 
   HnswParams params_;

@@ -16,6 +16,7 @@
 #include "pefa/core/search_control.hpp"
 #include "pefa/index/beam.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
+#include "pefa/index/two_hop_walk.hpp"
 
 namespace pefa::detail {
 
@@ -26,6 +27,7 @@ struct HnswWalkState {
   SeenRows seen;
   Beam beam;                  ///< of nodes
   std::vector<float> scores;  ///< of the links at work
+  TwoHopState two_hop;        ///< of filtered searches
   IndexSearchStats stats;     ///< of this search
 };
 
@@ -40,7 +42,10 @@ class HnswWalk {
 
   /// Leaves the `ef` best nodes for `query` in state.beam, or the best found when the limit is reached. Whatever the
   /// state was left in, by an exception perhaps, does not matter.
-  void run(const float* query, std::size_t ef, const SearchLimit& limit, HnswWalkState& state) const {
+  /// @param goes_on  (const HnswWalkState&): asked after each hop; false ends the walk
+  template <class GoesOn>
+  void run(const float* query, std::size_t ef, const SearchLimit& limit, HnswWalkState& state,
+           const GoesOn& goes_on) const {
     LimitWatch watch(limit);
     IndexSearchStats& stats = state.stats = {};
     Beam& beam = state.beam;
@@ -60,8 +65,35 @@ class HnswWalk {
       const Beam::Candidate* candidate = beam.expand_next();
       if (candidate == nullptr) return;
       ++stats.hops;
+      if (!goes_on(state)) return;
       fresh = state.seen.insert(links(candidate->row(), 0));
     }
+  }
+  /// The same to its end.
+  void run(const float* query, std::size_t ef, const SearchLimit& limit, HnswWalkState& state) const {
+    run(query, ef, limit, state, [](const HnswWalkState&) { return true; });
+  }
+
+  /// Leaves the best admitted nodes in state.beam: see walk_two_hops(). @param seeds  nodes to start from, beside the
+  /// one that a descent finds
+  template <class Admits>
+  void run_two_hops(const float* query, std::size_t ef, const SearchLimit& limit, const Admits& admits,
+                    std::vector<Row> seeds, HnswWalkState& state) const {
+    struct Level0 {
+      const HnswWalk& walk;
+      const float* query;
+      HnswWalkState& state;
+      [[nodiscard]] std::span<const Row> links(Row node) const { return walk.links(node, 0); }
+      void prefetch(Row node) const noexcept { walk.prefetch_links(node); }
+      [[nodiscard]] const float* score(std::span<const Row> nodes) const { return walk.score(query, nodes, state); }
+    };
+    state.stats = {};
+    seeds.push_back(descend(query, state));
+    IndexSearchStats stats;  // score() counts distances itself
+    walk_two_hops(Level0{*this, query, state}, admits, seeds, ef, 2 * graph_.maxM0_, state.seen, state.beam,
+                  state.two_hop, limit, stats);
+    state.stats.hops += stats.hops;
+    state.stats.stopped = stats.stopped;
   }
 
  private:

@@ -30,6 +30,8 @@
 #include "pefa/index/code_table.hpp"
 #include "pefa/index/code_walk.hpp"
 #include "pefa/index/equal_rows.hpp"
+#include "pefa/index/filter_plan.hpp"
+#include "pefa/index/filtered_code_scan.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/graph_insertion.hpp"
 #include "pefa/index/graph_refinement.hpp"
@@ -42,6 +44,7 @@
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_filter.hpp"
 
 namespace pefa {
 
@@ -78,6 +81,8 @@ class QuantizedHnswIndex {
  public:
   /// What build() takes.
   using Params = QuantizedHnswParams;
+  /// What a filtered search weighs its ways by, in the time that a walk takes a row.
+  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.4, .candidate = 15.0, .two_hops = 150.0};
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
   /// @throws ShapeError  2^31 rows or more, a dim above 100,000  @throws Cancelled
@@ -124,9 +129,24 @@ class QuantizedHnswIndex {
     detail::require_query(query, k, dim(), "QuantizedHnswIndex::search");
     const auto state = take_state();
     detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state, options.limit);
-    std::vector<Neighbor> found = rescore(query, k, rerank_of(k, options), *state);
+    std::vector<Neighbor> found = rescore(query, k, rerank_of(k, options), detail::AdmitsAll{}, *state);
     if (options.stats != nullptr) *options.stats += state->stats;
     return found;
+  }
+
+  /// The k best of the rows that a filter admits, by whichever way is the cheapest (filter_plan.hpp); exact where a
+  /// hundredth of the rows are admitted at most. Codes decide the scan as they do the walk, and every score is the
+  /// row's. @param costs  what the choice is made by: others than those measured, for tests and benchmarks
+  /// @throws  as FilteringIndex says
+  [[nodiscard]] std::vector<Neighbor> search_filtered(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const IndexSearchOptions& options = {},
+                                                      const detail::FilterCosts& costs = filter_costs) const {
+    detail::require_query(query, k, dim(), "QuantizedHnswIndex::search_filtered");
+    filter.require_universe(size(), "QuantizedHnswIndex::search_filtered");
+    if (filter.admits_all()) return search(query, k, options);
+    if (filter.count(size()) == std::size_t{0}) return {};
+    return detail::with_admission(
+        filter, [&](const auto& admits) { return search_admitted(query, k, filter, admits, options, costs); });
   }
 
   /// Every thread keeps several searches in flight: while one waits for memory, another computes. The results are those
@@ -281,7 +301,7 @@ class QuantizedHnswIndex {
           walk.prefetch(state);
           continue;
         }
-        results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), state);
+        results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), detail::AdmitsAll{}, state);
         took += state.stats;
         if (took.stopped) next = queries.size();
         if (next < queries.size()) {
@@ -322,14 +342,18 @@ class QuantizedHnswIndex {
     return k + std::max<std::size_t>(k / 2, 32);
   }
 
-  /// The best k of the beam's first `rerank` candidates by their exact scores.
-  [[nodiscard]] std::vector<Neighbor> rescore(QueryView query, std::size_t k, std::size_t rerank,
+  /// The best k of the beam's first `rerank` admitted candidates by their exact scores.
+  template <class Admits>
+  [[nodiscard]] std::vector<Neighbor> rescore(QueryView query, std::size_t k, std::size_t rerank, const Admits& admits,
                                               detail::WalkState& state) const {
-    const std::size_t count = std::min(rerank, state.beam.size());
+    state.rescored.clear();
+    for (std::size_t i = 0; i < state.beam.size() && state.rescored.size() < rerank; ++i) {
+      const Row row = state.beam[i].row();
+      if (equal_.any(row, admits)) state.rescored.push_back(row);
+    }
+    const std::size_t count = state.rescored.size();
     state.stats.reranked += count;
-    state.rescored.resize(count);
     state.scores.resize(count);
-    for (std::size_t i = 0; i < count; ++i) state.rescored[i] = state.beam[i].row();
     sum_rows(query, state.rescored, state.scores.data());
     std::vector<Neighbor> found(count);
     for (std::size_t i = 0; i < count; ++i) found[i] = {state.rescored[i], ranked(state.scores[i])};
@@ -338,10 +362,63 @@ class QuantizedHnswIndex {
     std::vector<Neighbor> all;
     for (const Neighbor& each : found) {
       if (all.size() >= k && each.score < all.back().score) break;  // what ties with the last may rank before it
-      equal_.append(each, k, all);
+      equal_.append_admitted(each, k, admits, all);
     }
     keep_best(all, k);
     return all;
+  }
+
+  template <class Admits>
+  [[nodiscard]] std::vector<Neighbor> search_admitted(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const Admits& admits, const IndexSearchOptions& options,
+                                                      const detail::FilterCosts& costs) const {
+    k = std::min(k, size());
+    const std::size_t rerank = rerank_of(k, options);
+    const std::size_t ef = ef_of(k, options);
+    const auto state = take_state();
+    const detail::CodeWalk walk(codes_, graph_);
+    IndexSearchStats took;
+    const auto account = [&] { took += std::exchange(state->stats, {}); };
+    const auto admits_group = [&](Row row) { return equal_.any(row, admits); };
+    const auto score_exact = [&](std::span<const Row> rows, std::span<float> scores) {
+      sum_rows(query, rows, scores.data());
+      for (float& score : scores) score = ranked(score);
+    };
+    detail::FilterPlanner planner(filter, size(), std::min(rerank, ef), ef, costs);
+    auto found = detail::search_by_plan(
+        planner, k,
+        [&](detail::FilterPlanner& plan) {
+          account();
+          const std::size_t width = plan.width();
+          walk.start(query, width, *state, options.limit);
+          ++state->stats.walks;
+          const std::size_t judged = state->stats.hops + detail::FilterPlanner::probed_hops;
+          do {
+            walk.absorb(*state);
+            if (state->stats.hops == judged) {
+              const auto near =
+                  detail::near_share(state->beam, detail::FilterPlanner::probed_hops, width, admits_group);
+              if (!plan.goes_on(near)) return near;
+            }
+          } while (walk.expand(*state));
+          return detail::near_share(state->beam, width, plan.wanted(), admits_group);
+        },
+        [&] {
+          account();
+          std::vector<Row> seeds;
+          if (equal_.empty()) seeds = detail::some_admitted(filter, size(), 16);  // else they may not be linked
+          walk.run_two_hops(query, ef, options.limit, admits_group, std::move(seeds), 4 * params_.graph.m, *state);
+          ++state->stats.walks;
+          ++state->stats.two_hop_walks;
+        },
+        [&] { return rescore(query, k, rerank, admits, *state); }, [&] { return state->stats.stopped; },
+        [&] {
+          account();
+          return detail::scan_codes(walk, query, k, rerank, filter, size(), options.limit, *state, score_exact);
+        });
+    account();
+    if (options.stats != nullptr) *options.stats += took;
+    return found;
   }
 
   Params params_;

@@ -1,10 +1,12 @@
 // pefa: what a search is given to tell the rows it may return: a set, or a host's predicate. Borrowed for the call.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <optional>
 #include <type_traits>
+#include <vector>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
@@ -76,6 +78,41 @@ class RowFilter {
   const void* predicate_ = nullptr;
   bool (*ask_)(const void* predicate, Row row) = nullptr;
 };
+
+namespace detail {
+
+/// Admits every row: the policy of a search without a filter, which costs nothing.
+struct AdmitsAll {
+  constexpr bool operator()(Row /*row*/) const noexcept { return true; }
+};
+
+/// Calls use(admits) with the fastest test of a row that the filter allows, as a type of its own.
+template <class Use>
+decltype(auto) with_admission(const RowFilter& filter, const Use& use) {
+  const RowSet* set = filter.set();
+  if (set != nullptr && set->form() == RowSetForm::dense) {
+    return use([words = set->words().data()](Row row) { return ((words[row / 64] >> (row % 64)) & 1U) != 0; });
+  }
+  return use([&filter](Row row) { return filter.admits(row); });
+}
+
+/// Some admitted rows, spread over all there are: where a walk may start. At most `most`.
+[[nodiscard]] inline std::vector<Row> some_admitted(const RowFilter& filter, std::size_t size, std::size_t most) {
+  constexpr std::size_t looked_at = 256;  // rows after each starting point
+  std::vector<Row> rows;
+  for (std::size_t i = 0; i < most; ++i) {
+    const std::size_t begin = i * size / most;
+    const std::size_t end = std::min(begin + looked_at, (i + 1) * size / most);
+    for (std::size_t row = begin; row < end; ++row) {
+      if (!filter.admits(static_cast<Row>(row))) continue;
+      rows.push_back(static_cast<Row>(row));
+      break;
+    }
+  }
+  return rows;
+}
+
+}  // namespace detail
 
 /// A RowFilter of one kind of rows, made of a set of them or a predicate on their ids.
 template <class IdType>
