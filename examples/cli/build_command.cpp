@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "commands.hpp"
+#include "conditions.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
@@ -21,6 +24,8 @@ namespace {
 struct BuildCommand {
   DataFiles files;
   MethodOptions method;
+  std::filesystem::path tags;
+  std::filesystem::path query_tags;
   std::filesystem::path out;
   std::size_t threads = 0;
   Output output;
@@ -29,11 +34,18 @@ struct BuildCommand {
     const RetrieverSpec spec = method.spec();
     if (std::filesystem::is_directory(out)) throw IoError(out.string() + ": is a directory, expected a file");
     const TrainingData training = method.read_training(files, spec);
+    const Tags read = read_tags(training);
     const Built built = build_with_progress(spec, training, threads, output.verbosity());
+    if (read.of_queries && built.retriever.query_count() != read.of_queries->size()) {
+      throw ValueError("--train-query-tags is for xl that looks up its training queries as they are, but " +
+                       out.string() + " is " + describe(built.retriever.spec()));
+    }
     {
       ProgressBar bar("saving", output.verbosity(), Unit::bytes);
-      built.retriever.save(
-          out, {.passage_ids = training.passage_ids ? &*training.passage_ids : nullptr, .progress = bar.callback()});
+      built.retriever.save(out, {.passage_ids = training.passage_ids ? &*training.passage_ids : nullptr,
+                                 .passage_tags = read.of_passages ? &*read.of_passages : nullptr,
+                                 .query_tags = read.of_queries ? &*read.of_queries : nullptr,
+                                 .progress = bar.callback()});
     }
     const auto bytes = std::filesystem::file_size(out);
     nlohmann::ordered_json json = to_json(built.retriever.spec());
@@ -50,6 +62,22 @@ struct BuildCommand {
                                static_cast<double>(bytes) / (1024.0 * 1024.0), built.seconds),
                    json);
   }
+
+  struct Tags {
+    std::optional<TagTable> of_passages;
+    std::optional<TagTable> of_queries;
+  };
+
+  /// Read before anything is built, as a file may be refused.
+  [[nodiscard]] Tags read_tags(const TrainingData& training) const {
+    const auto rows = [](const auto& ids, std::size_t size) { return ids ? io::RowIds(*ids) : io::RowIds(size); };
+    Tags read;
+    if (!tags.empty()) read.of_passages = read_tags_file(tags, rows(training.passage_ids, training.passages.size()));
+    if (!query_tags.empty()) {
+      read.of_queries = read_tags_file(query_tags, rows(training.query_ids, training.queries.size()));
+    }
+    return read;
+  }
 };
 
 }  // namespace
@@ -60,6 +88,12 @@ void add_build_command(CLI::App& app) {
   build->files.add_passages(command, Required::yes);
   build->files.add_training(command, Required::no);
   build->files.add_reading(command);
+  command.add_option("--tags", build->tags, std::string("tags of the passages, for pefa search --where: ") + tags_help)
+      ->group(groups::data);
+  command
+      .add_option("--train-query-tags", build->query_tags,
+                  "XL: tags of the training queries, for a host that lets some of them vote; as --tags")
+      ->group(groups::data);
   build->method.add_options(command);
   command.add_option("--out", build->out, "the archive to write; an older one is replaced when the new one is whole")
       ->required()
@@ -67,7 +101,7 @@ void add_build_command(CLI::App& app) {
   add_threads_option(command, build->threads);
   build->output.add_options(command);
   command.footer(
-      "The ids of --passage-ids go into the archive, and come back in the results of pefa search.\n"
+      "The ids of --passage-ids go into the archive, and come back in the results of pefa search; the tags, too.\n"
       "Examples:\n"
       "  pefa build --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --out x.pefa\n"
       "  pefa build --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --method xs --lambda 0.3 \\\n"

@@ -5,8 +5,10 @@
 #include <chrono>
 #include <filesystem>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -16,6 +18,8 @@
 #include "output.hpp"
 #include "pefa/adapter/archive_contents.hpp"
 #include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/tag_section.hpp"
+#include "pefa/store/tag_table.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -55,6 +59,37 @@ std::string list_values(const io::ArchiveMetadata& metadata, const std::string& 
   return list;
 }
 
+/// The tags of passages or of training queries, if there are any. @param prefix  "passages.tags."
+std::optional<TagTable> tags_of(const io::ArchiveReader& archive, const std::string& prefix) {
+  if (!archive.metadata().find_integer(prefix + "size")) return std::nullopt;
+  return io::read_tags(archive, prefix, archive.metadata().count(prefix + "size", std::numeric_limits<Row>::max()));
+}
+
+/// "lang (text, 3 values), price (integer, 120 values)".
+std::string list_tags(const io::ArchiveReader& archive, const std::string& prefix) {
+  const std::optional<TagTable> tags = tags_of(archive, prefix);
+  if (!tags) return {};
+  std::string list;
+  for (const TagKey& key : tags->keys()) {
+    list += fmt::format("{}{} ({}, {} {})", list.empty() ? "" : ", ", key.name, name(key.kind), key.value_count,
+                        key.value_count == 1 ? "value" : "values");
+  }
+  return list;
+}
+
+Json tags_to_json(const io::ArchiveReader& archive, const std::string& prefix) {
+  Json json = Json::array();
+  const std::optional<TagTable> tags = tags_of(archive, prefix);
+  if (!tags) return json;
+  for (const TagKey& key : tags->keys()) {
+    json.push_back({{"key", std::string(key.name)},
+                    {"type", name(key.kind)},
+                    {"values", key.value_count},
+                    {"assignments", key.assignments}});
+  }
+  return json;
+}
+
 /// The C++ type that opens an archive, or nothing.
 std::string cpp_type(const io::ArchiveReader& archive) {
   return archive.metadata().find_text("retriever") ? pefa::detail::cpp_type_of(archive) : std::string();
@@ -72,6 +107,8 @@ Json to_json(const io::ArchiveReader& archive) {
   for (const auto& [key, value] : archive.metadata().values()) {
     json["metadata"][key] = std::visit([](const auto& held) { return Json(held); }, value);
   }
+  json["tags"] = tags_to_json(archive, "passages.tags.");
+  json["train_query_tags"] = tags_to_json(archive, "queries.tags.");
   json["sections"] = Json::array();
   for (const io::ArchiveSection& section : archive.sections()) {
     json["sections"].push_back({{"key", section.key},
@@ -108,6 +145,8 @@ std::string to_summary(const io::ArchiveReader& archive) {
     line("passages", value_of(metadata, "passages") + " of dim " + value_of(metadata, "passages.dim"));
     line("trained on", list_values(metadata, "", {"training_queries", "pairs"}));
     line("ids", archive.contains("passages.ids.starts") ? "of the passages" : "");
+    line("tags", list_tags(archive, "passages.tags."));
+    if (archive.contains("queries.tags.names")) line("query tags", list_tags(archive, "queries.tags."));
   }
   line("bytes", fmt::format("{} ({:.1f} MiB)", archive.byte_size(),
                             static_cast<double>(archive.byte_size()) / (1024.0 * 1024.0)));
@@ -169,7 +208,8 @@ void add_info_command(CLI::App& app) {
   command.add_flag("--all", info->all, "all metadata and sections, too; --json has them always")->group(groups::output);
   info->output.add_options(command);
   command.footer(
-      "Only the directory of the archive is read: pefa verify reads everything.\nExample:\n  pefa info x.pefa");
+      "Only the directory of the archive and its tags are read: pefa verify reads everything.\nExample:\n  pefa info "
+      "x.pefa");
   command.callback([info] { info->run(); });
 }
 
