@@ -24,7 +24,15 @@
 namespace pefa {
 
 /// How a tag's value is compared.
-enum class TagOperator { equal, not_equal, less, at_most, greater, at_least, in };
+enum class TagOperator {
+  equal,      ///< is this value
+  not_equal,  ///< the opposite of equal
+  less,       ///< of integers: below this one; so the next three
+  at_most,    ///< this one or below
+  greater,    ///< above
+  at_least,   ///< this one or above
+  in          ///< is one of these values
+};
 /// As expressions have them.
 template <>
 inline constexpr std::array enum_names<TagOperator>{"=", "!=", "<", "<=", ">", ">=", "in"};
