@@ -26,6 +26,7 @@
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/adapter/spec_of.hpp"
+#include "pefa/adapter/spec_params.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/reader.hpp"
@@ -164,23 +165,7 @@ template <EmbeddingScalar Scalar>
 [[nodiscard]] AnyRetriever build_xl(const RetrieverSpec& spec, EmbeddingSource<Scalar> passages,
                                     EmbeddingSource<Scalar> queries, RelevanceMatrix relevance,
                                     const BuildOptions& options, Rows rows) {
-  const bool is_l2 = spec.similarity == KnnSimilarity::l2;
-  typename XlOverAny<Scalar>::Params params{
-      .lambda = spec.lambda,
-      .neighbors = spec.neighbors,
-      .gate = make_gate(spec.gate),
-      .similarity = spec.similarity,
-      .knn_scale = spec.knn_scale,
-      .passage_candidates = spec.passage_candidates,
-      .missing_erm_score = spec.missing_erm_score,
-      .fold = {spec.fold, spec.cold, spec.norm, spec.rule, spec.least_squares},
-      .balance = spec.balance,
-      .condense = spec.condense,
-      .hubness = is_l2 ? 0.0f : spec.hubness,  // distances have none
-      .whitened = spec.whitened,
-      .whitening = spec.whitening,
-      .passage_index = {.index = spec.index, .rows = rows},
-      .query_index = {.index = spec.query_index, .metric = is_l2 ? Metric::l2 : Metric::inner_product, .rows = rows}};
+  const auto params = xl_params(spec, rows);
   return hold_built(
       XlOverAny<Scalar>::build(std::move(passages), std::move(queries), std::move(relevance), params, options), spec);
 }
@@ -197,21 +182,11 @@ AnyRetriever build_any(const RetrieverSpec& spec, EmbeddingSource<Scalar> passag
     fail<ValueError>("build: the method is ", name(spec.method), ", which learns from training queries and their ",
                      "relevance, expected both");
   }
-  // What XS has no index for is ignored, as all that a method does not have.
-  const Whitened space = spec.whitened == Whitened::all ? Whitened::all : Whitened::none;
+  const Whitened space = whitened_space(spec);
   switch (spec.method) {
     case Method::xs:
       return hold_built(PefaXs<Scalar, AnyIndex>::build(std::move(passages), std::move(queries), *relevance,
-                                                        {.lambda = spec.lambda,
-                                                         .cold = spec.cold,
-                                                         .norm = spec.norm,
-                                                         .rule = spec.rule,
-                                                         .least_squares = spec.least_squares,
-                                                         .whitened = space,
-                                                         .whitening = spec.whitening,
-                                                         .balance = spec.balance,
-                                                         .index = index},
-                                                        options),
+                                                        xs_params(spec, rows), options),
                         spec);
     case Method::xs_multi:
       return hold_built(

@@ -157,9 +157,15 @@ class Ballot {
  public:
   /// Takes up what the voters' rows of Y name.
   void gather(std::span<const QueryId> voters, const RelevanceMatrix& relevance) {
+    gather(voters.size(), [&](std::size_t i) { return relevance.passages_of(voters[i]); });
+  }
+
+  /// The same of rows that are kept elsewhere. @param entries_of  (std::size_t voter): RelevanceMatrix::Entries
+  template <class EntriesOf>
+  void gather(std::size_t voters, const EntriesOf& entries_of) {
     entries_.clear();
-    for (std::size_t i = 0; i < voters.size(); ++i) {
-      const RelevanceMatrix::Entries named = relevance.passages_of(voters[i]);
+    for (std::size_t i = 0; i < voters; ++i) {
+      const RelevanceMatrix::Entries named = entries_of(i);
       for (std::size_t e = 0; e < named.size(); ++e) {
         entries_.push_back({static_cast<Row>(named.columns[e]), static_cast<std::uint32_t>(i), named.weights[e]});
       }

@@ -1,0 +1,204 @@
+// pefa: what is frozen between two merges: the fits, and the indexes over what was there at the last one. It makes rows
+// of new and changed vectors as the build made those it has.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pefa/adapter/fitted_parts.hpp"
+#include "pefa/adapter/fold.hpp"
+#include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/knn_similarity.hpp"
+#include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/policies.hpp"
+#include "pefa/adapter/retriever_spec.hpp"
+#include "pefa/adapter/spec_params.hpp"
+#include "pefa/core/error.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/index/any_index.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/embedding_view.hpp"
+#include "pefa/store/relevance_matrix.hpp"
+
+namespace pefa::live::detail {
+
+/// Rows, and whoever keeps them.
+struct KeptRows {
+  EmbeddingView<float> view{};
+  std::shared_ptr<const void> owner{};
+
+  /// Rows of a store that this takes over.
+  [[nodiscard]] static KeptRows of(EmbeddingStore<float> rows) {
+    const auto kept = std::make_shared<const EmbeddingStore<float>>(std::move(rows));
+    return {kept->view(), kept};
+  }
+  /// One row, which keeps them all.
+  [[nodiscard]] std::shared_ptr<const float> row(std::size_t i) const { return {owner, view.row(i)}; }
+};
+
+/// Whether a live retriever can do what a spec says. @throws ValueError  names the field
+inline void require_live_spec(const RetrieverSpec& spec, const char* who) {
+  if (spec.method == Method::xs_multi) {
+    pefa::detail::fail<ValueError>(who, ": the method is xs-multi, expected erm, xs or xl");
+  }
+  if (spec.is_condensed()) {
+    pefa::detail::fail<ValueError>(who, ": condense is ", spec.condense,
+                                   ", which merges training queries for good; expected 0");
+  }
+  const bool is_own = pefa::detail::is_own_query(spec.rule, spec.least_squares);
+  if (spec.cold == ColdPassage::borrowed && spec.method != Method::erm && !is_own) {
+    pefa::detail::fail<ValueError>(who, ": cold is borrowed, which asks all the other passages; expected erm or paper");
+  }
+}
+
+/// The fits and indexes of an epoch. An epoch that began without a pair has no fits: W and M are the identity and
+/// nothing is taken for a hub, until a merge. Immutable: safe from any number of threads.
+class LiveEpoch {
+ public:
+  using Xs = PefaXs<float, AnyIndex>;
+  using Xl = PefaXl<float, AnyIndex, AnyIndex, AnyGate>;
+
+  /// Builds by the ordinary build.
+  /// @param spec       as require_live_spec() lets pass
+  /// @param passages   P; may be empty  @param queries  Q, those that have a pair; may be empty
+  /// @param relevance  Y [queries x passages]
+  /// @throws  as the retrievers' build
+  [[nodiscard]] static LiveEpoch build(const RetrieverSpec& spec, std::uint64_t number, KeptRows passages,
+                                       KeptRows queries, RelevanceMatrix relevance, const BuildOptions& options) {
+    LiveEpoch epoch(spec, number, std::move(passages), std::move(queries));
+    if (!epoch.is_fitted()) {
+      epoch.build_plain(options);
+    } else if (spec.method == Method::xs) {
+      epoch.xs_ = Xs::build(epoch.passages_.view, epoch.queries_.view, relevance,
+                            pefa::detail::xs_params(spec, Rows::copy), options);
+    } else {
+      epoch.xl_ = Xl::build(epoch.passages_.view, epoch.queries_.view, std::move(relevance),
+                            pefa::detail::xl_params(spec, Rows::borrow), options);
+    }
+    return epoch;
+  }
+
+  /// With a retriever that was opened, whichever the spec says; null where there are no fits: then the index is built.
+  [[nodiscard]] static LiveEpoch of(const RetrieverSpec& spec, std::uint64_t number, KeptRows passages,
+                                    KeptRows queries, std::optional<Xs> xs, std::optional<Xl> xl,
+                                    std::optional<AnyIndex> plain) {
+    LiveEpoch epoch(spec, number, std::move(passages), std::move(queries));
+    epoch.xs_ = std::move(xs);
+    epoch.xl_ = std::move(xl);
+    epoch.plain_ = std::move(plain);
+    return epoch;
+  }
+
+  /// How many merges there were before.
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  /// What is built.
+  [[nodiscard]] const RetrieverSpec& spec() const noexcept { return spec_; }
+  /// P as it was.
+  [[nodiscard]] const KeptRows& passages() const noexcept { return passages_; }
+  /// Q as it was.
+  [[nodiscard]] const KeptRows& queries() const noexcept { return queries_; }
+
+  /// Rows of the passage index.
+  [[nodiscard]] std::size_t passage_rows() const noexcept { return passages_.view.size(); }
+  /// Rows of the index of training queries.
+  [[nodiscard]] std::size_t query_rows() const noexcept { return xl_ ? queries_.view.size() : 0; }
+  /// Null where there are no rows.
+  [[nodiscard]] const AnyIndex* passage_index() const noexcept {
+    if (xs_) return &xs_->index();
+    if (xl_) return &xl_->passage_index();
+    return plain_ ? &*plain_ : nullptr;
+  }
+  /// The same of the index of training queries.
+  [[nodiscard]] const AnyIndex* query_index() const noexcept { return xl_ ? &xl_->query_index() : nullptr; }
+  /// PEFA-XS, where that is what serves.
+  [[nodiscard]] const std::optional<Xs>& xs() const noexcept { return xs_; }
+  /// The same of PEFA-XL.
+  [[nodiscard]] const std::optional<Xl>& xl() const noexcept { return xl_; }
+  /// The index of an epoch without fits.
+  [[nodiscard]] const std::optional<AnyIndex>& plain() const noexcept { return plain_; }
+  /// β·(r_i − r̄) of the training queries of the index; empty where there is none.
+  [[nodiscard]] std::span<const float> hubness() const noexcept {
+    return xl_ ? xl_->hubness() : std::span<const float>{};
+  }
+
+  /// Whether there was a pair to fit to.
+  [[nodiscard]] bool is_fitted() const noexcept {
+    return spec_.method != Method::erm && !passages_.view.empty() && !queries_.view.empty();
+  }
+  /// Whether training queries vote.
+  [[nodiscard]] bool votes() const noexcept { return spec_.method == Method::xl; }
+  /// Whether the row of a passage is made of its training queries, too.
+  [[nodiscard]] bool folds() const noexcept { return fold_.lambda < 1.0f; }
+  /// What a neighbour's score is.
+  [[nodiscard]] const auto& voting() const noexcept { return voting_; }
+
+  /// The row of a passage as the passage index would hold it. @param queries  its training queries, in ascending order
+  [[nodiscard]] std::vector<float> passage_row(std::span<const float> passage, const EmbeddingView<float>& queries,
+                                               std::span<const float> weights) const {
+    if (xs_) return xs_->fold_one(passage, queries, weights);
+    if (xl_) return xl_->fold_one(passage, queries, weights);
+    return pefa::detail::fold_one({}, nullptr, fold_, passage, queries, weights, passage.size(), "LiveRetriever");
+  }
+
+  /// The row of a training query as its index would hold it.
+  [[nodiscard]] std::vector<float> query_row(std::span<const float> query) const {
+    if (xl_) return xl_->fold_one_query(query);
+    std::vector<float> row(query.begin(), query.end());
+    if (spec_.similarity == KnnSimilarity::cosine) (void)pefa::detail::make_unit(row.data(), row.size());
+    return row;
+  }
+
+  /// A query as both indexes are asked with it. @throws ShapeError, ValueError  as the retrievers' search
+  void ask(QueryView query, pefa::detail::AskedQuery& asked) const {
+    if (xl_) return xl_->ask(query, asked);
+    asked.passages.view = query;
+    if (xs_) pefa::detail::map_query(xs_->fitted(), query, asked.passages, "LiveRetriever::search");
+    asked.queries = query;
+    asked.similar = query;
+  }
+
+ private:
+  LiveEpoch(const RetrieverSpec& spec, std::uint64_t number, KeptRows passages, KeptRows queries)
+      : spec_(spec),
+        number_(number),
+        passages_(std::move(passages)),
+        queries_(std::move(queries)),
+        voting_(pefa::detail::xl_params(spec, Rows::borrow)) {
+    if (spec.method == Method::xs) fold_ = pefa::detail::xs_params(spec, Rows::copy).fold();
+    if (spec.method == Method::xl) fold_ = voting_.fold;
+    if (!is_fitted()) fold_.rule = FoldRule::correlation;
+  }
+
+  /// An index of rows that no training query has a part in.
+  void build_plain(const BuildOptions& options) {
+    const EmbeddingView<float>& p = passages_.view;
+    if (p.empty()) return;
+    auto rows = EmbeddingStore<float>::for_overwrite(p.size(), p.dim());
+    for (std::size_t j = 0; j < p.size(); ++j) {
+      const std::vector<float> row = passage_row({p.row(j), p.dim()}, {}, {});
+      std::copy(row.begin(), row.end(), rows.mutable_row(j));
+    }
+    plain_ = AnyIndex::build(std::move(rows), {.index = spec_.index}, options);
+  }
+
+  RetrieverSpec spec_;
+  std::uint64_t number_;
+  KeptRows passages_;
+  KeptRows queries_;
+  PefaXlParams<AnyIndexParams, AnyIndexParams, AnyGate> voting_;
+  PassageFold fold_;
+  std::optional<Xs> xs_;
+  std::optional<Xl> xl_;
+  std::optional<AnyIndex> plain_;
+};
+
+}  // namespace pefa::live::detail

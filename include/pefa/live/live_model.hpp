@@ -1,0 +1,150 @@
+// pefa: the writer's side of a live retriever: a state, the epoch it began with, and what changed since.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pefa/core/ids.hpp"
+#include "pefa/live/event.hpp"
+#include "pefa/live/live_delta.hpp"
+#include "pefa/live/live_epoch.hpp"
+#include "pefa/live/live_image.hpp"
+#include "pefa/live/live_records.hpp"
+#include "pefa/live/live_state.hpp"
+#include "pefa/live/live_view.hpp"
+#include "pefa/live/persistent_array.hpp"
+
+namespace pefa::live::detail {
+
+/// Applies batches and shows what came of them. Not for concurrent use; what snapshot() returned is.
+class LiveModel {
+ public:
+  /// From an epoch and the image that it was built from. @param dim  of vectors
+  LiveModel(std::shared_ptr<const LiveEpoch> epoch, const LiveImage& image, std::size_t dim,
+            const CountingParams& params)
+      : epoch_(std::move(epoch)), state_(dim, params), sequence_(image.sequence), cursor_(image.cursor) {
+    for (std::size_t j = 0; j < image.passage_ids.size(); ++j) {
+      state_.load(LivePassage{image.passage_ids[j], image.passage_tags[j], image.passages.row(j), {}});
+    }
+    for (std::size_t i = 0; i < image.query_ids.size(); ++i) state_.load(image.query(i));
+    for (const AddPair& pair : image.parked) state_.load(pair);
+    state_.set_time(image.time);
+    (void)state_.take_changes();
+    landmark_ = image.landmark;
+    fitted_squares_ = state_.counts().squares;
+    fitted_served_ = state_.counts().served;
+  }
+
+  /// Applies the events of a batch in their order. @return  one result an event
+  std::vector<ItemResult> apply(const Batch& batch) {
+    std::vector<ItemResult> results;
+    results.reserve(batch.events.size());
+    for (const Event& event : batch.events) results.push_back(state_.apply(event));
+    const LiveChanges changes = state_.take_changes();
+    for (const Row row : changes.moved) update_passage(row);
+    if (epoch_->folds()) {
+      for (const Row row : changes.voted) {
+        if (!std::binary_search(changes.moved.begin(), changes.moved.end(), row)) update_passage(row);
+      }
+    }
+    if (epoch_->votes()) {
+      for (const Row row : changes.queries) update_query(row);
+    }
+    ++sequence_;
+    if (!batch.cursor.empty()) cursor_ = batch.cursor;
+    return results;
+  }
+
+  /// What searches see from now on. O(1), but for the paths that the next batch copies.
+  [[nodiscard]] std::shared_ptr<const LiveSnapshot> snapshot() {
+    auto shown = std::make_shared<LiveSnapshot>();
+    shown->epoch = epoch_;
+    shown->dim = state_.dim();
+    shown->passages = state_.passages().snapshot();
+    shown->queries = state_.queries().snapshot();
+    shown->passage_rows = state_.passage_rows();
+    shown->hidden_passages = hidden_passages_.snapshot();
+    shown->hidden_queries = hidden_queries_.snapshot();
+    shown->passage_delta = passage_delta_.snapshot();
+    shown->query_delta = query_delta_.snapshot();
+    shown->counts = state_.counts();
+    shown->sequence = sequence_;
+    shown->cursor = cursor_;
+    return shown;
+  }
+
+  /// What it knows of ids.
+  [[nodiscard]] const LiveState& state() const noexcept { return state_; }
+  /// What it began with.
+  [[nodiscard]] const std::shared_ptr<const LiveEpoch>& epoch() const noexcept { return epoch_; }
+  /// Batches applied.
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+  /// Of the last batch that had one.
+  [[nodiscard]] const std::string& cursor() const noexcept { return cursor_; }
+  /// Rows of both deltas.
+  [[nodiscard]] std::size_t delta_rows() const noexcept { return passage_delta_.size() + query_delta_.size(); }
+  /// Rows of the indexes that are hidden.
+  [[nodiscard]] std::size_t hidden_rows() const noexcept { return hidden_passages_.size() + hidden_queries_.size(); }
+  /// What the totals have decayed to.
+  [[nodiscard]] std::int64_t landmark() const noexcept { return landmark_; }
+  /// tr(QᵀQ)/n now over what it was at the fit, less 1.
+  [[nodiscard]] double trace_change() const noexcept {
+    if (fitted_served_ == 0 || state_.counts().served == 0) return 0.0;
+    const double before = fitted_squares_ / static_cast<double>(fitted_served_);
+    return state_.counts().squares / static_cast<double>(state_.counts().served) / before - 1.0;
+  }
+
+ private:
+  void update_passage(Row row) {
+    const LiveState::Passage& passage = state_.passages()[row];
+    if (row < epoch_->passage_rows()) hidden_passages_.set(row, true);
+    if (passage == nullptr) return passage_delta_.erase(row);
+    const std::size_t dim = state_.dim();
+    if (!epoch_->folds()) {
+      passage_delta_.put(row, share_vector(epoch_->passage_row({passage->vector.get(), dim}, {}, {})));
+      return;
+    }
+    vectors_.clear();
+    weights_.clear();
+    for (const Row query : passage->queries) {  // ascending, so that the sum is the build's
+      const LiveQuery& record = *state_.queries()[query];
+      vectors_.insert(vectors_.end(), record.vector.get(), record.vector.get() + dim);
+      weights_.push_back(record.weights[record.find(row)]);
+    }
+    passage_delta_.put(row, share_vector(epoch_->passage_row({passage->vector.get(), dim},
+                                                             EmbeddingView<float>(vectors_, dim), weights_)));
+  }
+
+  void update_query(Row row) {
+    const LiveState::Query& query = state_.queries()[row];
+    const bool is_served = query != nullptr && !query->passages.empty();
+    if (row < epoch_->query_rows()) {
+      const bool is_as_built = is_served && query->vector.get() == epoch_->queries().view.row(row);
+      hidden_queries_.set(row, !is_as_built);
+      if (is_as_built) return query_delta_.erase(row);
+    }
+    if (!is_served) return query_delta_.erase(row);
+    query_delta_.put(row, share_vector(epoch_->query_row({query->vector.get(), state_.dim()})));
+  }
+
+  std::shared_ptr<const LiveEpoch> epoch_;
+  LiveState state_;
+  PersistentRowSet hidden_passages_;
+  PersistentRowSet hidden_queries_;
+  LiveDelta passage_delta_;
+  LiveDelta query_delta_;
+  std::uint64_t sequence_ = 0;
+  std::string cursor_;
+  std::int64_t landmark_ = no_time;
+  double fitted_squares_ = 0.0;
+  std::size_t fitted_served_ = 0;
+  std::vector<float> vectors_;  // of one passage's training queries
+  std::vector<float> weights_;
+};
+
+}  // namespace pefa::live::detail
