@@ -61,7 +61,12 @@ class LiveState {
   /// Applies one event. The host's ids are looked up in the state as it is.
   [[nodiscard]] ItemResult apply(const Event& event) {
     if (const std::string_view wrong = complaint(event); !wrong.empty()) return refused(wrong);
-    return std::visit([this](const auto& item) { return on(item); }, event);
+    return std::visit(
+        [this](const auto& item) {
+          time_ = std::max(time_, item.time);
+          return on(item);
+        },
+        event);
   }
 
   /// Puts in a passage as a base has it, without telling of a change.
@@ -195,8 +200,6 @@ class LiveState {
     counts_.served += sign > 0 ? std::size_t{1} : ~std::size_t{0};
   }
 
-  void keep_time(std::int64_t time) noexcept { time_ = std::max(time_, time); }
-
   /// Y_ij anew, where a total of the query changed. @param passage  whose total it was
   void weigh_anew(LiveQuery& query, Row passage) {
     reweigh(query, params_.weighting);
@@ -207,7 +210,6 @@ class LiveState {
 
   [[nodiscard]] ItemResult on(const UpsertPassage& event) {
     if (auto wrong = wrong_vector(event.vector)) return *std::move(wrong);
-    keep_time(event.time);
     Row row = 0;
     if (const auto known = find(passage_rows_, event.id)) {
       row = *known;
@@ -232,7 +234,6 @@ class LiveState {
   [[nodiscard]] ItemResult on(const RemovePassage& event) {
     const auto row = find(passage_rows_, event.id);
     if (!row) return unchanged();
-    keep_time(event.time);
     const Passage passage = passages_[*row];
     for (const Row query : std::vector<Row>(passage->queries)) drop_pair(query, *row);
     passage_rows_.erase(event.id);
@@ -247,7 +248,6 @@ class LiveState {
     if (auto wrong = wrong_vector(event.vector)) return *std::move(wrong);
     Row row = 0;
     if (const auto known = find(query_rows_, event.id)) {
-      keep_time(event.time);
       row = *known;
       LiveQuery& query = open_query(row);
       const bool is_served = !query.passages.empty();
@@ -264,7 +264,6 @@ class LiveState {
       if (counts_.queries >= params_.max_queries || n_queries_ == std::numeric_limits<std::int32_t>::max()) {
         return refused(pefa::detail::join_message("there are ", counts_.queries, " training queries already"));
       }
-      keep_time(event.time);
       row = n_queries_++;
       auto query = std::make_shared<LiveQuery>();
       query->id = event.id;
@@ -291,7 +290,6 @@ class LiveState {
       if (counts_.parked >= params_.max_parked) {
         return refused(pefa::detail::join_message(what, ", and ", counts_.parked, " pairs wait already"));
       }
-      keep_time(event.time);
       return park(event, passage.has_value(), what);
     }
     LiveQuery& record = open_query(*query);
@@ -304,7 +302,6 @@ class LiveState {
     if (!pefa::detail::is_finite(static_cast<float>(total))) {
       return refused("the weights of this pair add up to more than a float holds");
     }
-    keep_time(event.time);
     const auto place = static_cast<std::ptrdiff_t>(at);
     if (!is_known) {
       if (record.passages.empty()) {
@@ -334,7 +331,6 @@ class LiveState {
     if (!passage || !query || !queries_[*query]->has(*passage, queries_[*query]->find(*passage))) {
       return was_parked ? ItemResult{} : unchanged();
     }
-    keep_time(event.time);
     drop_pair(*query, *passage);
     return {};
   }
@@ -343,7 +339,6 @@ class LiveState {
     const bool was_parked = unpark([&](const AddPair& pair) { return pair.query == event.id; });
     const auto row = find(query_rows_, event.id);
     if (!row) return was_parked ? ItemResult{} : unchanged();
-    keep_time(event.time);
     disown(queries_[*row]->owner, *row);
     forget(*row);
     return {};
@@ -352,7 +347,6 @@ class LiveState {
   [[nodiscard]] ItemResult on(const ForgetOwner& event) {
     const auto owned = owners_.find(event.owner);
     if (owned == owners_.end()) return unchanged();
-    keep_time(event.time);
     std::unordered_set<std::string> ids;
     std::vector<Row> rows(owned->second.begin(), owned->second.end());
     std::sort(rows.begin(), rows.end());
