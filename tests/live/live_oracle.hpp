@@ -50,8 +50,8 @@ class LiveOracle {
     frozen_r_.clear();
     frozen_queries_.clear();
     const double factor = counting_.half_life > 0.0 && has_merged_
-        ? std::exp2(-static_cast<double>(time_ - landmark_) / counting_.half_life)
-        : 1.0;
+                              ? std::exp2(-static_cast<double>(time_ - landmark_) / counting_.half_life)
+                              : 1.0;
     has_merged_ = true;
     landmark_ = time_;
     for (auto& [pair, total] : totals_) total *= factor;
@@ -79,8 +79,8 @@ class LiveOracle {
       for (std::size_t j = 0; j < passage_ids.size(); ++j) {
         const auto found = y.find({query_ids[i], passage_ids[j]});
         if (found == y.end()) continue;
-        pairs.push_back({QueryId(static_cast<Row>(i)), PassageId(static_cast<Row>(j)),
-                         static_cast<float>(found->second)});
+        pairs.push_back(
+            {QueryId(static_cast<Row>(i)), PassageId(static_cast<Row>(j)), static_cast<float>(found->second)});
       }
     }
     const auto relevance = RelevanceMatrix::from_pairs(pairs, query_ids.size(), passage_ids.size());

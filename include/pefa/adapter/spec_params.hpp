@@ -33,22 +33,22 @@ namespace pefa::detail {
 [[nodiscard]] inline PefaXlParams<AnyIndexParams, AnyIndexParams, AnyGate> xl_params(const RetrieverSpec& spec,
                                                                                      Rows rows) {
   const bool is_l2 = spec.similarity == KnnSimilarity::l2;
-  return {.lambda = spec.lambda,
-          .neighbors = spec.neighbors,
-          .gate = make_gate(spec.gate),
-          .similarity = spec.similarity,
-          .knn_scale = spec.knn_scale,
-          .passage_candidates = spec.passage_candidates,
-          .missing_erm_score = spec.missing_erm_score,
-          .fold = {spec.fold, spec.cold, spec.norm, spec.rule, spec.least_squares},
-          .balance = spec.balance,
-          .condense = spec.condense,
-          .hubness = is_l2 ? 0.0f : spec.hubness,  // distances have none
-          .whitened = spec.whitened,
-          .whitening = spec.whitening,
-          .passage_index = {.index = spec.index, .rows = rows},
-          .query_index = {
-              .index = spec.query_index, .metric = is_l2 ? Metric::l2 : Metric::inner_product, .rows = rows}};
+  return {
+      .lambda = spec.lambda,
+      .neighbors = spec.neighbors,
+      .gate = make_gate(spec.gate),
+      .similarity = spec.similarity,
+      .knn_scale = spec.knn_scale,
+      .passage_candidates = spec.passage_candidates,
+      .missing_erm_score = spec.missing_erm_score,
+      .fold = {spec.fold, spec.cold, spec.norm, spec.rule, spec.least_squares},
+      .balance = spec.balance,
+      .condense = spec.condense,
+      .hubness = is_l2 ? 0.0f : spec.hubness,  // distances have none
+      .whitened = spec.whitened,
+      .whitening = spec.whitening,
+      .passage_index = {.index = spec.index, .rows = rows},
+      .query_index = {.index = spec.query_index, .metric = is_l2 ? Metric::l2 : Metric::inner_product, .rows = rows}};
 }
 
 }  // namespace pefa::detail

@@ -31,28 +31,28 @@ namespace pefa::live {
 
 /// How a live retriever is made.
 struct LiveParams {
-  std::size_t dim = 0;         ///< of every vector; at least 1
-  RetrieverSpec spec{};        ///< erm, xs or xl, not condensed; cold passages as they are or as the paper has them
-  CountingParams counting{};   ///< how events are counted
-  double merge_share = 0.1;    ///< a merge is due when so many of the rows changed,
+  std::size_t dim = 0;            ///< of every vector; at least 1
+  RetrieverSpec spec{};           ///< erm, xs or xl, not condensed; cold passages as they are or as the paper has them
+  CountingParams counting{};      ///< how events are counted
+  double merge_share = 0.1;       ///< a merge is due when so many of the rows changed,
   std::size_t merge_rows = 2000;  ///< and at least so many
 };
 
 /// What a live retriever holds, and how far it is from its fits.
 struct LiveStats {
-  std::uint64_t epoch = 0;            ///< merges so far
-  std::uint64_t sequence = 0;         ///< batches applied
-  std::string cursor{};               ///< of the last batch that had one
-  std::size_t passages = 0;           ///< that can be found
-  std::size_t training_queries = 0;   ///< known
-  std::size_t voting_queries = 0;     ///< those with a pair
-  std::size_t pairs = 0;              ///< of Y
-  std::size_t parked = 0;             ///< pairs that wait for an id
-  std::size_t delta_rows = 0;         ///< scanned by every search
-  std::size_t hidden_rows = 0;        ///< of the indexes, of what changed or is gone
-  double changed_share = 0.0;         ///< drift: weight of pairs that came or went since the fit, over all there is
-  double trace_change = 0.0;          ///< drift: tr(QᵀQ)/n over what it was at the fit, less 1
-  bool is_merge_due = false;          ///< see LiveRetriever::merge_due()
+  std::uint64_t epoch = 0;           ///< merges so far
+  std::uint64_t sequence = 0;        ///< batches applied
+  std::string cursor{};              ///< of the last batch that had one
+  std::size_t passages = 0;          ///< that can be found
+  std::size_t training_queries = 0;  ///< known
+  std::size_t voting_queries = 0;    ///< those with a pair
+  std::size_t pairs = 0;             ///< of Y
+  std::size_t parked = 0;            ///< pairs that wait for an id
+  std::size_t delta_rows = 0;        ///< scanned by every search
+  std::size_t hidden_rows = 0;       ///< of the indexes, of what changed or is gone
+  double changed_share = 0.0;        ///< drift: weight of pairs that came or went since the fit, over all there is
+  double trace_change = 0.0;         ///< drift: tr(QᵀQ)/n over what it was at the fit, less 1
+  bool is_merge_due = false;         ///< see LiveRetriever::merge_due()
 };
 
 /// A live retriever in memory. Writers and searches may call from any number of threads; searches wait for nobody.
@@ -159,7 +159,8 @@ class LiveRetriever {
     const std::size_t rows = counts.passages + (params_.spec.method == Method::xl ? counts.served : 0);
     const auto share = static_cast<std::size_t>(params_.merge_share * static_cast<double>(rows));
     const bool has_news = counts.served > 0 && counts.passages > 0 && params_.spec.method != Method::erm;
-    stats.is_merge_due = stats.delta_rows + stats.hidden_rows >= std::max({share, params_.merge_rows, std::size_t{1}}) ||
+    stats.is_merge_due =
+        stats.delta_rows + stats.hidden_rows >= std::max({share, params_.merge_rows, std::size_t{1}}) ||
         (has_news && !model_->epoch()->is_fitted());
     return stats;
   }
@@ -216,7 +217,7 @@ class LiveRetriever {
   void show(std::shared_ptr<const detail::LiveSnapshot> shown) {
     const std::lock_guard lock(showing_);
     const bool is_later = shown->sequence > shown_->sequence ||
-        (shown->sequence == shown_->sequence && shown->epoch->number() > shown_->epoch->number());
+                          (shown->sequence == shown_->sequence && shown->epoch->number() > shown_->epoch->number());
     if (is_later) shown_.swap(shown);  // the old one goes when the lock is off, with its last reader
   }
 
@@ -225,7 +226,7 @@ class LiveRetriever {
   std::unique_ptr<detail::LiveModel> model_;
   std::vector<std::shared_ptr<const Batch>> since_merge_;
   bool is_merging_ = false;
-  std::mutex merging_;           // one merge at a time
+  std::mutex merging_;          // one merge at a time
   mutable std::mutex showing_;  // held for the copy of a pointer
   std::shared_ptr<const detail::LiveSnapshot> shown_;
 };

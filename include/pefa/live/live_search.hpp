@@ -44,8 +44,8 @@ struct LiveSide {
   /// The score of a row of the delta, as an index has it.
   [[nodiscard]] float score(QueryView query, const float* row) const noexcept {
     return metric == Metric::inner_product
-        ? pefa::detail::rankable(simd::dot_kernel<float>()(query.data(), row, query.size(), 1.0f))
-        : pefa::detail::rankable(-simd::squared_l2_kernel<float>()(query.data(), row, query.size(), 1.0f));
+               ? pefa::detail::rankable(simd::dot_kernel<float>()(query.data(), row, query.size(), 1.0f))
+               : pefa::detail::rankable(-simd::squared_l2_kernel<float>()(query.data(), row, query.size(), 1.0f));
   }
 
   /// The best k of both, ties by ascending row.

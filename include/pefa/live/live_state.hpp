@@ -39,8 +39,8 @@ struct LiveChanges {
 /// What a state holds, counted.
 struct LiveCounts {
   std::size_t passages = 0;
-  std::size_t queries = 0;      ///< known
-  std::size_t served = 0;       ///< those with a pair
+  std::size_t queries = 0;  ///< known
+  std::size_t served = 0;   ///< those with a pair
   std::size_t pairs = 0;
   std::size_t parked = 0;
   double weight = 0.0;          ///< Σ of the totals
@@ -219,8 +219,7 @@ class LiveState {
     } else {
       if (n_passages_ == std::numeric_limits<std::int32_t>::max()) return refused("there are 2^31 passages already");
       row = n_passages_++;
-      auto passage = std::make_shared<LivePassage>(
-          LivePassage{event.id, event.tags, share_vector(event.vector), {}});
+      auto passage = std::make_shared<LivePassage>(LivePassage{event.id, event.tags, share_vector(event.vector), {}});
       open_passages_[row] = passage;
       passages_.edit(row) = std::move(passage);
       passage_rows_.emplace(event.id, row);
@@ -323,9 +322,8 @@ class LiveState {
   }
 
   [[nodiscard]] ItemResult on(const RetractPair& event) {
-    const bool was_parked = unpark([&](const AddPair& pair) {
-      return pair.query == event.query && pair.passage == event.passage;
-    });
+    const bool was_parked =
+        unpark([&](const AddPair& pair) { return pair.query == event.query && pair.passage == event.passage; });
     const auto passage = find(passage_rows_, event.passage);
     const auto query = find(query_rows_, event.query);
     if (!passage || !query || !queries_[*query]->has(*passage, queries_[*query]->find(*passage))) {

@@ -72,7 +72,8 @@ class LiveView {
   /// @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; λ outside [0, 1], or
   /// another than PEFA-XS has folded in
   [[nodiscard]] std::vector<IdHit<>> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
-    return named(hits(query, k, false, [](Row) { return true; }, options));
+    return named(hits(
+        query, k, false, [](Row) { return true; }, options));
   }
 
   /// The same among the passages that a predicate admits. PEFA-XL then asks the nearest training queries that have an
@@ -129,8 +130,8 @@ class LiveView {
     Ballot ballot;
     Votes votes;
     Blender blender;
-    std::vector<Neighbor> numbered;        // neighbours by their place
-    std::vector<float> hubness;            // of them
+    std::vector<Neighbor> numbered;  // neighbours by their place
+    std::vector<float> hubness;      // of them
   };
 
   [[nodiscard]] const detail::LiveEpoch& fits() const noexcept { return *shown_->epoch; }
@@ -177,14 +178,13 @@ class LiveView {
     }
     vote(is_filtered, admits, options, scratch);
     const auto& voting = fits().voting();
-    const std::size_t offered = erm_candidates(k, scratch.votes, passage_count(), voting.passage_candidates,
-                                               voting.missing_erm_score);
+    const std::size_t offered =
+        erm_candidates(k, scratch.votes, passage_count(), voting.passage_candidates, voting.missing_erm_score);
     const auto erm = passages(scratch.asked, std::min(offered, passage_count()), is_filtered, admits, options);
     const pefa::detail::StopWatch watch(options, &SearchStats::blending_microseconds);
-    scratch.blender.start(erm, scratch.votes, voting.missing_erm_score,
-                          [&](std::span<const Row> rows, std::span<float> scores) {
-                            score_passages(scratch.asked, rows, scores);
-                          });
+    scratch.blender.start(
+        erm, scratch.votes, voting.missing_erm_score,
+        [&](std::span<const Row> rows, std::span<float> scores) { score_passages(scratch.asked, rows, scores); });
     std::vector<Hit> best(wanted);
     best.resize(scratch.blender.rank(lambda, best));
     return best;
@@ -195,20 +195,19 @@ class LiveView {
   [[nodiscard]] std::vector<Neighbor> passages(const pefa::detail::AskedQuery& asked, std::size_t k, bool is_filtered,
                                                const Admits& admits, const SearchOptions& options) const {
     const pefa::detail::StopWatch watch(options, &SearchStats::passage_microseconds);
-    auto found = passage_side().search(asked.passages.view, k, is_filtered, admits,
-                                       pefa::detail::passage_options(options));
+    auto found =
+        passage_side().search(asked.passages.view, k, is_filtered, admits, pefa::detail::passage_options(options));
     pefa::detail::add_offset(found, asked.passages.offset);
     return found;
   }
 
   /// Exact scores of the ERM side.
-  void score_passages(const pefa::detail::AskedQuery& asked, std::span<const Row> rows,
-                      std::span<float> scores) const {
+  void score_passages(const pefa::detail::AskedQuery& asked, std::span<const Row> rows, std::span<float> scores) const {
     const detail::LiveSide side = passage_side();
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const float* row = shown_->passage_delta.find(rows[i]);
-      scores[i] = row != nullptr ? side.score(asked.passages.view, row)
-                                 : side.index->score(asked.passages.view, rows[i]);
+      scores[i] =
+          row != nullptr ? side.score(asked.passages.view, row) : side.index->score(asked.passages.view, rows[i]);
       scores[i] += asked.passages.offset;
     }
   }
@@ -226,10 +225,11 @@ class LiveView {
     std::vector<Neighbor> nearest;
     {
       const pefa::detail::StopWatch watch(options, &SearchStats::query_microseconds);
-      nearest = is_filtered
-          ? query_side().search(scratch.asked.queries, k, true, has_admitted, pefa::detail::query_options(options))
-          : query_side().search(
-                scratch.asked.queries, k, false, [](Row) { return true; }, pefa::detail::query_options(options));
+      nearest =
+          is_filtered
+              ? query_side().search(scratch.asked.queries, k, true, has_admitted, pefa::detail::query_options(options))
+              : query_side().search(
+                    scratch.asked.queries, k, false, [](Row) { return true; }, pefa::detail::query_options(options));
     }
     const pefa::detail::StopWatch watch(options, &SearchStats::blending_microseconds);
     weigh_neighbors(nearest, scratch);
