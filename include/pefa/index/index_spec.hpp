@@ -44,8 +44,9 @@ struct IndexSpec {
 
 /// Who owns the rows an index reads.
 enum class Rows {
-  copy,   ///< the index keeps its own
-  borrow  ///< the index reads the caller's, which must outlive it and not change
+  copy,    ///< the index keeps its own
+  borrow,  ///< the index reads the caller's, which must outlive it and not change
+  drop     ///< nobody: the index answers by codes alone, and only PartitionedIndex can
 };
 
 }  // namespace pefa

@@ -1,0 +1,330 @@
+// pefa: how a PartitionTable is made of rows: centres, lists, codes, and what beam widths mean there.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "pefa/core/executor.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
+#include "pefa/core/top_k.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/index/partition_centers.hpp"
+#include "pefa/index/partition_table.hpp"
+#include "pefa/index/probe_table.hpp"
+#include "pefa/store/embedding_view.hpp"
+
+namespace pefa::detail {
+
+/// What a PartitionTable is built by.
+struct PartitionShape {
+  std::size_t lists = 0;   ///< 0: one and a half times the root of the rows
+  std::size_t copies = 1;  ///< lists a row goes to, 1 or 2
+  std::size_t width = 4;   ///< coordinates of a 4-bit code
+  float along = 1.5f;      ///< what an error along the row weighs more than one across
+  std::uint64_t seed = 0;
+};
+
+/// One build.
+template <class Scalar>
+class PartitionBuilder {
+ public:
+  /// @param meter  counts every row twice
+  [[nodiscard]] static PartitionTable build(const EmbeddingView<Scalar>& rows, Metric metric,
+                                            const PartitionShape& shape, const AnyExecutor& executor,
+                                            ProgressMeter& meter) {
+    PartitionBuilder builder(rows, metric, shape, executor, meter);
+    builder.place_centers();
+    builder.train_codes();
+    builder.encode();
+    builder.measure_probes();
+    return std::move(builder.table_);
+  }
+
+  [[nodiscard]] static std::size_t lists_for(std::size_t size) noexcept {
+    const double wanted = 1.5 * std::sqrt(static_cast<double>(size));
+    return std::clamp<std::size_t>(static_cast<std::size_t>(wanted), 1, std::max<std::size_t>(1, size / 16));
+  }
+
+ private:
+  PartitionBuilder(const EmbeddingView<Scalar>& rows, Metric metric, const PartitionShape& shape,
+                   const AnyExecutor& executor, ProgressMeter& meter)
+      : unit_(unit_of(rows)),
+        rows_(rows, 1.0f / unit_),
+        shape_(shape),
+        executor_(executor),
+        meter_(meter),
+        poll_([&meter] { meter.poll(); }),
+        table_(rows.size(), rows.dim(), metric) {
+    table_.unit_ = unit_;
+    table_.copies_ = shape.copies;
+    if (shape_.lists == 0) shape_.lists = lists_for(rows.size());
+    shape_.lists = std::min(shape_.lists, rows.size());
+    if (shape_.lists == 1) table_.copies_ = 1;
+    // So many 4-bit codes at most, one of them for a lift.
+    shape_.width = std::max(shape_.width, (rows.dim() + simd::most_nibbles - 2) / (simd::most_nibbles - 1));
+  }
+
+  [[nodiscard]] static float unit_of(const EmbeddingView<Scalar>& rows) {
+    std::vector<float> values(rows.dim());
+    float largest = 0.0f;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows.decode(i, values.data());
+      for (const float x : values) largest = std::max(largest, std::abs(x));
+    }
+    return ordinary_unit(largest);
+  }
+
+  void place_centers() {
+    const std::size_t dim = table_.dim_;
+    const std::size_t lists = shape_.lists;
+    centers_ = PartitionCenters::train(
+        rows_, {.lists = lists, .sample = sample_per_list * lists, .seed = shape_.seed}, executor_, poll_);
+    table_.centers_.resize(lists * dim);
+    table_.center_scales_.resize(lists);
+    table_.numbers_.resize(lists);
+    for (std::size_t l = 0; l < lists; ++l) {
+      table_.numbers_[l] = static_cast<Row>(l);
+      std::int8_t* codes = table_.centers_.data() + l * dim;
+      const float scale = encode_row(centers_.data() + l * dim, dim, codes);
+      table_.center_scales_[l] = scale;
+      for (std::size_t d = 0; d < dim; ++d) centers_[l * dim + d] = static_cast<float>(codes[d]) * scale;
+    }
+    assigned_ = PartitionCenters::assign(rows_, centers_, lists, executor_, [&](std::size_t n) { meter_.add(n); });
+    std::vector<std::uint32_t>& list_of = list_of_;
+    list_of.resize(table_.size_);
+    members_.resize(lists);
+    for (std::size_t i = 0; i < table_.size_; ++i) {
+      list_of[i] = assigned_[i].first;
+      members_[assigned_[i].first].push_back(static_cast<Row>(i));
+      if (table_.copies_ > 1) members_[assigned_[i].second].push_back(static_cast<Row>(i));
+    }
+    if (table_.is_l2_) {
+      table_.center_lifts_.assign(lists, 0.0f);
+      executor_.run(lists, [&](std::size_t l) {
+        std::vector<float> x(dim);
+        double sum = 0.0;
+        for (const Row row : members_[l]) sum += double{lift_of(row, x)};
+        if (!members_[l].empty()) {
+          table_.center_lifts_[l] = static_cast<float>(sum / static_cast<double>(members_[l].size()));
+        }
+      });
+    }
+  }
+
+  /// −‖x‖²/2. @param x  scratch, dim floats; the row afterwards
+  [[nodiscard]] float lift_of(Row row, std::vector<float>& x) const {
+    rows_.decode(row, x.data());
+    double squares = 0.0;
+    for (const float value : x) squares += double{value} * double{value};
+    return static_cast<float>(-squares / 2.0);
+  }
+
+  /// The spread of residuals and the centres of their codes, from rows at even steps.
+  void train_codes() {
+    const std::size_t dim = table_.dim_;
+    const std::size_t count = std::min(table_.size_, most_trained);
+    std::vector<float> residuals(count * dim);
+    std::vector<float> lifts(table_.is_l2_ ? count : 0);
+    executor_.run(count, [&](std::size_t i) {
+      const auto row = static_cast<Row>(i * table_.size_ / count);
+      std::vector<float> x(dim);
+      const float lift = table_.is_l2_ ? lift_of(row, x) : 0.0f;
+      if (!table_.is_l2_) rows_.decode(row, x.data());
+      const std::size_t list = assigned_[row].first;
+      for (std::size_t d = 0; d < dim; ++d) residuals[i * dim + d] = x[d] - centers_[list * dim + d];
+      if (table_.is_l2_) lifts[i] = lift - table_.center_lifts_[list];
+    });
+    std::vector<double> squares(dim, 0.0);
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t d = 0; d < dim; ++d) {
+        squares[d] += double{residuals[i * dim + d]} * double{residuals[i * dim + d]};
+      }
+    }
+    const double most = *std::max_element(squares.begin(), squares.end());
+    table_.spread_.assign(dim, 1.0f);
+    for (std::size_t d = 0; d < dim && most > 0.0; ++d) {
+      // Not below a hundredth of the largest, so that rows outside the sample still have codes.
+      table_.spread_[d] = static_cast<float>(std::sqrt(std::max(squares[d], 1e-4 * most) / static_cast<double>(count)));
+    }
+    meter_.poll();
+    table_.product_ = ProductCodes(dim, shape_.width, residuals, table_.spread_, lifts, executor_);
+    meter_.poll();
+  }
+
+  void encode() {
+    const std::size_t dim = table_.dim_;
+    table_.lists_ = PartitionLists(members_, table_.product_.quads());
+    table_.codes_ = MemoryBlock<std::int8_t>(table_.size_ * dim);
+    table_.code_scales_ = MemoryBlock<float>(table_.size_);
+    table_.list_of_ = MemoryBlock<std::uint32_t>(table_.size_);
+    std::copy(list_of_.begin(), list_of_.end(), table_.list_of_.mutable_data());
+    if (table_.is_l2_) table_.lifts_ = MemoryBlock<float>(table_.size_);
+    executor_.run(shape_.lists, [&](std::size_t l) {
+      std::vector<float> x(dim);
+      std::vector<float> residual(dim);
+      std::vector<std::uint8_t> codes(table_.product_.codes());
+      std::size_t own = 0;
+      for (std::size_t place = 0; place < members_[l].size(); ++place) {
+        const Row row = members_[l][place];
+        float lift = 0.0f;
+        if (table_.is_l2_) {
+          lift = lift_of(row, x) - table_.center_lifts_[l];
+        } else {
+          rows_.decode(row, x.data());
+        }
+        double squares = 0.0;
+        for (std::size_t d = 0; d < dim; ++d) {
+          residual[d] = x[d] - centers_[l * dim + d];
+          squares += double{x[d]} * double{x[d]};
+        }
+        const float to_direction = squares > 0.0 ? static_cast<float>(1.0 / std::sqrt(squares)) : 0.0f;
+        for (float& value : x) value *= to_direction;
+        table_.product_.encode(residual.data(), x.data(), shape_.along, lift, codes.data());
+        table_.lists_.write(l, place, codes.data(), codes.size());
+        if (list_of_[row] != l) continue;
+        ++own;
+        for (std::size_t d = 0; d < dim; ++d) residual[d] /= table_.spread_[d];
+        table_.code_scales_.mutable_data()[row] =
+            encode_row(residual.data(), dim, table_.codes_.mutable_data() + row * dim);
+        if (table_.is_l2_) table_.lifts_.mutable_data()[row] = lift;
+      }
+      meter_.add(own);
+    });
+    table_.product_.finish();
+  }
+
+  /// Queries that look like none of the rows: halfway between two rows.
+  [[nodiscard]] AlignedVector<float> sample_queries(std::size_t count) const {
+    const std::size_t dim = table_.dim_;
+    AlignedVector<float> queries(count * dim);
+    std::vector<float> other(dim);
+    std::mt19937_64 random(shape_.seed + 1);
+    for (std::size_t q = 0; q < count; ++q) {
+      float* query = queries.data() + q * dim;
+      rows_.decode(random() % table_.size_, query);
+      rows_.decode(random() % table_.size_, other.data());
+      for (std::size_t d = 0; d < dim; ++d) query[d] = mix * query[d] + (1.0f - mix) * other[d];
+    }
+    return queries;
+  }
+
+  /// The exact best rows of each query.
+  [[nodiscard]] std::vector<std::vector<Neighbor>> best_rows(const AlignedVector<float>& queries, std::size_t count,
+                                                             std::size_t k) const {
+    const CenterPanels panels(queries.data(), count, table_.dim_);
+    std::vector<TopK> best(count, TopK(k));
+    std::mutex mutex;
+    for_each_product(
+        rows_, table_.size_, [](std::size_t i) { return i; }, panels, executor_,
+        [&](std::size_t begin, std::size_t end, const float* values, const float* products) {
+          std::vector<float> lifts(end - begin, 0.0f);
+          for (std::size_t i = begin; table_.is_l2_ && i < end; ++i) {
+            const float* x = values + (i - begin) * table_.dim_;
+            for (std::size_t d = 0; d < table_.dim_; ++d) lifts[i - begin] -= 0.5f * x[d] * x[d];
+          }
+          meter_.poll();
+          const std::lock_guard lock(mutex);
+          for (std::size_t q = 0; q < count; ++q) {
+            for (std::size_t i = begin; i < end; ++i) {
+              best[q].push({static_cast<Row>(i), products[(i - begin) * panels.stride() + q] + lifts[i - begin]});
+            }
+          }
+        });
+    std::vector<std::vector<Neighbor>> found;
+    for (TopK& each : best) found.push_back(each.take());
+    return found;
+  }
+
+  void measure_probes() {
+    const std::size_t count = std::min(measured_queries, table_.size_);
+    const AlignedVector<float> queries = sample_queries(count);
+    const auto exact = best_rows(queries, count, std::min<std::size_t>(100, table_.size_));
+    std::vector<std::vector<std::uint32_t>> ranks(count);  // of the list where each is found first
+    const auto start = [&](std::size_t q, std::size_t lists, PartitionSearch& search) {
+      std::vector<float> query(queries.data() + q * table_.dim_, queries.data() + (q + 1) * table_.dim_);
+      for (float& x : query) x *= unit_;
+      table_.start(query, {lists, table_.copies_ * table_.size_}, search);
+      search.probed.resize(lists);
+    };
+    executor_.run(count, [&](std::size_t q) {
+      PartitionSearch search;
+      start(q, shape_.lists, search);
+      std::vector<std::uint32_t> rank(shape_.lists);
+      for (std::uint32_t i = 0; i < shape_.lists; ++i) rank[search.probed[i].row] = i;
+      for (const Neighbor& each : exact[q]) {
+        const std::uint32_t first = rank[assigned_[each.row].first];
+        ranks[q].push_back(table_.copies_ > 1 ? std::min(first, rank[assigned_[each.row].second]) : first);
+      }
+    });
+    std::vector<std::uint32_t> all;
+    for (const auto& each : ranks) all.insert(all.end(), each.begin(), each.end());
+    std::sort(all.begin(), all.end());
+    std::vector<ProbeTable::Point> points;
+    for (const std::uint32_t ef : ProbeTable::widths) {
+      meter_.poll();
+      const double miss = ProbeTable::allowed_miss(ef);
+      const std::size_t lists = quantile(all, 0.6 * miss) + 1;
+      std::vector<std::vector<std::uint32_t>> places(count);
+      executor_.run(count, [&](std::size_t q) {
+        PartitionSearch search;
+        start(q, lists, search);
+        for (const Neighbor& each : search.probed) table_.scan(each.row, search);
+        std::sort(search.best.begin(), search.best.end(), ranks_before);
+        std::vector<Row> wanted;
+        for (const Neighbor& each : exact[q]) wanted.push_back(each.row);
+        std::sort(wanted.begin(), wanted.end());
+        std::vector<bool> seen(wanted.size());
+        for (std::uint32_t place = 0; place < search.best.size(); ++place) {
+          const auto at = std::lower_bound(wanted.begin(), wanted.end(), search.best[place].row);
+          if (at == wanted.end() || *at != search.best[place].row) continue;
+          const auto i = static_cast<std::size_t>(at - wanted.begin());
+          if (!seen[i]) places[q].push_back(place);
+          seen[i] = true;
+        }
+      });
+      std::vector<std::uint32_t> found;
+      for (const auto& each : places) found.insert(found.end(), each.begin(), each.end());
+      std::sort(found.begin(), found.end());
+      const std::size_t candidates = found.empty() ? 1 : quantile(found, 0.4 * miss) + 1;
+      points.push_back({ef, static_cast<std::uint32_t>(lists), static_cast<std::uint32_t>(candidates)});
+      if (points.size() == 1) continue;
+      ProbeTable::Point& last = points.back();
+      last.lists = std::max(last.lists, points[points.size() - 2].lists);
+      last.candidates = std::max(last.candidates, points[points.size() - 2].candidates);
+    }
+    table_.probes_ = ProbeTable(std::move(points));
+  }
+
+  /// What all but that share are at most. @param sorted  not empty
+  [[nodiscard]] static std::size_t quantile(const std::vector<std::uint32_t>& sorted, double share) {
+    const auto above = static_cast<std::size_t>(share * static_cast<double>(sorted.size()));
+    return sorted[sorted.size() - 1 - std::min(above, sorted.size() - 1)];
+  }
+
+  static constexpr std::size_t sample_per_list = 64;
+  static constexpr std::size_t most_trained = 8192;
+  static constexpr std::size_t measured_queries = 256;
+  static constexpr float mix = 0.6f;
+
+  float unit_;
+  ScaledRows<Scalar> rows_;
+  PartitionShape shape_;
+  AnyExecutor executor_;
+  ProgressMeter& meter_;
+  Poll poll_;
+  PartitionTable table_;
+  AlignedVector<float> centers_;  // what the table's stand for
+  std::vector<Assignment> assigned_;
+  std::vector<std::uint32_t> list_of_;
+  std::vector<std::vector<Row>> members_;
+};
+
+}  // namespace pefa::detail
