@@ -52,6 +52,8 @@
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/hnsw_index_archive.hpp"
 #include "pefa/index/index_spec.hpp"
+#include "pefa/index/partitioned_index.hpp"
+#include "pefa/index/partitioned_index_archive.hpp"
 #include "pefa/index/quantized_hnsw_index.hpp"
 #include "pefa/index/quantized_hnsw_index_archive.hpp"
 #include "pefa/io/archive/id_table.hpp"

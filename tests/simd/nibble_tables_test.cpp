@@ -52,7 +52,8 @@ TEST_CASE("cut tables: every family gives those of the scalar one, in six bits, 
   for (const std::int32_t limit : {1, 9, 1000, 129'032, 1 << 30}) {
     constexpr std::size_t subspaces = 13;
     std::vector<std::int32_t> products(subspaces * nibble_values);
-    for (std::int32_t& each : products) each = static_cast<std::int32_t>(random() % static_cast<unsigned>(limit)) - limit / 2;
+    for (std::int32_t& each : products)
+      each = static_cast<std::int32_t>(random() % static_cast<unsigned>(limit)) - limit / 2;
     const NibbleTables scalar = nibble_tables_of(Level::scalar);
     const std::int64_t range = scalar.range(products.data(), subspaces);
     const float factor = static_cast<float>(largest_entry) / static_cast<float>(std::max<std::int64_t>(range, 1));

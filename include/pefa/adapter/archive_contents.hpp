@@ -22,6 +22,8 @@ class FlatIndex;
 class HnswIndex;
 template <EmbeddingScalar Scalar>
 class QuantizedHnswIndex;
+template <EmbeddingScalar Scalar>
+class PartitionedIndex;
 
 namespace detail {
 
@@ -59,6 +61,10 @@ struct IndexLabelOf<HnswIndex> {
 template <EmbeddingScalar Scalar>
 struct IndexLabelOf<QuantizedHnswIndex<Scalar>> {
   static std::optional<IndexLabel> get() { return IndexLabel{"quantized_hnsw", scalar_name<Scalar>()}; }
+};
+template <EmbeddingScalar Scalar>
+struct IndexLabelOf<PartitionedIndex<Scalar>> {
+  static std::optional<IndexLabel> get() { return IndexLabel{"partitioned", scalar_name<Scalar>()}; }
 };
 
 /// The name of a gate type in archives.
@@ -99,6 +105,7 @@ template <class G>
   if (index.kind == "hnsw") return "HnswIndex";
   const std::string arguments = scalar == "float" ? "<>" : "<" + scalar + ">";
   if (index.kind == "flat") return "FlatIndex" + arguments;
+  if (index.kind == "partitioned") return "PartitionedIndex" + arguments;
   if (index.kind == "quantized_hnsw") return "QuantizedHnswIndex" + arguments;
   return {};
 }

@@ -43,12 +43,14 @@ template <class T>
 }
 
 inline void write_index(const IndexSpec& index, nlohmann::ordered_json& json) {
-  const bool is_graph = index.kind != IndexKind::flat;
+  const bool is_partitioned = index.kind == IndexKind::partitioned;
+  const bool is_graph = index.kind != IndexKind::flat && !is_partitioned;
   json["index"] = name(index.kind);
   json["m"] = json_when(is_graph, index.m);
   json["ef_construction"] = json_when(is_graph, index.ef_construction);
-  json["ef_search"] = json_when(is_graph, index.ef_search);
-  json["rerank"] = json_when(is_graph, index.rerank);
+  json["ef_search"] = json_when(is_graph || is_partitioned, index.ef_search);
+  json["rerank"] = json_when(is_graph || is_partitioned, index.rerank);
+  if (is_partitioned) json["exact_rows"] = name(index.exact_rows);
 }
 
 /// Replaces `value` by what the key holds, where it is there and not null.
@@ -87,6 +89,7 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   read_value(json, "ef_construction", index.ef_construction);
   read_value(json, "ef_search", index.ef_search);
   read_value(json, "rerank", index.rerank);
+  read_value(json, "exact_rows", index.exact_rows);
 }
 
 }  // namespace detail

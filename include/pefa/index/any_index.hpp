@@ -22,6 +22,8 @@
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/hnsw_index_archive.hpp"
 #include "pefa/index/index_spec.hpp"
+#include "pefa/index/partitioned_index.hpp"
+#include "pefa/index/partitioned_index_archive.hpp"
 #include "pefa/index/quantized_hnsw_index.hpp"
 #include "pefa/index/quantized_hnsw_index_archive.hpp"
 #include "pefa/io/archive/reader.hpp"
@@ -36,7 +38,7 @@ namespace pefa {
 struct AnyIndexParams {
   IndexSpec index{};                      ///< which index
   Metric metric = Metric::inner_product;  ///< what a score means
-  Rows rows = Rows::copy;                 ///< of flat and quantized indexes; hnsw keeps rows in its graph
+  Rows rows = Rows::copy;                 ///< of all but hnsw, which keeps rows in its graph
 };
 
 /// What an index of the library is, as a value; a host's own is `custom`.
@@ -55,6 +57,14 @@ template <class Index>
     const HnswParams& graph = index.params().graph;
     return {IndexKind::quantized, graph.m, graph.ef_construction, graph.ef_search, index.params().rerank};
   } else if constexpr (requires {
+                         { index.params() } -> std::convertible_to<PartitionedParams>;
+                       }) {
+    IndexSpec spec{.kind = IndexKind::partitioned};
+    spec.ef_search = index.params().ef_search;
+    spec.rerank = index.params().rerank;
+    spec.exact_rows = index.params().rows == Rows::drop ? ExactRows::drop : ExactRows::keep;
+    return spec;
+  } else if constexpr (requires {
                          { index.params() } -> std::convertible_to<FlatParams>;
                        }) {
     return {IndexKind::flat};
@@ -63,8 +73,8 @@ template <class Index>
   }
 }
 
-/// A FlatIndex, HnswIndex or QuantizedHnswIndex over rows of any element type; the same answers as theirs, to the bit,
-/// for one virtual call a search.
+/// A FlatIndex, HnswIndex, QuantizedHnswIndex or PartitionedIndex over rows of any element type; the same answers as
+/// theirs, to the bit, for one virtual call a search.
 class AnyIndex {
  public:
   /// What build() takes.
@@ -97,10 +107,16 @@ class AnyIndex {
     const std::string scalar = reader.metadata().text(prefix + "scalar");
     if (kind == "hnsw") return hold(HnswIndex::open(reader, prefix));
     std::unique_ptr<const Interface> held;
-    const bool is_known = (kind == "flat" || kind == "quantized_hnsw") && with_scalar(scalar, [&](auto value) {
+    const bool is_kind = kind == "flat" || kind == "quantized_hnsw" || kind == "partitioned";
+    const bool is_known = is_kind && with_scalar(scalar, [&](auto value) {
                             using Scalar = decltype(value);
-                            held = kind == "flat" ? hold(FlatIndex<Scalar>::open(reader, prefix)).held_
-                                                  : hold(QuantizedHnswIndex<Scalar>::open(reader, prefix)).held_;
+                            if (kind == "flat") {
+                              held = hold(FlatIndex<Scalar>::open(reader, prefix)).held_;
+                            } else if (kind == "partitioned") {
+                              held = hold(PartitionedIndex<Scalar>::open(reader, prefix)).held_;
+                            } else {
+                              held = hold(QuantizedHnswIndex<Scalar>::open(reader, prefix)).held_;
+                            }
                           });
     if (!is_known) {
       detail::fail<FormatError>(reader.name(), ": '", prefix, "' is a ", kind, " index of ", scalar,
@@ -244,6 +260,10 @@ class AnyIndex {
     const IndexSpec spec = params.index.resolved(size);
     const HnswParams graph{
         .m = spec.m, .ef_construction = spec.ef_construction, .ef_search = spec.ef_search, .metric = params.metric};
+    if (spec.exact_rows == ExactRows::drop && spec.kind != IndexKind::partitioned) {
+      detail::fail<ValueError>("AnyIndex::build: exact_rows is drop, which only a partitioned index can, not ",
+                               name(spec.kind));
+    }
     switch (spec.kind) {
       case IndexKind::flat:
         return hold(FlatIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
@@ -252,6 +272,14 @@ class AnyIndex {
       case IndexKind::quantized:
         return hold(QuantizedHnswIndex<Scalar>::build(
             std::forward<RowsOrStore>(rows), {.graph = graph, .rows = params.rows, .rerank = spec.rerank}, options));
+      case IndexKind::partitioned:
+        return hold(
+            PartitionedIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
+                                            {.metric = params.metric,
+                                             .rows = spec.exact_rows == ExactRows::drop ? Rows::drop : params.rows,
+                                             .ef_search = spec.ef_search,
+                                             .rerank = spec.rerank},
+                                            options));
       case IndexKind::automatic:
       case IndexKind::custom: break;
     }

@@ -60,6 +60,7 @@ class FlatIndex {
     if (params.rows == Rows::copy) {
       index.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
     } else {
+      detail::require_kept(params.rows, "FlatIndex::build");
       index.rows_ = rows;
     }
     ProgressMeter(options.progress, rows.size(), "FlatIndex::build").add(rows.size());

@@ -5,31 +5,43 @@
 #include <cstddef>
 
 #include "pefa/core/enum_names.hpp"
+#include "pefa/core/error.hpp"
 
 namespace pefa {
 
 /// The indexes of the library, and a host's own.
 enum class IndexKind {
-  automatic,  ///< chosen when it is built: flat up to IndexSpec::flat_rows rows, quantized above
-  flat,       ///< FlatIndex: exact
-  hnsw,       ///< HnswIndex: hnswlib's graph over float rows
-  quantized,  ///< QuantizedHnswIndex: the same graph on int8 codes, scores exact
-  custom      ///< a host's own: it can be told, not built by name
+  automatic,    ///< chosen when it is built: flat up to IndexSpec::flat_rows rows, quantized above
+  flat,         ///< FlatIndex: exact
+  hnsw,         ///< HnswIndex: hnswlib's graph over float rows
+  quantized,    ///< QuantizedHnswIndex: the same graph on int8 codes, scores exact
+  partitioned,  ///< PartitionedIndex: lists of 4-bit codes, rescored on 8 bits, and exactly where rows are kept
+  custom        ///< a host's own: it can be told, not built by name
 };
 /// The names of IndexKind.
 template <>
-inline constexpr std::array enum_names<IndexKind>{"automatic", "flat", "hnsw", "quantized", "custom"};
+inline constexpr std::array enum_names<IndexKind>{"automatic", "flat", "hnsw", "quantized", "partitioned", "custom"};
+
+/// Whether an index keeps the rows that it was built of.
+enum class ExactRows {
+  keep,  ///< scores are exact
+  drop   ///< partitioned alone: scores are those of 8-bit codes
+};
+/// Their names.
+template <>
+inline constexpr std::array enum_names<ExactRows>{"keep", "drop"};
 
 /// Which index, with which parameters; the defaults are the paper's (section 5.1).
 struct IndexSpec {
   /// Up to so many rows an exact search is about as fast as a graph's, and needs no building.
   static constexpr std::size_t flat_rows = 10'000;
 
-  IndexKind kind = IndexKind::automatic;  ///< which index
-  std::size_t m = 32;                     ///< M of HNSW, 2 to 1024
-  std::size_t ef_construction = 500;      ///< efConstruction, 1 to 100,000
-  std::size_t ef_search = 300;            ///< efSearch of searches that name none, at least 1
-  std::size_t rerank = 0;                 ///< quantized: candidates rescored exactly; 0: the index's own default
+  IndexKind kind = IndexKind::automatic;   ///< which index
+  std::size_t m = 32;                      ///< M of HNSW, 2 to 1024
+  std::size_t ef_construction = 500;       ///< efConstruction, 1 to 100,000
+  std::size_t ef_search = 300;             ///< efSearch of searches that name none, at least 1
+  std::size_t rerank = 0;                  ///< candidates of codes rescored exactly; 0: the index's own default
+  ExactRows exact_rows = ExactRows::keep;  ///< partitioned: whether it keeps the rows
 
   /// The same with a kind for so many rows in the place of `automatic`.
   [[nodiscard]] constexpr IndexSpec resolved(std::size_t rows) const noexcept {
@@ -49,4 +61,13 @@ enum class Rows {
   drop     ///< nobody: the index answers by codes alone, and only PartitionedIndex can
 };
 
+namespace detail {
+
+/// What an index that scores on its rows asks of Rows. @param who  "FlatIndex::build"
+inline void require_kept(Rows rows, const char* who) {
+  if (rows == Rows::drop)
+    fail<ValueError>(who, ": rows is drop, expected copy or borrow: its scores are the rows' own");
+}
+
+}  // namespace detail
 }  // namespace pefa

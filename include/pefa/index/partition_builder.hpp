@@ -85,8 +85,8 @@ class PartitionBuilder {
   void place_centers() {
     const std::size_t dim = table_.dim_;
     const std::size_t lists = shape_.lists;
-    centers_ = PartitionCenters::train(
-        rows_, {.lists = lists, .sample = sample_per_list * lists, .seed = shape_.seed}, executor_, poll_);
+    centers_ = PartitionCenters::train(rows_, {.lists = lists, .sample = sample_per_list * lists, .seed = shape_.seed},
+                                       executor_, poll_);
     table_.centers_.resize(lists * dim);
     table_.center_scales_.resize(lists);
     table_.numbers_.resize(lists);

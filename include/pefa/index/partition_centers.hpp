@@ -272,7 +272,7 @@ class PartitionCenters {
       if (products[c] - halves[c] > products[first] - halves[first]) first = c;
     }
     const float residual = squares - 2.0f * (products[first] - halves[first]);  // ‖r‖²
-    const float along = squares - products[first];                             // ⟨r, x⟩
+    const float along = squares - products[first];                              // ⟨r, x⟩
     const float inverse = residual > 0.0f ? 1.0f / residual : 0.0f;
     std::uint32_t second = first;
     float least = std::numeric_limits<float>::infinity();

@@ -45,7 +45,8 @@ class PartitionLists {
 
   inline void save(io::ArchiveWriter& writer, const std::string& prefix) const;
   [[nodiscard]] static inline PartitionLists open(const io::ArchiveReader& reader, const std::string& prefix,
-                                                  std::size_t lists, std::size_t quads, std::size_t size);
+                                                  std::size_t lists, std::size_t quads, std::size_t size,
+                                                  std::size_t copies);
 
   [[nodiscard]] std::size_t count() const noexcept { return sizes_.size(); }
   [[nodiscard]] std::size_t quads() const noexcept { return quads_; }
@@ -65,8 +66,7 @@ class PartitionLists {
 
   /// Writes the codes of the row at a place. From several threads for different lists.
   void write(std::size_t list, std::size_t place, const std::uint8_t* codes, std::size_t count) noexcept {
-    std::uint8_t* block =
-        codes_.mutable_data() + (starts_[list] + place / simd::nibble_rows) * block_bytes();
+    std::uint8_t* block = codes_.mutable_data() + (starts_[list] + place / simd::nibble_rows) * block_bytes();
     for (std::size_t c = 0; c < count; ++c) {
       std::uint8_t& byte = block[simd::nibble_byte(place % simd::nibble_rows, c)];
       byte = static_cast<std::uint8_t>(c % 2 == 0 ? (byte & 0xF0U) | codes[c]

@@ -34,6 +34,10 @@
 namespace pefa::detail {
 
 struct IndexDescription;
+
+/// So many lists at most: what is held of every two of them while rows are assigned grows with their square.
+inline constexpr std::size_t most_lists = 16'384;
+
 template <class Scalar>
 class PartitionBuilder;
 
@@ -48,15 +52,15 @@ struct PartitionSearch {
   AlignedVector<float> query;     ///< in a unit of its own
   AlignedVector<float> weighted;  ///< times the spread
   NibbleQuery nibbles;
-  float unit = 1.0f;   ///< of the query
-  float lift = 0.0f;   ///< weight of the lift: 0, or under L2 that of −‖x‖²/2
-  std::vector<float> bases;       ///< of every list: ⟨q, c⟩, with the lift of its centre
-  std::vector<Neighbor> probed;   ///< lists, best first, as far as they are probed
+  float unit = 1.0f;             ///< of the query
+  float lift = 0.0f;             ///< weight of the lift: 0, or under L2 that of −‖x‖²/2
+  std::vector<float> bases;      ///< of every list: ⟨q, c⟩, with the lift of its centre
+  std::vector<Neighbor> probed;  ///< lists, best first, as far as they are probed
   std::vector<std::uint16_t> sums;
   std::vector<std::uint32_t> above;
-  std::vector<Neighbor> best;     ///< candidates, then the same on int8 codes
-  float floor = 0.0f;             ///< what a candidate must reach
-  std::size_t candidates = 0;     ///< how many are wanted
+  std::vector<Neighbor> best;  ///< candidates, then the same on int8 codes
+  float floor = 0.0f;          ///< what a candidate must reach
+  std::size_t candidates = 0;  ///< how many are wanted
   std::vector<Row> rows;
   std::vector<float> scores;
   IndexSearchStats stats;
@@ -79,6 +83,8 @@ class PartitionTable {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
   [[nodiscard]] std::size_t list_count() const noexcept { return lists_.count(); }
+  [[nodiscard]] std::size_t copies() const noexcept { return copies_; }
+  [[nodiscard]] std::size_t code_width() const noexcept { return product_.width(); }
   [[nodiscard]] const ProbeTable& probes() const noexcept { return probes_; }
   [[nodiscard]] const PartitionLists& lists() const noexcept { return lists_; }
 
@@ -182,7 +188,7 @@ class PartitionTable {
     float largest = 0.0f;
     for (const float x : query) largest = std::max(largest, std::abs(x));
     search.unit = ordinary_unit(largest);
-    search.lift = is_l2_ ? std::min(unit_ / search.unit, 1e15f) : 0.0f;
+    search.lift = is_l2_ ? std::min(unit_ / search.unit, 1e10f) : 0.0f;
     const float to_unit = 1.0f / search.unit;
     search.query.resize(dim_);
     search.weighted.resize(dim_);
@@ -218,7 +224,8 @@ class PartitionTable {
   PartitionTable(std::size_t size, std::size_t dim, Metric metric)
       : size_(size), dim_(dim), is_l2_(metric == Metric::l2) {}
 
-  /// What a sum of entries must be at least, for a score that reaches the floor; a little less, as products are rounded.
+  /// What a sum of entries must be at least, for a score that reaches the floor; a little less, as products are
+  /// rounded.
   [[nodiscard]] static std::uint16_t least_sum(float floor, float base, float step) noexcept {
     if (!(step > 0.0f)) return 0;
     const float sum = (floor - base) / step;

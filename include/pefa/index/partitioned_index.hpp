@@ -47,10 +47,10 @@ inline constexpr std::array enum_names<Spill>{"never", "once"};
 /// How a PartitionedIndex is built.
 struct PartitionedParams {
   Metric metric = Metric::inner_product;  ///< what a score means
-  Rows rows = Rows::copy;      ///< the exact rows: the index's own copy, the caller's, or none
-  std::size_t lists = 0;       ///< up to 16,384; 0: one and a half times the square root of the rows
-  std::size_t code_width = 4;  ///< coordinates a 4-bit code stands for, 1 to 64; more where a row had over 1023 codes
-  Spill spill = Spill::never;  ///< whether rows stand in two lists
+  Rows rows = Rows::copy;                 ///< the exact rows: the index's own copy, the caller's, or none
+  std::size_t lists = 0;                  ///< up to 16,384; 0: one and a half times the square root of the rows
+  std::size_t code_width = 4;   ///< coordinates a 4-bit code stands for, 1 to 64; more where a row had over 1023 codes
+  Spill spill = Spill::never;   ///< whether rows stand in two lists
   std::size_t ef_search = 300;  ///< ef of searches that name none, at least 1
   std::size_t rerank = 0;  ///< candidates rescored exactly by a search that names none; 0: k + k/4, at least k + 16
   std::uint64_t seed = 0;  ///< of the first centres
@@ -196,6 +196,8 @@ class PartitionedIndex {
   [[nodiscard]] std::size_t lists_probed(std::size_t ef = 0) const noexcept {
     return table_.probe_of(ef == 0 ? params_.ef_search : ef, 1).lists;
   }
+  /// What beam widths mean, as build() measured it.
+  [[nodiscard]] std::span<const ProbePoint> probe_points() const noexcept { return table_.probes().points(); }
   /// Bytes on the heap, the index's own rows included; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
     return table_.memory_bytes() + (store_ ? store_->memory_bytes() : 0) +
@@ -204,7 +206,6 @@ class PartitionedIndex {
 
  private:
   static constexpr std::size_t batch_block = 32;  // queries a thread takes at a time
-  static constexpr std::size_t most_lists = 16'384;
   static constexpr std::size_t most_width = 64;
 
   explicit PartitionedIndex(const Params& params)
@@ -215,8 +216,8 @@ class PartitionedIndex {
 
   static void require_build(const EmbeddingView<Scalar>& rows, const Params& params) {
     constexpr const char* who = "PartitionedIndex::build";
-    if (params.lists > most_lists) {
-      detail::fail<ValueError>(who, ": lists is ", params.lists, ", expected at most ", most_lists);
+    if (params.lists > detail::most_lists) {
+      detail::fail<ValueError>(who, ": lists is ", params.lists, ", expected at most ", detail::most_lists);
     }
     if (params.code_width == 0 || params.code_width > most_width) {
       detail::fail<ValueError>(who, ": code_width is ", params.code_width, ", expected 1 to ", most_width);
@@ -247,6 +248,7 @@ class PartitionedIndex {
          .seed = params_.seed},
         options.executor, meter);
     params_.lists = table_.list_count();
+    params_.code_width = table_.code_width();
   }
 
   /// Some queries on one thread, list by list.

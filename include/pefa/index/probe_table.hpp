@@ -7,8 +7,22 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "pefa/io/archive/fwd.hpp"
+
+namespace pefa {
+
+/// What a beam width means to a partitioned index.
+struct ProbePoint {
+  std::uint32_t ef;          ///< the width
+  std::uint32_t lists;       ///< that are probed
+  std::uint32_t candidates;  ///< rows of them that are scored on better codes
+};
+
+}  // namespace pefa
 namespace pefa::detail {
 
 /// How far one search goes.
@@ -25,11 +39,7 @@ class ProbeTable {
  public:
   static constexpr std::array<std::uint32_t, 6> widths{30, 100, 200, 300, 600, 1200};
 
-  struct Point {
-    std::uint32_t ef;
-    std::uint32_t lists;
-    std::uint32_t candidates;
-  };
+  using Point = ProbePoint;
 
   ProbeTable() = default;
   /// @param points  by ascending ef, none of whose numbers is 0 or falls
@@ -51,6 +61,10 @@ class ProbeTable {
     };
     return {between(a.lists, b.lists), between(a.candidates, b.candidates)};
   }
+
+  /// Defined, as open() is, in partitioned_index_archive.hpp.
+  inline void save(io::ArchiveWriter& writer, const std::string& prefix) const;
+  [[nodiscard]] static inline ProbeTable open(const io::ArchiveReader& reader, const std::string& prefix);
 
   [[nodiscard]] const std::vector<Point>& points() const noexcept { return points_; }
 

@@ -15,6 +15,7 @@
 
 #include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/index/row_codes.hpp"
 #include "pefa/io/archive/fwd.hpp"
 #include "pefa/simd/nibble_scan.hpp"
@@ -56,6 +57,7 @@ class ProductCodes {
   [[nodiscard]] static inline ProductCodes open(const io::ArchiveReader& reader, const std::string& prefix,
                                                 std::size_t dim, bool has_lift);
 
+  [[nodiscard]] std::size_t width() const noexcept { return width_; }
   [[nodiscard]] std::size_t subspaces() const noexcept { return (dim_ + width_ - 1) / width_; }
   [[nodiscard]] std::size_t codes() const noexcept { return subspaces() + (has_lift_ ? 1 : 0); }
   [[nodiscard]] std::size_t quads() const noexcept { return (codes() + simd::quad_codes - 1) / simd::quad_codes; }
@@ -214,9 +216,8 @@ class ProductCodes {
   /// Keeps the centres as int8, and the floats that those stand for.
   void to_int8(std::span<const float> spread) {
     float largest = 0.0f;
-    for_each_element([&](std::size_t d, float& value, std::size_t) {
-      largest = std::max(largest, std::abs(value) / spread[d]);
-    });
+    for_each_element(
+        [&](std::size_t d, float& value, std::size_t) { largest = std::max(largest, std::abs(value) / spread[d]); });
     scale_ = largest / 127.0f;
     centers_.assign(subspaces() * padded_width() * values, 0);
     for_each_element([&](std::size_t d, float& value, std::size_t at) {
@@ -245,6 +246,10 @@ class ProductCodes {
     float largest = 0.0f;
     for (const float level : levels_) largest = std::max(largest, std::abs(weight * level));
     std::int32_t* lifts = products + subspaces() * values;
+    if (!is_finite(largest)) {  // a damaged file's: no lift is better than none that is a number
+      std::fill_n(lifts, values, 0);
+      return unit;
+    }
     if (largest > most * unit) {
       const float coarser = largest / most;
       for (std::size_t i = 0; i < subspaces() * values; ++i) {

@@ -93,6 +93,7 @@ class QuantizedHnswIndex {
     if (params.rows == Rows::copy) {
       index.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
     } else {
+      detail::require_kept(params.rows, "QuantizedHnswIndex::build");
       index.rows_ = rows;
     }
     index.build_graph(options);

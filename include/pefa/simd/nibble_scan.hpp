@@ -98,8 +98,8 @@ PEFA_AVX2 inline void avx2_nibble_scan(const std::uint8_t* codes, const std::uin
       odds = _mm256_add_epi16(odds, _mm256_srli_epi16(four, 8));
     }
     const __m256i evens = _mm256_sub_epi16(all, _mm256_slli_epi16(odds, 8));
-    const __m256i low = _mm256_unpacklo_epi16(evens, odds);    // rows 0 … 7 and 16 … 23
-    const __m256i high = _mm256_unpackhi_epi16(evens, odds);   // rows 8 … 15 and 24 … 31
+    const __m256i low = _mm256_unpacklo_epi16(evens, odds);   // rows 0 … 7 and 16 … 23
+    const __m256i high = _mm256_unpackhi_epi16(evens, odds);  // rows 8 … 15 and 24 … 31
     const __m256i first = _mm256_permute2x128_si256(low, high, 0x20);
     const __m256i second = _mm256_permute2x128_si256(low, high, 0x31);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + b * nibble_rows), first);

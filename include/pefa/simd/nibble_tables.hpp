@@ -117,8 +117,7 @@ PEFA_AVX2 inline std::int64_t avx2_cut_tables(const std::int32_t* products, std:
     const __m256i x = _mm256_cvttps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(a, least)), by));
     const __m256i y = _mm256_cvttps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(b, least)), by));
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(x, y), 0xD8);
-    const __m128i bytes =
-        _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     std::uint8_t* out = tables + table_start(s);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + nibble_values), bytes);
@@ -135,8 +134,8 @@ PEFA_AVX2 inline std::int64_t avx2_product_range(const std::int32_t* products, s
     range = _mm256_max_epi32(range, _mm256_sub_epi32(_mm256_max_epi32(a, b), least_product(a, b)));
   }
   // A lane's own largest less the least of all: the largest lane is the range.
-  return -std::int64_t{_mm_cvtsi128_si32(_mm256_castsi256_si128(
-      least_product(_mm256_sub_epi32(zero, range), _mm256_sub_epi32(zero, range))))};
+  return -std::int64_t{_mm_cvtsi128_si32(
+      _mm256_castsi256_si128(least_product(_mm256_sub_epi32(zero, range), _mm256_sub_epi32(zero, range))))};
 }
 #endif
 

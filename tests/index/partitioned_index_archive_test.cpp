@@ -1,0 +1,171 @@
+#include "pefa/index/partitioned_index_archive.hpp"
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "index/saved_index.hpp"
+#include "io/archive/archive_tools.hpp"
+#include "pefa/index/archivable_index.hpp"
+#include "support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+
+static_assert(ArchivableIndex<PartitionedIndex<float>>);
+
+namespace {
+
+using Index = PartitionedIndex<>;
+
+Index build(Rows rows_kept, Metric metric, Spill spill, std::size_t size = 400) {
+  const RowMajorMatrix rows = random_matrix(size, 30, 1);
+  return Index::build(EmbeddingView<float>(rows),
+                      {.metric = metric, .rows = rows_kept, .lists = 12, .spill = spill, .ef_search = 40});
+}
+
+void require_same_results(const Index& expected, const Index& opened) {
+  REQUIRE(opened.size() == expected.size());
+  REQUIRE(opened.dim() == expected.dim());
+  const RowMajorMatrix queries = random_matrix(12, expected.dim(), 77);
+  const EmbeddingView<float> view(queries);
+  std::vector<float> one(expected.dim());
+  std::vector<float> other(expected.dim());
+  for (std::size_t i = 0; i < view.size(); ++i) {
+    const QueryView query(view.row(i), view.dim());
+    for (const std::size_t k : {std::size_t{1}, std::size_t{10}, std::size_t{1000}}) {
+      REQUIRE(opened.search(query, k) == expected.search(query, k));
+    }
+    const auto row = static_cast<Row>(i % expected.size());
+    REQUIRE(opened.score(query, row) == expected.score(query, row));
+    expected.read_row(row, one);
+    opened.read_row(row, other);
+    REQUIRE(one == other);
+  }
+  REQUIRE(search_batch(opened, view, 10) == search_batch(expected, view, 10));
+}
+
+/// Opens what is left after `value` is put at element `i` of a section.
+template <class T>
+Index open_patched(const Bytes& whole, const std::string& key, std::size_t i, T value) {
+  static std::vector<std::shared_ptr<Bytes>> kept;  // as long as the test
+  const auto bytes = kept.emplace_back(std::make_shared<Bytes>(whole));
+  const io::ArchiveReader reader = open_bytes(whole);
+  for (const io::ArchiveSection& section : reader.sections()) {
+    if (section.key == key) patch(*bytes, static_cast<std::size_t>(section.offset) + i * sizeof value, value);
+  }
+  return Index::open(io::ArchiveReader::over(*bytes, bytes, "x.pefa"), "rows.");
+}
+
+}  // namespace
+
+TEST_CASE("PartitionedIndex: opens as it was saved, with rows or without, for every metric and spill") {
+  for (const Metric metric : {Metric::inner_product, Metric::l2}) {
+    for (const Spill spill : {Spill::never, Spill::once}) {
+      for (const Rows rows : {Rows::copy, Rows::drop}) {
+        const Index index = build(rows, metric, spill);
+        const Bytes bytes = saved(index);
+        const Index opened = Index::open(open_bytes(bytes), "rows.");
+        require_same_results(index, opened);
+        REQUIRE(saved(opened) == bytes);  // what was opened is saved as it was
+        REQUIRE(opened.params().rows == rows);
+        REQUIRE(opened.params().spill == spill);
+        REQUIRE(opened.params().lists == 12);
+        REQUIRE(opened.params().ef_search == 40);
+        REQUIRE(opened.memory_bytes() < index.memory_bytes());
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("PartitionedIndex: rows of other element types are saved with it", "", Eigen::half, std::int8_t) {
+  const auto rows = EmbeddingStore<TestType>::from(random_matrix(100, 20, 2));
+  const auto index = PartitionedIndex<TestType>::build(rows.view(), {.rows = Rows::borrow});
+  const Bytes bytes = saved(index);
+  const auto opened = PartitionedIndex<TestType>::open(open_bytes(bytes), "rows.");
+  const std::vector<float> query(20, 0.2f);
+  REQUIRE(opened.search(query, 30) == index.search(query, 30));
+}
+
+TEST_CASE("PartitionedIndex: an opened index keeps the archive and outlives the reader") {
+  const Index index = build(Rows::copy, Metric::inner_product, Spill::never);
+  auto bytes = std::make_shared<Bytes>(saved(index));
+  const std::weak_ptr<const void> alive = bytes;
+  {
+    auto reader = std::make_unique<io::ArchiveReader>(io::ArchiveReader::over(*bytes, bytes, "x.pefa"));
+    bytes.reset();
+    Index opened = Index::open(*reader, "rows.");
+    reader.reset();
+    const Index moved(std::move(opened));
+    require_same_results(index, moved);
+  }
+  REQUIRE(alive.expired());
+}
+
+TEST_CASE("PartitionedIndex::open: places, lists and probes that lead nowhere are refused") {
+  const Bytes whole = saved(build(Rows::copy, Metric::l2, Spill::never, 400));
+  const auto open = [&](const std::string& key, std::size_t i, auto value) {
+    return open_patched(whole, key, i, value);
+  };
+  const Row none = std::numeric_limits<Row>::max();
+  REQUIRE(open("rows.lists.rows", 3, none).size() == 400);  // a row that is gone
+  REQUIRE_ERROR(FormatError, "section 'rows.lists.rows': element 3 is 400, expected below 400",
+                open("rows.lists.rows", 3, Row{400}));
+  REQUIRE_ERROR(FormatError, "no row more than 1 times", [&] {
+    const Index index = Index::open(open_bytes(whole), "rows.");
+    const Row second = open_bytes(whole).section<Row>("rows.lists.rows")[1];
+    return open("rows.lists.rows", 0, second);
+  }());
+  REQUIRE_ERROR(FormatError, "section 'rows.lists.starts': expected ascending numbers from 0 to",
+                open("rows.lists.starts", 0, std::uint64_t{1}));
+  REQUIRE_ERROR(FormatError, "section 'rows.lists.starts'", open("rows.lists.starts", 1, ~std::uint64_t{0}));
+  REQUIRE_ERROR(FormatError, "section 'rows.lists.starts'", open("rows.lists.starts", 12, std::uint64_t{0}));
+  REQUIRE_ERROR(FormatError, "section 'rows.list_of': element 399 is 12, expected below 12",
+                open("rows.list_of", 399, std::uint32_t{12}));
+  REQUIRE_ERROR(FormatError, "section 'rows.probes': numbers 0 to 2", open("rows.probes", 0, std::uint32_t{0}));
+  REQUIRE_ERROR(FormatError, "section 'rows.probes': numbers 3 to 5", open("rows.probes", 4, std::uint32_t{0}));
+  REQUIRE_ERROR(FormatError, "unit' is not above 0", open("rows.unit", 0, 0.0f));
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const char* key :
+       {"rows.unit", "rows.spread", "rows.center_scales", "rows.code_scale", "rows.lift_levels", "rows.center_lifts"}) {
+    REQUIRE_ERROR(FormatError, std::string("section '") + key + "' has a NaN", open(key, 0, nan));
+  }
+}
+
+TEST_CASE("PartitionedIndex: values that are NaN, infinite or huge end no search in a crash") {
+  const std::vector<float> query(30, 0.1f);
+  const std::vector<float> zeros(30, 0.0f);
+  for (const Rows rows : {Rows::copy, Rows::drop}) {
+    const Bytes whole = saved(build(rows, Metric::l2, Spill::once));
+    for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                               std::numeric_limits<float>::max()}) {
+      Bytes bytes = whole;
+      const io::ArchiveReader reader = open_bytes(whole);
+      for (const io::ArchiveSection& section : reader.sections()) {
+        const std::string& key = section.key;
+        const bool any = key == "rows.rows" || key == "rows.code_scales" || key == "rows.lifts";
+        const bool finite = key == "rows.center_scales" || key == "rows.center_lifts" || key == "rows.lift_levels" ||
+                            key == "rows.spread" || key == "rows.unit" || key == "rows.code_scale";
+        if (!any && !(finite && poison == std::numeric_limits<float>::max())) continue;
+        const std::size_t words = static_cast<std::size_t>(section.byte_size()) / sizeof poison;
+        for (std::size_t i = 0; i < words; i += any ? 3 : 1) {
+          patch(bytes, static_cast<std::size_t>(section.offset) + 4 * i, poison);
+        }
+      }
+      const Index opened = Index::open(open_bytes(bytes), "rows.");
+      for (const auto& each : {query, zeros}) {
+        REQUIRE(opened.search(each, 400).size() <= 400);
+        REQUIRE(opened.search(each, 20).size() == 20);
+      }
+      (void)search_batch(opened, EmbeddingView<float>(random_matrix(9, 30, 12)), 50);
+    }
+  }
+}
+
+TEST_CASE("PartitionedIndex::open: another kind is refused, naming both") {
+  const Bytes bytes = saved(build(Rows::copy, Metric::inner_product, Spill::never));
+  REQUIRE_ERROR(FormatError, "is a partitioned index of float32, asked to open it as partitioned of int8",
+                PartitionedIndex<std::int8_t>::open(open_bytes(bytes), "rows."));
+}
