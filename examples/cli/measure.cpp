@@ -15,7 +15,9 @@ constexpr std::size_t metric_depth = 10;  // of nDCG and MRR
 
 /// Bytes of the rows that what was built reads in place.
 std::size_t borrowed_bytes(const RetrieverSpec& built, const TrainingData& data) {
-  const auto borrows = [](const IndexSpec& index) { return index.kind != IndexKind::hnsw; };
+  const auto borrows = [](const IndexSpec& index) {
+    return index.kind != IndexKind::hnsw && index.exact_rows == ExactRows::keep;
+  };
   const bool is_xl = built.method == Method::xl;
   std::size_t bytes = 0;
   if ((built.method == Method::erm || (is_xl && !built.is_folded())) && borrows(built.index)) {

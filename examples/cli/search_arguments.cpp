@@ -14,7 +14,7 @@ void SearchArguments::add_options(CLI::App& command) {
   command.add_option("--query-ef", query_ef_, "XL: beam width on the index of training queries")
       ->check(CLI::PositiveNumber)
       ->group(groups::search);
-  command.add_option("--rerank", rerank_, "quantized: candidates that are scored exactly")
+  command.add_option("--rerank", rerank_, "quantized and partitioned: candidates that are scored exactly")
       ->check(CLI::PositiveNumber)
       ->group(groups::search);
 }
@@ -37,7 +37,8 @@ SearchOptions SearchArguments::options(const RetrieverSpec& spec, const std::str
   };
   const bool is_xl = spec.method == Method::xl;
   const auto may_be_quantized = [](const IndexSpec& index) {
-    return index.kind == IndexKind::quantized || index.kind == IndexKind::automatic;
+    return index.kind == IndexKind::quantized || index.kind == IndexKind::automatic ||
+           (index.kind == IndexKind::partitioned && index.exact_rows == ExactRows::keep);
   };
   require(spec.index.kind != IndexKind::flat, ef_ != 0, "--ef", "graph indexes");
   require(is_xl && spec.query_index.kind != IndexKind::flat, query_ef_ != 0, "--query-ef", "xl over graph indexes");

@@ -62,7 +62,17 @@ std::string for_whitened(const RetrieverSpec& spec) {
 }
 
 std::string for_graphs(const RetrieverSpec& spec) {
-  return spec.index.kind == IndexKind::flat ? "is for --index hnsw or quantized, not flat" : "";
+  const bool is_graph = spec.index.kind != IndexKind::flat && spec.index.kind != IndexKind::partitioned;
+  return is_graph ? "" : std::string("is for --index hnsw or quantized, not ") + name(spec.index.kind);
+}
+
+std::string for_approximate(const RetrieverSpec& spec) {
+  return spec.index.kind == IndexKind::flat ? "is for --index hnsw, quantized or partitioned, not flat" : "";
+}
+
+std::string for_partitioned(const RetrieverSpec& spec) {
+  const bool is_partitioned = spec.index.kind == IndexKind::partitioned;
+  return is_partitioned ? "" : std::string("is for --index partitioned, not ") + name(spec.index.kind);
 }
 
 /// The names that an option takes: all but an index of the host's own, which no command line can name.
@@ -236,8 +246,8 @@ void SpecOptions::add_index(CLI::App& command) {
   };
   add_both(
       "--index",
-      "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), or automatic (flat up to 10000 rows, "
-      "else quantized)",
+      "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), partitioned (lists of 4-bit codes, built in "
+      "a tenth of the time), or automatic (flat up to 10000 rows, else quantized)",
       fits_all, [](auto& index) -> auto& { return index.kind; });
   add_both(
       "--m", "HNSW: M", for_graphs, [](auto& index) -> auto& { return index.m; })
@@ -247,8 +257,12 @@ void SpecOptions::add_index(CLI::App& command) {
       [](auto& index) -> auto& { return index.ef_construction; })
       ->check(CLI::Range(1, 100000));
   add_both(
-      "--ef-search", "HNSW: efSearch", for_graphs, [](auto& index) -> auto& { return index.ef_search; })
+      "--ef-search", "HNSW: efSearch; partitioned: as wide", for_approximate,
+      [](auto& index) -> auto& { return index.ef_search; })
       ->check(CLI::PositiveNumber);
+  add_both(
+      "--exact-rows", "partitioned: keep them, or drop them and score by 8-bit codes", for_partitioned,
+      [](auto& index) -> auto& { return index.exact_rows; });
   static_assert(IndexSpec::flat_rows == 10'000, "the help of --index says so");
 }
 

@@ -244,7 +244,7 @@ class PartitionBuilder {
   }
 
   void measure_probes() {
-    const std::size_t count = std::min(measured_queries, table_.size_);
+    const std::size_t count = std::clamp<std::size_t>(table_.size_ / 8, 1, most_measured);
     const AlignedVector<float> queries = sample_queries(count);
     const auto exact = best_rows(queries, count, std::min<std::size_t>(100, table_.size_));
     std::vector<std::vector<std::uint32_t>> ranks(count);  // of the list where each is found first
@@ -311,7 +311,7 @@ class PartitionBuilder {
 
   static constexpr std::size_t sample_per_list = 64;
   static constexpr std::size_t most_trained = 8192;
-  static constexpr std::size_t measured_queries = 256;
+  static constexpr std::size_t most_measured = 256;
   static constexpr float mix = 0.6f;
 
   float unit_;
