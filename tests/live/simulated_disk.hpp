@@ -112,7 +112,8 @@ class SimulatedDisk final : public live::FileSystem {
     const std::lock_guard lock(mutex_);
     attempt<int>(to, [&] {
       auto node = need(from);
-      if (const auto old = find(to); old && old->is_directory) refuse(to, "is a directory");
+      const auto old = find(to);
+      if (old && old->is_directory && !(node->is_directory && old->names.empty())) refuse(to, "Directory not empty");
       parent_of(to).names[to.filename().string()] = std::move(node);
       parent_of(from).names.erase(from.filename().string());
       return 0;
@@ -346,7 +347,7 @@ class SimulatedDisk final : public live::FileSystem {
   std::set<std::filesystem::path> locked_;
   std::mt19937 random_;
   std::size_t calls_ = 0;
-  std::mutex mutex_;
+  std::recursive_mutex mutex_;  ///< a lock that is given back within a call takes it again
 };
 
 }  // namespace pefa::test

@@ -148,8 +148,8 @@ class LiveFolder {
     folder->manifest_.identity = random_identity();
     folder->log_ = WriteAheadLog::create(files, log, folder->manifest_.identity, {}, options.log);
     files.sync_directory(path);
+    files.sync_directory(directory_of(path));  // before the manifest: where there is one, all else is on the disk
     folder->swap_manifest(folder->manifest_);
-    files.sync_directory(directory_of(path));
     return folder;
   }
 
