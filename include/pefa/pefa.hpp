@@ -26,6 +26,7 @@
 #include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/save_options.hpp"
+#include "pefa/adapter/search_filter.hpp"
 #include "pefa/adapter/search_options.hpp"
 #include "pefa/adapter/spec_of.hpp"
 #include "pefa/adapter/spec_text.hpp"

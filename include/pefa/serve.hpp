@@ -8,6 +8,7 @@
 #include "pefa/adapter/explanation.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/save_options.hpp"
+#include "pefa/adapter/search_filter.hpp"
 #include "pefa/adapter/search_options.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"

@@ -23,6 +23,7 @@
 #include "pefa/adapter/explanation.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/save_options.hpp"
+#include "pefa/adapter/search_filter.hpp"
 #include "pefa/adapter/search_options.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
@@ -64,6 +65,14 @@ class RetrieverInterface {
   [[nodiscard]] virtual std::vector<std::vector<Hit>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                                    const SearchOptions&, const AnyExecutor&) const = 0;
   [[nodiscard]] virtual std::vector<Hit> exact_search(QueryView query, std::size_t k, const SearchOptions&) const = 0;
+  [[nodiscard]] virtual std::vector<Hit> search_filtered(QueryView query, std::size_t k, const SearchFilter&,
+                                                         const SearchOptions&) const = 0;
+  [[nodiscard]] virtual std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries,
+                                                                            std::size_t k, const SearchFilter&,
+                                                                            const SearchOptions&,
+                                                                            const AnyExecutor&) const = 0;
+  [[nodiscard]] virtual std::vector<Hit> exact_search_filtered(QueryView query, std::size_t k, const SearchFilter&,
+                                                               const SearchOptions&) const = 0;
   [[nodiscard]] virtual Explanation explain(QueryView query, PassageId passage, const SearchOptions&) const = 0;
   [[nodiscard]] virtual std::size_t passage_count() const = 0;
   [[nodiscard]] virtual std::size_t query_count() const = 0;
@@ -137,16 +146,54 @@ class AnyRetriever {
     return held_->search_batch(queries, k, options, executor);
   }
 
+  /// The best k of the passages that a filter admits: a PassageSet, a predicate on PassageId, or for PEFA-XL a
+  /// SearchFilter that says more. @throws  as FilteringRetriever says  @throws Error  what it holds cannot filter
+  [[nodiscard]] std::vector<Hit> search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                                 const SearchOptions& options = {}) const {
+    return held_->search_filtered(query, k, filter, options);
+  }
+
+  /// The same for many. @param queries  [n_queries x dim]
+  [[nodiscard]] std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                                    const SearchFilter& filter,
+                                                                    const SearchOptions& options = {},
+                                                                    const AnyExecutor& executor = {}) const {
+    return held_->search_filtered_batch(queries, k, filter, options, executor);
+  }
+
+  /// What search_filtered() would find if its indexes were exact: every row is looked at.
+  [[nodiscard]] std::vector<Hit> exact_search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                                       const SearchOptions& options = {}) const {
+    return held_->exact_search_filtered(query, k, filter, options);
+  }
+
+  /// The passages of these ids as a set, for a filter; its complement is "all but these". Each id as often as it likes.
+  /// @throws ValueError  there is no table, or an id is not in it
+  [[nodiscard]] PassageSet passages_of(std::span<const std::string> ids) const {
+    std::vector<PassageId> passages;
+    passages.reserve(ids.size());
+    for (const std::string& id : ids) {
+      const std::optional<PassageId> passage = find(id);
+      if (!passage) detail::fail<ValueError>("AnyRetriever::passages_of: no passage has the id '", id, "'");
+      passages.push_back(*passage);
+    }
+    return PassageSet::of(passages, passage_count());
+  }
+
   /// The best k by the ids that the host knows passages by; by their row numbers where there is no table.
   /// @tparam Id  std::string, or std::int64_t where every id found is a decimal number
   /// @throws ValueError  std::int64_t, and an id is no such number; and as search()
   template <class Id = std::string>
   [[nodiscard]] std::vector<IdHit<Id>> search_ids(QueryView query, std::size_t k,
                                                   const SearchOptions& options = {}) const {
-    std::vector<IdHit<Id>> found;
-    found.reserve(k < 4096 ? k : 0);
-    for (const Hit& hit : search(query, k, options)) found.push_back({id_of<Id>(hit.passage), hit.score});
-    return found;
+    return with_ids_of<Id>(search(query, k, options));
+  }
+
+  /// The same of the passages that a filter admits. @throws  as search_ids() and search_filtered()
+  template <class Id = std::string>
+  [[nodiscard]] std::vector<IdHit<Id>> search_ids_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                                           const SearchOptions& options = {}) const {
+    return with_ids_of<Id>(search_filtered(query, k, filter, options));
   }
 
   /// What search() would find if its indexes were exact: every row is looked at.
@@ -264,6 +311,14 @@ class AnyRetriever {
     if (options.passage_tags == nullptr) options.passage_tags = tags();
     if (options.query_tags == nullptr) options.query_tags = query_tags();
     return options;
+  }
+
+  template <class Id>
+  [[nodiscard]] std::vector<IdHit<Id>> with_ids_of(const std::vector<Hit>& hits) const {
+    std::vector<IdHit<Id>> found;
+    found.reserve(hits.size());
+    for (const Hit& hit : hits) found.push_back({id_of<Id>(hit.passage), hit.score});
+    return found;
   }
 
   [[nodiscard]] std::int64_t number_of(Row row) const {

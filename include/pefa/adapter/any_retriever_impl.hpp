@@ -73,6 +73,31 @@ class RetrieverModel final : public RetrieverInterface {
       refuse("exact_search");
     }
   }
+  std::vector<Hit> search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                   const SearchOptions& options) const override {
+    if constexpr (FilteringRetriever<R>) {
+      return retriever_.search_filtered(query, k, filter, options);
+    } else {
+      refuse_filter();
+    }
+  }
+  std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                      const SearchFilter& filter, const SearchOptions& options,
+                                                      const AnyExecutor& executor) const override {
+    if constexpr (FilteringRetriever<R>) {
+      return retriever_.search_filtered_batch(queries, k, filter, options, executor);
+    } else {
+      refuse_filter();
+    }
+  }
+  std::vector<Hit> exact_search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                         const SearchOptions& options) const override {
+    if constexpr (requires { pefa::exact_search_filtered(retriever_, query, k, filter, options); }) {
+      return pefa::exact_search_filtered(retriever_, query, k, filter, options);
+    } else {
+      refuse("exact_search_filtered");
+    }
+  }
   Explanation explain(QueryView query, PassageId passage, const SearchOptions& options) const override {
     if constexpr (requires { pefa::explain(retriever_, query, passage, options); }) {
       return pefa::explain(retriever_, query, passage, options);
@@ -106,6 +131,12 @@ class RetrieverModel final : public RetrieverInterface {
   }
   [[noreturn]] static void refuse(const char* what) {
     fail<Error>("AnyRetriever::", what, ": the retriever it holds, a type of the host's own, has no ", what);
+  }
+
+  [[noreturn]] static void refuse_filter() {
+    fail<Error>(
+        "AnyRetriever::search_filtered: the retriever it holds cannot filter: a type of the host's own without ",
+        "search_filtered, or over an index that can neither filter nor score its rows");
   }
 
   R retriever_;

@@ -61,6 +61,28 @@ class ErmRetriever : public ArchivedRetriever<ErmRetriever<Scalar, Index>, Archi
     return detail::to_hits(detail::search_passages(index_, queries, k, options, executor));
   }
 
+  /// Whether its index lets search_filtered compile.
+  static constexpr bool can_filter = FilterableIndex<Index>;
+
+  /// The best k of the passages that a filter admits. @throws  as FilteringRetriever says
+  [[nodiscard]] std::vector<Hit> search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                                 const SearchOptions& options = {}) const {
+    require_filter(filter, "ErmRetriever::search_filtered");
+    detail::require_direction(query, "ErmRetriever::search_filtered");
+    return detail::to_hits(detail::search_admitted_passages(index_, query, k, filter.passages.rows(), options));
+  }
+
+  /// The same for many. @param queries  [n_queries x dim]
+  [[nodiscard]] std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                                    const SearchFilter& filter,
+                                                                    const SearchOptions& options = {},
+                                                                    const AnyExecutor& executor = {}) const {
+    require_filter(filter, "ErmRetriever::search_filtered_batch");
+    detail::require_directions(queries, "ErmRetriever::search_filtered_batch");
+    return detail::to_hits(
+        detail::search_admitted_passages(index_, queries, k, filter.passages.rows(), options, executor));
+  }
+
   /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const { return index_.size(); }
   /// Elements of a query.
@@ -73,6 +95,11 @@ class ErmRetriever : public ArchivedRetriever<ErmRetriever<Scalar, Index>, Archi
  private:
   friend struct detail::RetrieverFields<ErmRetriever>;
 
+  void require_filter(const SearchFilter& filter, const char* who) const {
+    detail::require_passage_filter(filter, passage_count(), who);
+    detail::require_no_query_filter(filter, "has none", who);
+  }
+
   [[nodiscard]] std::vector<Neighbor> nearest(QueryView query, std::size_t k, const SearchOptions& options) const {
     detail::require_direction(query, "ErmRetriever::search");
     return detail::search_passages(index_, query, k, options);
@@ -81,6 +108,6 @@ class ErmRetriever : public ArchivedRetriever<ErmRetriever<Scalar, Index>, Archi
   Index index_;
 };
 
-static_assert(Retriever<ErmRetriever<>>);
+static_assert(FilteringRetriever<ErmRetriever<>>);
 
 }  // namespace pefa

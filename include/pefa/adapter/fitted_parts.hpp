@@ -169,6 +169,27 @@ template <class Index>
   return found;
 }
 
+/// The same among admitted rows.
+template <class Index>
+[[nodiscard]] std::vector<Neighbor> search_admitted_passages(const Index& index, const MappedQuery& query,
+                                                             std::size_t k, const RowFilter& filter,
+                                                             const SearchOptions& options) {
+  std::vector<Neighbor> found = search_admitted_passages(index, query.view, k, filter, options);
+  add_offset(found, query.offset);
+  return found;
+}
+
+template <class Index>
+[[nodiscard]] std::vector<std::vector<Neighbor>> search_admitted_passages(const Index& index,
+                                                                          const MappedQueries& queries, std::size_t k,
+                                                                          const RowFilter& filter,
+                                                                          const SearchOptions& options,
+                                                                          const AnyExecutor& executor) {
+  auto found = search_admitted_passages(index, queries.view, k, filter, options, executor);
+  for (std::size_t i = 0; i < queries.offsets.size(); ++i) add_offset(found[i], queries.offsets[i]);
+  return found;
+}
+
 /// XS and its kind look up no training queries: their space is one or none. @param who  "PefaXs::build"
 inline void require_whitened_all(Whitened whitened, const char* who) {
   if (whitened == Whitened::queries) {

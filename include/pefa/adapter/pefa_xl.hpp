@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,6 +24,7 @@
 #include "pefa/adapter/pefa_xl_params.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/search_filter.hpp"
 #include "pefa/adapter/vote.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/scratch_pool.hpp"
@@ -32,6 +35,8 @@
 #include "pefa/store/embedding_source.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/relevance_matrix.hpp"
+#include "pefa/store/row_filter.hpp"
+#include "pefa/store/row_set.hpp"
 
 namespace pefa {
 
@@ -168,19 +173,45 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
 
   /// The best hits.size(), into the caller's buffer; returns how many. @throws  as above
   std::size_t search(QueryView query, std::span<Hit> hits, const SearchOptions& options = {}) const {
-    const float lambda = lambda_of(options);
-    detail::require_direction(query, "PefaXl::search");
-    const std::size_t k = hits.size();
-    const auto scratch = take_scratch();
-    if (lambda == 1.0f || k == 0) {
-      ask_passages(query, scratch->asked);
-      return detail::to_hits(detail::search_passages(passage_index_, scratch->asked.passages, k, options), hits);
-    }
-    ask(query, scratch->asked);
-    vote(scratch->asked, nearest_of(scratch->asked, options), options, *scratch);
-    const auto erm =
-        detail::search_passages(passage_index_, scratch->asked.passages, candidates(k, scratch->votes), options);
-    return blend(scratch->asked, lambda, erm, hits, options, *scratch);
+    return find(query, hits, options, Unfiltered{});
+  }
+
+  /// Whether its indexes let search_filtered compile.
+  static constexpr bool can_filter = FilterableIndex<PassageIndex> && FilterableIndex<QueryIndex>;
+
+  /// The best k of the passages that a filter admits: of those, the k best of the blend of their ERM scores and of the
+  /// votes that they get. Who votes is SearchFilter::neighbors' to say; a filter on training queries leaves the others
+  /// out before the nearest are looked up.
+  /// @throws ValueError  a filter on training queries that were condensed; and as FilteringRetriever says
+  /// Where a few passages are listed, the transpose of relevance() is made for the first search.
+  [[nodiscard]] std::vector<Hit> search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                                 const SearchOptions& options = {}) const {
+    require_filter(filter, "PefaXl::search_filtered");
+    if (filter.admits_all()) return search(query, k, options);
+    return with_voters(filter, [&](const RowFilter& voters) {
+      std::vector<Hit> hits(std::min(k, passage_count()));
+      hits.resize(find(query, hits, options, Filtered{filter.passages.rows(), voters}));
+      return hits;
+    });
+  }
+
+  /// The same for many; predicates are asked about each passage and training query once. Queries whose turn comes after
+  /// the limit have no results. @param queries  [n_queries x dim]
+  [[nodiscard]] std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                                    const SearchFilter& filter,
+                                                                    const SearchOptions& options = {},
+                                                                    const AnyExecutor& executor = {}) const {
+    require_filter(filter, "PefaXl::search_filtered_batch");
+    if (filter.admits_all()) return search_batch(queries, k, options, executor);
+    detail::require_directions(queries, "PefaXl::search_filtered_batch");
+    const RowSet passages = filter.passages.rows().to_set(passage_count());
+    const RowSet voters = with_voters(SearchFilter(PassageFilter(passages), filter.training_queries, filter.neighbors),
+                                      [&](const RowFilter& rows) { return rows.to_set(query_index_.size()); });
+    return detail::search_each(queries, options, executor, [&](QueryView query, const SearchOptions& mine) {
+      std::vector<Hit> hits(std::min(k, passage_count()));
+      hits.resize(find(query, hits, mine, Filtered{passages, voters}));
+      return hits;
+    });
   }
 
   /// The same for many. @param queries  [n_queries x dim]
@@ -231,7 +262,7 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     detail::require_direction(query, "PefaXl::nearest_queries");
     detail::AskedQuery asked;
     ask(query, asked);
-    std::vector<Neighbor> nearest = nearest_of(asked, options);
+    std::vector<Neighbor> nearest = nearest_of(asked, options, Unfiltered{});
     const KnnScale scale = knn_scale_of(asked);
     for (Neighbor& neighbor : nearest) {
       neighbor.score =
@@ -312,6 +343,38 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     asked.queries = asked.extended;
   }
 
+  /// Checks a filter's sizes, and that what it filters is still there. @param who  "PefaXl::search_filtered"
+  void require_filter(const SearchFilter& filter, const char* who) const {
+    detail::require_passage_filter(filter, passage_count(), who);
+    if (params_.condense > 0.0f) detail::require_no_query_filter(filter, "has condensed several of them into one", who);
+    filter.training_queries.rows().require_universe(query_index_.size(), who, "training queries");
+  }
+
+  /// Calls use(rows) with the filter on the rows of query_index() that a search's filter comes to.
+  template <class Use>
+  [[nodiscard]] auto with_voters(const SearchFilter& filter, const Use& use) const {
+    const RowFilter& passages = filter.passages.rows();
+    const RowFilter& queries = filter.training_queries.rows();
+    if (filter.neighbors == FilteredNeighbors::all || passages.admits_all()) return use(queries);
+    if (passages.set() == nullptr || passages.set()->form() != RowSetForm::listed) {
+      const auto votes = [&](Row query) {
+        const auto named = relevance_.passages_of(QueryId(query)).columns;
+        return queries.admits(query) && std::any_of(named.begin(), named.end(), [&](std::int32_t passage) {
+                 return passages.admits(static_cast<Row>(passage));
+               });
+      };
+      return use(RowFilter(votes));
+    }
+    std::vector<Row> voters;
+    for (const Row passage : passages.set()->listed()) {
+      for (const std::int32_t query : relevance_.queries_of(PassageId(passage)).columns) {
+        if (queries.admits(static_cast<Row>(query))) voters.push_back(static_cast<Row>(query));
+      }
+    }
+    const RowSet set = RowSet::of(voters, query_index_.size());
+    return use(RowFilter(set));
+  }
+
   /// Weighs neighbours that query_index() found for `asked`.
   void weigh_neighbors(const detail::AskedQuery& asked, std::span<const Neighbor> nearest, NeighborVectors& vectors,
                        Voters& voters) const {
@@ -348,6 +411,13 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     Ballot ballot;
     Votes votes;
     Blender blender;
+  };
+
+  /// A search without a filter, and one among the rows of both indexes that are admitted.
+  struct Unfiltered {};
+  struct Filtered {
+    RowFilter passages;
+    RowFilter queries;
   };
 
   /// Rows that an index cannot give back.
@@ -450,14 +520,52 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     return options.neighbors == 0 ? params_.neighbors : options.neighbors;
   }
 
-  [[nodiscard]] std::vector<Neighbor> nearest_of(const detail::AskedQuery& asked, const SearchOptions& options) const {
+  template <class Filter>
+  [[nodiscard]] std::vector<Neighbor> nearest_of(const detail::AskedQuery& asked, const SearchOptions& options,
+                                                 const Filter& filter) const {
     const detail::StopWatch watch(options, &SearchStats::query_microseconds);
-    return query_index_.search(asked.queries, neighbors_of(options), detail::query_options(options));
+    if constexpr (std::same_as<Filter, Filtered>) {
+      return pefa::search_filtered(query_index_, asked.queries, neighbors_of(options), filter.queries,
+                                   detail::query_options(options));
+    } else {
+      return query_index_.search(asked.queries, neighbors_of(options), detail::query_options(options));
+    }
   }
   [[nodiscard]] auto nearest_of(const EmbeddingView<float>& queries, const SearchOptions& options,
                                 const AnyExecutor& executor) const {
     const detail::StopWatch watch(options, &SearchStats::query_microseconds);
     return pefa::search_batch(query_index_, queries, neighbors_of(options), detail::query_options(options), executor);
+  }
+
+  template <class Filter>
+  [[nodiscard]] std::vector<Neighbor> passages_of(const detail::MappedQuery& asked, std::size_t k,
+                                                  const SearchOptions& options, const Filter& filter) const {
+    if constexpr (std::same_as<Filter, Filtered>) {
+      return detail::search_admitted_passages(passage_index_, asked, k, filter.passages, options);
+    } else {
+      return detail::search_passages(passage_index_, asked, k, options);
+    }
+  }
+
+  /// search(), with a filter or without.
+  template <class Filter>
+  [[nodiscard]] std::size_t find(QueryView query, std::span<Hit> hits, const SearchOptions& options,
+                                 const Filter& filter) const {
+    const float lambda = lambda_of(options);
+    detail::require_direction(query, "PefaXl::search");
+    const std::size_t k = hits.size();
+    const auto scratch = take_scratch();
+    if (lambda == 1.0f || k == 0) {
+      ask_passages(query, scratch->asked);
+      return detail::to_hits(passages_of(scratch->asked.passages, k, options, filter), hits);
+    }
+    ask(query, scratch->asked);
+    vote(scratch->asked, nearest_of(scratch->asked, options, filter), options, *scratch);
+    if constexpr (std::same_as<Filter, Filtered>) {
+      scratch->votes.keep([&](Row passage) { return filter.passages.admits(passage); });
+    }
+    const auto erm = passages_of(scratch->asked.passages, candidates(k, scratch->votes), options, filter);
+    return blend(scratch->asked, lambda, erm, hits, options, *scratch);
   }
 
   [[nodiscard]] auto take_scratch() const {
@@ -497,6 +605,6 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
   std::unique_ptr<detail::ScratchPool<Scratch>> scratches_ = std::make_unique<detail::ScratchPool<Scratch>>();
 };
 
-static_assert(Retriever<PefaXl<>>);
+static_assert(FilteringRetriever<PefaXl<>>);
 
 }  // namespace pefa

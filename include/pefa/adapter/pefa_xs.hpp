@@ -111,6 +111,35 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
     return detail::to_hits(detail::search_passages(index_, mapped, k, options, executor));
   }
 
+  /// Whether its index lets search_filtered compile.
+  static constexpr bool can_filter = FilterableIndex<Index>;
+
+  /// The best k of the passages that a filter admits; a passage scores as without one. @throws  as FilteringRetriever
+  /// says
+  [[nodiscard]] std::vector<Hit> search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                                 const SearchOptions& options = {}) const {
+    require_filter(filter, "PefaXs::search_filtered");
+    detail::require_folded_lambda(options, lambda(), "PefaXs::search_filtered");
+    detail::require_direction(query, "PefaXs::search_filtered");
+    detail::MappedQuery mapped;
+    detail::map_query(fitted_, query, mapped, "PefaXs::search_filtered");
+    return detail::to_hits(detail::search_admitted_passages(index_, mapped, k, filter.passages.rows(), options));
+  }
+
+  /// The same for many. @param queries  [n_queries x dim]
+  [[nodiscard]] std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                                    const SearchFilter& filter,
+                                                                    const SearchOptions& options = {},
+                                                                    const AnyExecutor& executor = {}) const {
+    require_filter(filter, "PefaXs::search_filtered_batch");
+    detail::require_folded_lambda(options, lambda(), "PefaXs::search_filtered_batch");
+    detail::require_directions(queries, "PefaXs::search_filtered_batch");
+    detail::MappedQueries mapped;
+    detail::map_queries(fitted_, queries, executor, mapped, "PefaXs::search_filtered_batch");
+    return detail::to_hits(
+        detail::search_admitted_passages(index_, mapped, k, filter.passages.rows(), options, executor));
+  }
+
   /// The row of one new or changed passage, made as the others were: by the same fits and λ.
   /// @param passage  p_j, dim floats  @param queries  its training queries [any x dim]  @param weights  Y_ij, as many
   /// @return  as long as a row of index()
@@ -159,6 +188,11 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
     detail::require_inner_product(index_, "PefaXs::build");
   }
 
+  void require_filter(const SearchFilter& filter, const char* who) const {
+    detail::require_passage_filter(filter, passage_count(), who);
+    detail::require_no_query_filter(filter, "has folded them into the passages", who);
+  }
+
   [[nodiscard]] std::vector<Neighbor> nearest(QueryView query, std::size_t k, const SearchOptions& options) const {
     detail::require_folded_lambda(options, lambda(), "PefaXs::search");
     detail::require_direction(query, "PefaXs::search");
@@ -172,6 +206,6 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   Folding how_;
 };
 
-static_assert(Retriever<PefaXs<>>);
+static_assert(FilteringRetriever<PefaXs<>>);
 
 }  // namespace pefa

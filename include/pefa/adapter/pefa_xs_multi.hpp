@@ -149,6 +149,48 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     return results;
   }
 
+  /// Whether its index lets search_filtered compile.
+  static constexpr bool can_filter = FilterableIndex<Index>;
+
+  /// The best k of the passages that a filter admits; a passage scores as without one. @throws  as FilteringRetriever
+  /// says
+  [[nodiscard]] std::vector<Hit> search_filtered(QueryView query, std::size_t k, const SearchFilter& filter,
+                                                 const SearchOptions& options = {}) const {
+    constexpr const char* who = "PefaXsMulti::search_filtered";
+    require_filter(filter, who);
+    if (filter.passages.rows().admits_all()) return search(query, k, options);
+    detail::require_folded_lambda(options, how_.centroids.lambda, who);
+    detail::require_direction(query, who);
+    detail::MappedQuery mapped;
+    detail::map_query(fitted_, query, mapped, who);
+    return with_vectors_of(filter.passages.rows(), [&](const RowFilter& vectors) {
+      std::vector<Hit> best;
+      for (std::size_t rows = first_rows(k);; rows = more_rows(rows, k)) {
+        const auto found = detail::search_admitted_passages(index_, mapped, rows, vectors, options);
+        std::vector<Hit> hits = distinct(found, k);
+        const bool is_last = is_complete(hits, k, found, rows) || options.limit.reached();
+        if (hits.size() >= best.size()) best = std::move(hits);  // a limit may have cut the wider search short
+        if (is_last) return best;
+      }
+    });
+  }
+
+  /// The same for many; a predicate is asked about each passage's vectors once. Queries whose turn comes after the
+  /// limit have no results. @param queries  [n_queries x dim]
+  [[nodiscard]] std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
+                                                                    const SearchFilter& filter,
+                                                                    const SearchOptions& options = {},
+                                                                    const AnyExecutor& executor = {}) const {
+    constexpr const char* who = "PefaXsMulti::search_filtered_batch";
+    require_filter(filter, who);
+    if (filter.passages.rows().admits_all()) return search_batch(queries, k, options, executor);
+    detail::require_directions(queries, who);
+    const PassageSet admitted(filter.passages.rows().to_set(passage_count()));
+    return detail::search_each(queries, options, executor, [&](QueryView query, const SearchOptions& mine) {
+      return search_filtered(query, k, admitted, mine);
+    });
+  }
+
   /// How many passages it searches.
   [[nodiscard]] std::size_t passage_count() const noexcept { return passage_count_; }
   /// Elements of a query.
@@ -192,6 +234,29 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
       run = v > 0 && passage_[v] == passage_[v - 1] ? run + 1 : 1;
       most_vectors_ = std::max(most_vectors_, run);
     }
+  }
+
+  void require_filter(const SearchFilter& filter, const char* who) const {
+    detail::require_passage_filter(filter, passage_count(), who);
+    detail::require_no_query_filter(filter, "has folded them into the passages", who);
+  }
+
+  /// Calls use(filter) with the filter on vectors that one on passages comes to.
+  template <class Use>
+  [[nodiscard]] auto with_vectors_of(const RowFilter& passages, const Use& use) const {
+    const RowSet* set = passages.set();
+    if (set == nullptr || set->form() == RowSetForm::dense) {
+      const auto admits = [&](Row vector) { return passages.admits(passage_[vector].row()); };
+      return use(RowFilter(admits));
+    }
+    std::vector<Row> listed;  // the vectors of those that the set lists
+    for (const Row passage : set->listed()) {
+      const auto [begin, end] = std::equal_range(passage_.begin(), passage_.end(), PassageId(passage));
+      for (auto vector = begin; vector != end; ++vector) listed.push_back(static_cast<Row>(vector - passage_.begin()));
+    }
+    RowSet vectors = RowSet::of(listed, passage_.size());
+    if (set->form() == RowSetForm::all_but) vectors = ~vectors;
+    return use(RowFilter(vectors));
   }
 
   /// So many rows hold k passages whatever their order is, or are all there are.
@@ -243,6 +308,6 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
   std::size_t most_vectors_ = 1;
 };
 
-static_assert(Retriever<PefaXsMulti<>>);
+static_assert(FilteringRetriever<PefaXsMulti<>>);
 
 }  // namespace pefa

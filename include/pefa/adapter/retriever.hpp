@@ -9,14 +9,17 @@
 #include <span>
 #include <vector>
 
+#include "pefa/adapter/search_filter.hpp"
 #include "pefa/adapter/search_options.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/filtered_search.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/relevance_matrix.hpp"
+#include "pefa/store/row_filter.hpp"
 
 namespace pefa {
 
@@ -31,6 +34,23 @@ concept Retriever = requires(const R& retriever, QueryView query, const Embeddin
   { retriever.passage_count() } -> std::convertible_to<std::size_t>;
   { retriever.dim() } -> std::convertible_to<std::size_t>;
   { retriever.memory_bytes() } -> std::convertible_to<std::size_t>;
+};
+
+/// A Retriever that searches among the passages a filter admits: the exact top k of them where its index is exact, and
+/// never fewer than k where so many are admitted. A filter of every passage changes nothing, to the bit; one of none
+/// finds nothing. It throws as search() does, ShapeError for a set over another number of passages, naming both, and
+/// ValueError for a filter on training queries that it cannot heed.
+/// The library's retrievers are such over a FilterableIndex; over another their search_filtered does not compile.
+template <class R>
+concept FilteringRetriever = Retriever<R> &&
+    requires(const R& retriever, QueryView query, const EmbeddingView<float>& queries, std::size_t k,
+             const SearchFilter& filter, const SearchOptions& options, const AnyExecutor& executor) {
+  { retriever.search_filtered(query, k, filter, options) } -> std::same_as<std::vector<Hit>>;
+  {
+    retriever.search_filtered_batch(queries, k, filter, options, executor)
+    } -> std::same_as<std::vector<std::vector<Hit>>>;
+} && !requires {
+  requires !R::can_filter;
 };
 
 namespace detail {
@@ -84,6 +104,58 @@ template <class Index>
                                                                  const AnyExecutor& executor) {
   const StopWatch watch(options, &SearchStats::passage_microseconds);
   return pefa::search_batch(index, queries, k, passage_options(options), executor);
+}
+
+/// The retrievers' search of the passage index among admitted rows.
+template <class Index>
+[[nodiscard]] std::vector<Neighbor> search_admitted_passages(const Index& index, QueryView query, std::size_t k,
+                                                             const RowFilter& filter, const SearchOptions& options) {
+  const StopWatch watch(options, &SearchStats::passage_microseconds);
+  return pefa::search_filtered(index, query, k, filter, passage_options(options));
+}
+
+template <class Index>
+[[nodiscard]] std::vector<std::vector<Neighbor>> search_admitted_passages(const Index& index,
+                                                                          const EmbeddingView<float>& queries,
+                                                                          std::size_t k, const RowFilter& filter,
+                                                                          const SearchOptions& options,
+                                                                          const AnyExecutor& executor) {
+  const StopWatch watch(options, &SearchStats::passage_microseconds);
+  return pefa::search_filtered_batch(index, queries, k, filter, passage_options(options), executor);
+}
+
+/// @throws ShapeError  a set over another number of passages  @param who  "PefaXs::search_filtered"
+inline void require_passage_filter(const SearchFilter& filter, std::size_t passages, const char* who) {
+  filter.passages.rows().require_universe(passages, who, "passages");
+}
+
+/// @throws ValueError  a filter on training queries, which the retriever cannot heed  @param why  "has folded the
+/// training queries in"
+inline void require_no_query_filter(const SearchFilter& filter, const char* why, const char* who) {
+  if (filter.training_queries.rows().admits_all()) return;
+  fail<ValueError>(who, ": the filter is on training queries, too, but this retriever ", why,
+                   "; filter passages alone, or use PefaXl");
+}
+
+/// A batch as so many single searches. Queries whose turn comes after the limit have no results.
+/// @param search  (QueryView, const SearchOptions&): std::vector<Hit>
+template <class Search>
+[[nodiscard]] std::vector<std::vector<Hit>> search_each(const EmbeddingView<float>& queries,
+                                                        const SearchOptions& options, const AnyExecutor& executor,
+                                                        const Search& search) {
+  std::vector<std::vector<Hit>> results(queries.size());
+  std::vector<SearchStats> parts(options.stats == nullptr ? 0 : queries.size());
+  executor.run(queries.size(), [&](std::size_t i) {
+    SearchOptions mine = options;
+    mine.stats = parts.empty() ? nullptr : &parts[i];
+    if (!options.limit.reached()) {
+      results[i] = search(QueryView(queries.row(i), queries.dim()), mine);
+    } else if (mine.stats != nullptr) {
+      mine.stats->passages.stopped = true;
+    }
+  });
+  for (const SearchStats& part : parts) *options.stats += part;
+  return results;
 }
 
 /// Retrievers score by direction: to a query of zeros all passages are equal. What the index refuses is left to it.

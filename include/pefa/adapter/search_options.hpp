@@ -16,6 +16,16 @@ struct SearchStats {
   double query_microseconds = 0.0;     ///< PEFA-XL: wall time on the index of training queries
   double blending_microseconds = 0.0;  ///< PEFA-XL: votes, missing scores and the blend
 
+  /// Adds up what two searches took.
+  SearchStats& operator+=(const SearchStats& other) noexcept {
+    passages += other.passages;
+    queries += other.queries;
+    passage_microseconds += other.passage_microseconds;
+    query_microseconds += other.query_microseconds;
+    blending_microseconds += other.blending_microseconds;
+    return *this;
+  }
+
   /// Whether a SearchLimit ended the search early.
   [[nodiscard]] bool stopped() const noexcept { return passages.stopped || queries.stopped; }
 };

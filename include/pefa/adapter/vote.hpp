@@ -127,6 +127,14 @@ class Votes {
     if (score < 0.0f) ++below_zero_;
   }
 
+  /// Drops the passages that a filter does not admit. @param admits  (Row passage)
+  template <class Admits>
+  void keep(const Admits& admits) {
+    std::erase_if(passages_, [&](const Neighbor& passage) { return !admits(passage.row); });
+    below_zero_ = static_cast<std::size_t>(std::count_if(passages_.begin(), passages_.end(),
+                                                         [](const Neighbor& passage) { return passage.score < 0.0f; }));
+  }
+
   /// Adds the votes of other voters, from another part of Y.
   void merge(const Votes& other) {
     Votes sum;
