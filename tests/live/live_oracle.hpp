@@ -45,6 +45,7 @@ class LiveOracle {
 
   /// Fits to what is there, as a merge does.
   void fit() {
+    has_forgotten_ = false;
     whitening_.reset();
     least_squares_.reset();
     frozen_r_.clear();
@@ -171,6 +172,8 @@ class LiveOracle {
   [[nodiscard]] std::size_t queries() const { return queries_.size(); }
   [[nodiscard]] std::size_t pairs() const { return totals_.size(); }
   [[nodiscard]] std::size_t parked() const { return parked_.size(); }
+  /// Whether something was forgotten since the last merge.
+  [[nodiscard]] bool has_forgotten() const { return has_forgotten_; }
 
  private:
   struct Query {
@@ -283,10 +286,10 @@ class LiveOracle {
                   [&](const auto& pair) { return pair.query == event.query && pair.passage == event.passage; });
   }
   void on(const live::ForgetQuery& event) {
-    queries_.erase(event.id);
+    if (queries_.erase(event.id) > 0) has_forgotten_ = true;
     frozen_r_.erase(event.id);
     std::erase_if(totals_, [&](const auto& entry) { return entry.first.first == event.id; });
-    std::erase_if(parked_, [&](const auto& pair) { return pair.query == event.id; });
+    if (std::erase_if(parked_, [&](const auto& pair) { return pair.query == event.id; }) > 0) has_forgotten_ = true;
   }
   void on(const live::ForgetOwner& event) {
     std::vector<std::string> ids;
@@ -311,6 +314,7 @@ class LiveOracle {
   std::int64_t landmark_ = 0;
   bool has_merged_ = false;
   bool is_fitted_ = false;
+  bool has_forgotten_ = false;
   std::optional<Whitening> whitening_;
   std::optional<LeastSquares> least_squares_;
   Eigen::MatrixXd inverse_;

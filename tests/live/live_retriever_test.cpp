@@ -1,30 +1,56 @@
 #include "pefa/live/live_retriever.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
 #include "catch.hpp"
 #include "live_operations.hpp"
 
 namespace pefa::test {
 namespace {
 
+using live::Batch;
+using live::ItemStatus;
+using live::LiveParams;
+using live::LiveRetriever;
+
+const BuildOptions one_thread{AnyExecutor::serial(), {}};
+
+/// Logs that are written, and not waited for: what a process writes another one reads.
+live::FolderOptions unsynced() {
+  live::FolderOptions options;
+  options.log.sync_interval = std::chrono::hours(1);
+  return options;
+}
+
+void require_counts(const LiveRetriever& retriever, const LiveOracle& oracle) {
+  const auto stats = retriever.stats();
+  REQUIRE(stats.passages == oracle.passages());
+  REQUIRE(stats.training_queries == oracle.queries());
+  REQUIRE(stats.pairs == oracle.pairs());
+  REQUIRE(stats.parked == oracle.parked());
+}
+
 /// Random batches, searches between them, a merge now and then.
 void check_model(const LiveCase& checked, unsigned seed, std::size_t operations) {
   LiveEvents events(seed);
   LiveOracle oracle(checked.spec, checked.counting);
-  live::LiveRetriever retriever({.dim = live_dim, .spec = checked.spec, .counting = checked.counting});
+  LiveRetriever retriever({.dim = live_dim, .spec = checked.spec, .counting = checked.counting});
   for (std::size_t done = 0; done < operations;) {
-    const live::Batch batch = events.batch(9);
+    const Batch batch = events.batch(9);
     const auto results = retriever.apply(batch);
     REQUIRE(results.size() == batch.events.size());
     for (const live::Event& event : batch.events) oracle.apply(event);
     done += batch.events.size();
     INFO(checked.name << ", seed " << seed << ", after " << done << " operations");
-    const auto stats = retriever.stats();
-    REQUIRE(stats.passages == oracle.passages());
-    REQUIRE(stats.training_queries == oracle.queries());
-    REQUIRE(stats.pairs == oracle.pairs());
-    REQUIRE(stats.parked == oracle.parked());
+    require_counts(retriever, oracle);
     if (events.below(40) == 0) {
-      retriever.merge({AnyExecutor::serial(), {}});
+      retriever.merge(one_thread);
       oracle.fit();
       REQUIRE(retriever.stats().delta_rows == 0);
     }
@@ -34,14 +60,303 @@ void check_model(const LiveCase& checked, unsigned seed, std::size_t operations)
   }
 }
 
+/// The same in a folder, which is opened again and goes back to older bases.
+void check_folder(const LiveCase& checked, unsigned seed, std::size_t operations) {
+  const TemporaryDirectory directory;
+  const std::filesystem::path path = directory / "live";
+  LiveEvents events(seed);
+  LiveOracle oracle(checked.spec, checked.counting);
+  auto retriever =
+      LiveRetriever::create(path, {.dim = live_dim, .spec = checked.spec, .counting = checked.counting}, unsynced());
+  std::vector<live::Event> history;
+  std::vector<std::pair<LiveOracle, std::size_t>> bases{{oracle, 0}};  // each, and how many events it has
+  const auto reopen = [&] {
+    retriever.reset();
+    retriever = LiveRetriever::open(path, unsynced());
+  };
+  while (history.size() < operations) {
+    const Batch batch = events.batch(9);
+    (void)retriever->apply(batch);
+    for (const live::Event& event : batch.events) oracle.apply(event);
+    history.insert(history.end(), batch.events.begin(), batch.events.end());
+    INFO(checked.name << ", seed " << seed << ", after " << history.size() << " operations");
+    const std::size_t what = events.below(80);
+    if (what < 2) {
+      const std::size_t keep = oracle.has_forgotten() ? 1 : 2;
+      retriever->merge(one_thread);
+      oracle.fit();
+      bases.emplace_back(oracle, history.size());
+      if (bases.size() > keep) bases.erase(bases.begin(), bases.end() - static_cast<std::ptrdiff_t>(keep));
+    } else if (what == 2 && bases.size() == 2) {
+      retriever->rollback();
+      std::swap(bases[0], bases[1]);
+      oracle = bases[1].first;
+      for (std::size_t i = bases[1].second; i < history.size(); ++i) oracle.apply(history[i]);
+    } else if (what < 6) {
+      reopen();
+    }
+    require_counts(*retriever, oracle);
+    REQUIRE(retriever->view().cursor() == batch.cursor);
+    if (events.below(3) == 0) require_answer(retriever->view(), oracle, events.vector(), 1 + events.below(12));
+  }
+  (void)live::verify_folder(live::posix_file_system(), path);
+}
+
 TEST_CASE("LiveRetriever: after any events and merges the answers are the dense oracle's") {
   for (const LiveCase& checked : live_cases()) check_model(checked, 7, 900);
 }
 
+TEST_CASE("LiveRetriever: in a folder the same, opened again, merged and rolled back at random") {
+  for (const LiveCase& checked : live_cases()) check_folder(checked, 11, 400);
+}
+
 TEST_CASE("LiveRetriever: the oracle's answers, the long form", "[.long]") {
-  for (unsigned seed = 1; seed <= 14; ++seed) {
-    for (const LiveCase& checked : live_cases()) check_model(checked, seed, 1100);
+  for (unsigned seed = 1; seed <= 7; ++seed) {
+    for (const LiveCase& checked : live_cases()) {
+      check_model(checked, seed, 1100);
+      check_folder(checked, seed + 100, 1000);
+    }
   }
+}
+
+LiveParams small(Method method = Method::xl) {
+  LiveParams params{.dim = 3};
+  params.spec.method = method;
+  return params;
+}
+
+live::UpsertPassage passage(std::string id, std::vector<float> vector, std::string tags = {}) {
+  return {std::move(id), std::move(vector), std::move(tags)};
+}
+live::UpsertQuery query(std::string id, std::vector<float> vector, std::string owner = {}) {
+  return {std::move(id), std::move(vector), std::move(owner)};
+}
+
+const std::vector<float> east{1, 0, 0};
+const std::vector<float> north{0, 1, 0};
+const std::vector<float> north_east{0.6f, 0.8f, 0};
+
+std::vector<std::string> ids_of(const std::vector<IdHit<>>& hits) {
+  std::vector<std::string> ids;
+  for (const auto& hit : hits) ids.push_back(hit.id);
+  return ids;
+}
+
+TEST_CASE("LiveRetriever: no passages, no pairs and all removed are states like others") {
+  for (const Method method : {Method::erm, Method::xs, Method::xl}) {
+    LiveRetriever retriever(small(method));
+    REQUIRE(retriever.search(east, 5).empty());
+    retriever.merge(one_thread);
+    REQUIRE(retriever.search(east, 5).empty());
+    (void)retriever.apply({{passage("a", east), passage("b", north)}});
+    REQUIRE(ids_of(retriever.search(north_east, 5)) == std::vector<std::string>{"b", "a"});
+    retriever.merge(one_thread);
+    REQUIRE(ids_of(retriever.search(north_east, 5)) == std::vector<std::string>{"b", "a"});
+    (void)retriever.apply({{query("q", north_east), live::AddPair{"q", "a", 1.0f}}});
+    REQUIRE(retriever.merge_due() == (method != Method::erm));
+    retriever.merge(one_thread);
+    REQUIRE(retriever.search(north_east, 5).front().id == (method == Method::erm ? "b" : "a"));
+    (void)retriever.apply({{live::RemovePassage{"a"}, live::RemovePassage{"b"}}});
+    REQUIRE(retriever.search(east, 5).empty());
+    retriever.merge(one_thread);
+    REQUIRE(retriever.search(east, 5).empty());
+    REQUIRE(retriever.stats().training_queries == 1);
+    REQUIRE(retriever.stats().voting_queries == 0);
+  }
+}
+
+TEST_CASE("LiveRetriever::apply: says of each event what became of it") {
+  LiveRetriever retriever(small());
+  const auto results = retriever.apply({{passage("a", east), live::AddPair{"q", "a", 1.0f}, query("q", {1, 1}),
+                                         passage("b", {0, 0, 0}), live::RemovePassage{"b"}, live::ForgetQuery{"q"}}});
+  REQUIRE(results[0].status == ItemStatus::applied);
+  REQUIRE(results[1].status == ItemStatus::refused);
+  REQUIRE(results[1].reason == "training query 'q' is not known");
+  REQUIRE(results[2].reason == "its vector has dim 2, expected 3");
+  REQUIRE(results[3].reason == "its vector is zero, which has no direction to search by");
+  REQUIRE(results[4].status == ItemStatus::unchanged);
+  REQUIRE(results[5].status == ItemStatus::unchanged);
+  REQUIRE_ERROR(ValueError, "event 0: its weight is not finite and above 0",
+                retriever.apply({{live::AddPair{"q", "a", -1.0f}}}));
+
+  LiveParams parking = small();
+  parking.counting.unknown = live::UnknownIds::park;
+  parking.counting.max_parked = 1;
+  LiveRetriever patient(parking);
+  const auto parked = patient.apply({{live::AddPair{"q", "a", 1.0f}, live::AddPair{"q", "b", 1.0f}}});
+  REQUIRE(parked[0].status == ItemStatus::parked);
+  REQUIRE(parked[0].reason == "passage 'a' is not known");
+  REQUIRE(parked[1].reason == "passage 'b' is not known, and 1 pairs wait already");
+  (void)patient.apply({{query("q", east), passage("a", north)}});
+  REQUIRE(patient.stats().parked == 0);
+  REQUIRE(patient.stats().pairs == 1);
+}
+
+TEST_CASE("LiveView: filters by ids and tags; a set of rows is refused in another epoch") {
+  LiveRetriever retriever(small());
+  (void)retriever.apply(
+      {{passage("a", east, "red"), passage("b", north, "blue"), passage("c", north_east, "red"), query("q", north),
+        live::AddPair{"q", "b", 1.0f}, query("r", {0.1f, 1, 0}), live::AddPair{"r", "a", 1.0f}}});
+  for (int merged = 0; merged < 2; ++merged) {
+    const auto is_red = [](std::string_view, std::string_view tags) { return tags == "red"; };
+    const auto red = retriever.search_filtered(north, 5, live::PassagePredicate(is_red));
+    REQUIRE(red.size() == 2);
+    const live::EpochPassages rows = retriever.view().passages_where(is_red);
+    REQUIRE(retriever.search_filtered(north, 5, rows) == red);
+    const live::PassagePredicate nothing = [](std::string_view, std::string_view) { return false; };
+    REQUIRE(retriever.search_filtered(north, 5, nothing).empty());
+    const live::PassagePredicate everything = [](std::string_view, std::string_view) { return true; };
+    REQUIRE(retriever.search_filtered(north, 5, everything) == retriever.search(north, 5));
+    const live::LiveView before = retriever.view();
+    retriever.merge(one_thread);
+    REQUIRE_ERROR(ValueError, "this is epoch", retriever.search_filtered(north, 5, rows));
+    REQUIRE(before.search_filtered(north, 5, rows) == red);
+  }
+}
+
+std::vector<char> bytes_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The files under a folder that hold these bytes.
+std::vector<std::string> holders(const std::filesystem::path& folder, std::string_view wanted) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    const auto bytes = bytes_of(entry.path());
+    if (std::string_view(bytes.data(), bytes.size()).find(wanted) != std::string_view::npos) {
+      paths.push_back(entry.path().string());
+    }
+  }
+  return paths;
+}
+
+TEST_CASE("LiveRetriever: what is forgotten is in no file after the next merge, and the base is as if it never came") {
+  const TemporaryDirectory directory;
+  std::vector<std::vector<IdHit<>>> answers;
+  const std::vector<float> secret{0.12345f, 0.6789f, 0.3f};
+  const std::string_view vector_bytes(reinterpret_cast<const char*>(secret.data()), 3 * sizeof(float));
+  for (const bool has_secret : {true, false}) {
+    const auto folder = directory / (has_secret ? "with" : "without");
+    const auto retriever = LiveRetriever::create(folder, small(), unsynced());
+    (void)retriever->apply(
+        {{passage("a", east), passage("b", north), query("q", north_east), live::AddPair{"q", "a", 1.0f}}});
+    Batch told;
+    if (has_secret) told.events = {query("the-secret", secret, "the-owner"), live::AddPair{"the-secret", "b", 3.0f}};
+    (void)retriever->apply(told);
+    retriever->merge(one_thread);
+    (void)retriever->apply({{query("r", {0.5f, 0.1f, 1}), live::AddPair{"r", "b", 1.0f}}});
+    REQUIRE(holders(folder, "the-secret").empty() != has_secret);
+    REQUIRE(holders(folder, vector_bytes).empty() != has_secret);
+    Batch forgotten;
+    if (has_secret) forgotten.events = {live::ForgetOwner{"the-owner"}};
+    (void)retriever->apply(forgotten);
+    retriever->merge(one_thread);
+    REQUIRE(holders(folder, "the-secret").empty());
+    REQUIRE(holders(folder, "the-owner").empty());
+    REQUIRE(holders(folder, vector_bytes).empty());
+    answers.push_back(retriever->search(secret, 2));
+  }
+  REQUIRE(answers[0] == answers[1]);
+  for (const char* file : {"base-3/data.pefa", "base-3/retriever.pefa"}) {
+    REQUIRE(bytes_of(directory / "with" / file) == bytes_of(directory / "without" / file));
+    REQUIRE_FALSE(bytes_of(directory / "with" / file).empty());
+  }
+}
+
+TEST_CASE("LiveRetriever: a backup is a folder of its own, and a folder has one writer") {
+  const TemporaryDirectory directory;
+  const auto retriever = LiveRetriever::create(directory / "live", small());
+  (void)retriever->apply({{passage("a", east), query("q", north), live::AddPair{"q", "a", 1.0f}}, "first"});
+  retriever->merge(one_thread);
+  (void)retriever->apply({{passage("b", north)}, "second"});
+  REQUIRE_ERROR(IoError, "is open for writing already", LiveRetriever::open(directory / "live"));
+  REQUIRE_ERROR(ValueError, "is not empty", LiveRetriever::create(directory / "live", small()));
+  (void)retriever->backup(directory / "copy");
+  (void)retriever->apply({{passage("c", north)}, "third"});
+  live::LogRecovery recovery;
+  const auto copy = LiveRetriever::open(directory / "copy", {}, live::posix_file_system(), &recovery);
+  REQUIRE(recovery.batches == 1);
+  REQUIRE(copy->view().cursor() == "second");
+  REQUIRE(copy->stats().passages == 2);
+  REQUIRE(copy->params() == retriever->params());
+  REQUIRE(pefa::live::LiveRetriever(small()).folder() == nullptr);
+  REQUIRE_ERROR(ValueError, "it is in memory alone", LiveRetriever(small()).rollback());
+}
+
+TEST_CASE("LiveRetriever: a full log refuses, and a merge makes room") {
+  const TemporaryDirectory directory;
+  live::FolderOptions options = unsynced();
+  options.log.quota_bytes = 4096;
+  options.log.high_water = 1.0;
+  options.keep_bases = 1;
+  const auto retriever = LiveRetriever::create(directory / "live", small(), options);
+  std::size_t kept = 0;
+  try {
+    for (;; ++kept) (void)retriever->apply({{passage("p" + std::to_string(kept), east)}});
+  } catch (const live::LogFull&) {
+  }
+  REQUIRE(kept > 10);
+  REQUIRE(retriever->stats().passages == kept);
+  retriever->merge(one_thread);
+  (void)retriever->apply({{passage("one more", north)}});
+  REQUIRE(retriever->search(north, 1).front().id == "one more");
+}
+
+TEST_CASE("LiveRetriever: searches see whole batches while writers write and merges merge") {
+  const TemporaryDirectory directory;
+  LiveParams params{.dim = live_dim};
+  const auto retriever = LiveRetriever::create(directory / "live", params, unsynced());
+  std::atomic<bool> is_over{false};
+  std::atomic<std::size_t> searches{0};
+  std::atomic<std::size_t> halves{0};
+  std::vector<std::thread> threads;
+  for (unsigned writer = 0; writer < 2; ++writer) {
+    threads.emplace_back([&, writer] {
+      LiveEvents events(writer);
+      for (int round = 0; round < 120; ++round) {
+        // Twins come, change and go together.
+        const std::string twin = std::to_string(writer) + "-" + std::to_string(events.below(12));
+        const auto vector = events.vector();
+        Batch batch;
+        if (events.below(3) == 0) {
+          batch.events = {live::RemovePassage{"a" + twin}, live::RemovePassage{"b" + twin}};
+        } else {
+          batch.events = {live::UpsertPassage{"a" + twin, vector}, live::UpsertPassage{"b" + twin, vector},
+                          live::UpsertQuery{"q" + twin, events.vector()}, live::AddPair{"q" + twin, "a" + twin, 1.0f},
+                          live::AddPair{"q" + twin, "b" + twin, 1.0f}};
+        }
+        (void)retriever->apply(batch);
+      }
+    });
+  }
+  for (unsigned reader = 0; reader < 2; ++reader) {
+    threads.emplace_back([&, reader] {
+      LiveEvents events(100 + reader);
+      do {
+        const auto hits = retriever->search(events.vector(), 100);
+        std::set<std::string> ids;
+        for (const auto& hit : hits) ids.insert(hit.id);
+        for (const std::string& id : ids) {
+          if (!ids.contains((id[0] == 'a' ? "b" : "a") + id.substr(1))) ++halves;
+        }
+        ++searches;
+      } while (!is_over);
+    });
+  }
+  for (int merge = 0; merge < 4; ++merge) retriever->merge(one_thread);
+  threads[0].join();
+  threads[1].join();
+  is_over = true;
+  threads[2].join();
+  threads[3].join();
+  REQUIRE(halves == 0);
+  REQUIRE(searches >= 2);
+  REQUIRE(retriever->stats().sequence == 240);
+  const auto stats = retriever->stats();
+  retriever->merge(one_thread);
+  REQUIRE(retriever->stats().passages == stats.passages);
 }
 
 }  // namespace

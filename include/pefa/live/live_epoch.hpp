@@ -87,7 +87,8 @@ class LiveEpoch {
     return epoch;
   }
 
-  /// With a retriever that was opened, whichever the spec says; null where there are no fits: then the index is built.
+  /// From what was saved: one of the three, whichever the spec and the rows ask for; none where there are no passages.
+  /// @throws FormatError  another one, or one of other rows
   [[nodiscard]] static LiveEpoch of(const RetrieverSpec& spec, std::uint64_t number, KeptRows passages,
                                     KeptRows queries, std::optional<Xs> xs, std::optional<Xl> xl,
                                     std::optional<AnyIndex> plain) {
@@ -95,6 +96,17 @@ class LiveEpoch {
     epoch.xs_ = std::move(xs);
     epoch.xl_ = std::move(xl);
     epoch.plain_ = std::move(plain);
+    const AnyIndex* index = epoch.passage_index();
+    const std::size_t rows = index == nullptr ? 0 : index->size();
+    const std::size_t query_rows = epoch.xl_ ? epoch.xl_->query_index().size() : epoch.query_rows();
+    if (rows != epoch.passage_rows() || query_rows != epoch.query_rows()) {
+      pefa::detail::fail<FormatError>("the indexes have ", rows, " and ", query_rows, " rows, expected ",
+                                      epoch.passage_rows(), " and ", epoch.query_rows());
+    }
+    const std::size_t dim = epoch.xs_ ? epoch.xs_->dim() : epoch.xl_ ? epoch.xl_->dim() : index ? index->dim() : 0;
+    if (index != nullptr && dim != epoch.passages_.view.dim()) {
+      pefa::detail::fail<FormatError>("the retriever has dim ", dim, ", expected ", epoch.passages_.view.dim());
+    }
     return epoch;
   }
 

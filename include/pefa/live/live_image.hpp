@@ -33,7 +33,7 @@ struct LiveImage {
   std::vector<std::string> query_ids{};     ///< as many
   std::vector<std::string> owners{};        ///< as many
   std::size_t served = 0;                   ///< training queries that have a pair
-  std::vector<std::int64_t> starts{};       ///< [queries + 1]: a query's pairs, as in RelevanceMatrix
+  std::vector<std::uint64_t> starts{};      ///< [queries + 1]: a query's pairs, as in RelevanceMatrix
   std::vector<std::int32_t> columns{};      ///< [pairs]
   std::vector<double> totals{};             ///< [pairs]
   std::vector<AddPair> parked{};            ///< pairs that wait
@@ -105,7 +105,7 @@ inline void fill_image(const LiveSnapshot& shown, std::size_t dim, double factor
       // What was relevant stays so, be it ever so long ago.
       image.totals.push_back(std::max(query.totals[i] * factor, double{std::numeric_limits<float>::min()}));
     }
-    image.starts.push_back(static_cast<std::int64_t>(image.columns.size()));
+    image.starts.push_back(image.columns.size());
   };
   for (const bool has_pairs : {true, false}) {
     shown.queries.for_each([&](std::size_t, const LiveState::Query& query) {

@@ -8,8 +8,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,23 +23,24 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/live/event.hpp"
+#include "pefa/live/event_encoding.hpp"
+#include "pefa/live/file_system.hpp"
+#include "pefa/live/folder.hpp"
+#include "pefa/live/folder_copy.hpp"
+#include "pefa/live/group_commit.hpp"
+#include "pefa/live/live_base.hpp"
 #include "pefa/live/live_epoch.hpp"
+#include "pefa/live/live_guard.hpp"
 #include "pefa/live/live_image.hpp"
 #include "pefa/live/live_model.hpp"
+#include "pefa/live/live_params.hpp"
 #include "pefa/live/live_records.hpp"
 #include "pefa/live/live_view.hpp"
+#include "pefa/live/log_recovery.hpp"
+#include "pefa/live/posix_file_system.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa::live {
-
-/// How a live retriever is made.
-struct LiveParams {
-  std::size_t dim = 0;            ///< of every vector; at least 1
-  RetrieverSpec spec{};           ///< erm, xs or xl, not condensed; cold passages as they are or as the paper has them
-  CountingParams counting{};      ///< how events are counted
-  double merge_share = 0.1;       ///< a merge is due when so many of the rows changed,
-  std::size_t merge_rows = 2000;  ///< and at least so many
-};
 
 /// What a live retriever holds, and how far it is from its fits.
 struct LiveStats {
@@ -55,33 +59,77 @@ struct LiveStats {
   bool is_merge_due = false;         ///< see LiveRetriever::merge_due()
 };
 
-/// A live retriever in memory. Writers and searches may call from any number of threads; searches wait for nobody.
+/// A retriever whose batches show when they are applied, in memory or in a folder. Any number of threads may write,
+/// search and merge; searches wait for nobody.
+///
+/// In a folder a batch is on the disk when apply() returns (or soon after: LogOptions::sync_interval), and what open()
+/// recovers are the batches in their order up to some one, all that were acknowledged among them. One process writes a
+/// folder; others may read its bases.
 class LiveRetriever {
  public:
-  /// Empty. @throws ShapeError  dim is 0  @throws ValueError  a spec that a live retriever cannot be
-  explicit LiveRetriever(const LiveParams& params) : params_(checked(params)) {
-    detail::LiveImage nothing = detail::no_image(params.dim);
-    start(build_model(std::move(nothing), 0, {}));
+  /// Empty, in memory alone. @throws ShapeError  dim is 0  @throws ValueError  a spec that a live retriever cannot be,
+  /// a share out of range
+  explicit LiveRetriever(const LiveParams& params) : params_(params) {
+    detail::require_live_params(params, "LiveRetriever");
+    const detail::LiveImage nothing = detail::no_image(params.dim);
+    start(model_of(nothing, built_epoch(nothing, 0, {})));
+  }
+
+  /// Makes a folder, whose parent is there, with an empty retriever.
+  /// @throws ShapeError, ValueError  as above; the folder is not empty  @throws IoError  it cannot be made
+  [[nodiscard]] static std::unique_ptr<LiveRetriever> create(const std::filesystem::path& path,
+                                                             const LiveParams& params,
+                                                             const FolderOptions& options = {},
+                                                             FileSystem& files = posix_file_system()) {
+    auto retriever = std::make_unique<LiveRetriever>(params);
+    retriever->files_ = &files;
+    retriever->folder_ = LiveFolder::create(files, path, options);
+    LiveFolder::Stage stage = retriever->folder_->stage({});
+    const detail::LiveImage nothing = detail::no_image(params.dim);
+    const auto epoch = retriever->built_epoch(nothing, stage.number(), {});
+    detail::write_base(stage.path(), params, nothing, *epoch, {});
+    (void)retriever->folder_->publish(std::move(stage));
+    retriever->start(retriever->model_of(nothing, epoch));
+    return retriever;
+  }
+
+  /// Opens a folder for writing, and applies what its log holds after its base.
+  /// @param recovery  what was found in the log, where it is asked for
+  /// @throws IoError  another process writes it, or it is none  @throws FormatError  damage, and where
+  [[nodiscard]] static std::unique_ptr<LiveRetriever> open(const std::filesystem::path& path,
+                                                           const FolderOptions& options = {},
+                                                           FileSystem& files = posix_file_system(),
+                                                           LogRecovery* recovery = nullptr,
+                                                           Verify verify = Verify::directory) {
+    std::unique_ptr<LiveFolder> folder = LiveFolder::open(files, path, options);
+    const std::optional<Base> base = folder->current();
+    if (!base) {  // create() was cut short
+      pefa::detail::fail<FormatError>(path.string(), ": has no base; remove it and create it again");
+    }
+    detail::OpenedBase opened = detail::open_base(folder->base_path(*base), verify);
+    auto retriever = std::make_unique<LiveRetriever>(opened.params);
+    retriever->files_ = &files;
+    retriever->folder_ = std::move(folder);
+    const LogRecovery found = retriever->load(*base, std::move(opened));
+    if (recovery != nullptr) *recovery = found;
+    return retriever;
   }
 
   LiveRetriever(const LiveRetriever&) = delete;
   LiveRetriever& operator=(const LiveRetriever&) = delete;
 
-  /// Applies a batch: when this returns, searches see all of it. What events a state refuses, the results say.
+  /// Applies a batch: when this returns it is kept, and searches see all of it. What the state refuses of it, the
+  /// results say. Threads that call at the same time share a sync.
   /// @return  one result an event
   /// @throws ValueError  an event that is wrong in itself; nothing is applied
+  /// @throws LogFull  the log's quota is reached: merge
+  /// @throws IoError  the log could not be written, now or before, see reopen_log(); searches see nothing of the batch
   std::vector<ItemResult> apply(const Batch& batch) {
     validate(batch);
-    std::vector<ItemResult> results;
-    std::shared_ptr<const detail::LiveSnapshot> shown;
-    {
-      const std::lock_guard lock(writing_);
-      if (is_merging_) since_merge_.push_back(std::make_shared<const Batch>(batch));
-      results = model_->apply(batch);
-      shown = model_->snapshot();
-    }
-    show(std::move(shown));
-    return results;
+    Waiting self{std::make_shared<const Batch>(batch), {}, {}};
+    if (folder_) self.bytes = encode(batch);
+    commits_.run(self, [this](std::span<Waiting* const> group) { commit(group); });
+    return std::move(self.results);
   }
 
   /// Everything as it is now.
@@ -103,12 +151,20 @@ class LiveRetriever {
 
   /// Fits and builds anew from what is there, on the caller's threads; searches and writers go on, and what they write
   /// meanwhile is kept. One merge at a time: a second caller waits.
-  /// @throws Cancelled  and whatever the build throws: all is as it was
+  ///
+  /// In a folder the new base is written, opened again, checked against its checksums and against an exact search
+  /// before it takes the old one's place; the old one stays for rollback(), unless something was to be forgotten: then
+  /// no file holds it any more when this returns.
+  /// @throws Cancelled, IoError  and whatever the build throws: all is as it was
+  /// @throws ValueError  the index finds less than LiveParams::min_ann_recall: all is as it was
   void merge(const BuildOptions& options = {}) {
     const std::lock_guard one(merging_);
     std::shared_ptr<const detail::LiveSnapshot> from;
     detail::LiveImage image;
+    LogPosition position;
     {
+      const std::lock_guard order(ordering_);  // no batch is between the log and the model
+      if (folder_) position = folder_->log().rotate();
       const std::lock_guard lock(writing_);
       from = model_->snapshot();
       image.parked = model_->state().parked();
@@ -121,9 +177,23 @@ class LiveRetriever {
       const double factor = detail::decay_factor(params_.counting.half_life, image.landmark, image.time);
       detail::fill_image(*from, params_.dim, factor, image);
       image.landmark = image.time;
-      const std::uint64_t number = from->epoch->number() + 1;
+      const bool has_forgotten = from->counts.forgotten > 0;
+      std::uint64_t number = from->epoch->number() + 1;
       from = nullptr;
-      std::unique_ptr<detail::LiveModel> model = build_model(std::move(image), number, options);
+      std::unique_ptr<detail::LiveModel> model;
+      if (folder_) {
+        LiveFolder::Stage stage = folder_->stage(position);
+        number = stage.number();
+        detail::write_base(stage.path(), params_, image, *built_epoch(image, number, options), options.progress);
+        const detail::OpenedBase opened = detail::open_base(stage.path(), Verify::full);
+        detail::require_ann_recall(*opened.epoch, params_.min_ann_recall);
+        model = model_of(opened.image, opened.epoch);
+        (void)folder_->publish(std::move(stage), {.keep = has_forgotten ? std::size_t{1} : std::size_t{0}});
+      } else {
+        const auto epoch = built_epoch(image, number, options);
+        detail::require_ann_recall(*epoch, params_.min_ann_recall);
+        model = model_of(image, epoch);
+      }
       // Writers wait for the last round alone, which is short unless they outrun this thread.
       for (int round = 0; round < 8 && replay(*model); ++round) {
       }
@@ -135,6 +205,42 @@ class LiveRetriever {
       throw;
     }
   }
+
+  /// Goes back to the base before the current one, with all that was written since: no event is lost, but the fits are
+  /// the older ones. Calling it again undoes it. Writers wait. @throws ValueError  there is none, or no folder
+  /// @throws FormatError, IoError  the base cannot be opened: all is as it was
+  void rollback() {
+    const std::lock_guard one(merging_);
+    LiveFolder& folder = required_folder("rollback");
+    const std::lock_guard order(ordering_);
+    const std::uint64_t before = folder.current()->number;
+    const Base base = folder.rollback();
+    try {
+      (void)load(base, detail::open_base(folder.base_path(base), Verify::directory));
+    } catch (...) {
+      (void)folder.rollback(before);
+      throw;
+    }
+  }
+
+  /// Copies the folder as it is after the last acknowledged batch, while writers and searches go on; restore_folder()
+  /// (folder_copy.hpp) makes a folder of it again. @throws ValueError  no folder, or `path` is taken  @throws IoError
+  LogPosition backup(const std::filesystem::path& path) const {
+    return backup_folder(*files_, required_folder("backup"), path);
+  }
+
+  /// Goes on writing after a failure of the disk, with all that was acknowledged and nothing else.
+  /// @throws IoError  it fails again
+  void reopen_log() {
+    const std::lock_guard order(ordering_);
+    required_folder("reopen_log").log().reopen();
+  }
+
+  /// Puts on the disk what was acknowledged before it was there. @throws IoError  as apply()
+  void sync() { (void)required_folder("sync").log().sync(); }
+
+  /// The folder; nullptr where all is in memory.
+  [[nodiscard]] const LiveFolder* folder() const noexcept { return folder_.get(); }
 
   /// Whether so much changed since the last merge that searches pay for it, or there is something to fit to at last.
   [[nodiscard]] bool merge_due() const { return stats().is_merge_due; }
@@ -169,23 +275,71 @@ class LiveRetriever {
   [[nodiscard]] const LiveParams& params() const noexcept { return params_; }
 
  private:
-  [[nodiscard]] static const LiveParams& checked(const LiveParams& params) {
-    if (params.dim == 0) pefa::detail::fail<ShapeError>("LiveRetriever: dim is 0, expected at least 1");
-    detail::require_live_spec(params.spec, "LiveRetriever");
-    return params;
+  /// A batch whose thread waits for it to be kept.
+  struct Waiting {
+    std::shared_ptr<const Batch> batch;
+    std::vector<std::byte> bytes;
+    std::vector<ItemResult> results;
+  };
+
+  /// Keeps some batches with one sync, applies them in their order, and shows them.
+  void commit(std::span<Waiting* const> group) {
+    const std::lock_guard order(ordering_);
+    if (folder_) {
+      std::vector<std::span<const std::byte>> bytes;
+      bytes.reserve(group.size());
+      for (const Waiting* waiting : group) bytes.push_back(waiting->bytes);
+      (void)folder_->log().append_group(bytes);
+    }
+    std::shared_ptr<const detail::LiveSnapshot> shown;
+    {
+      const std::lock_guard lock(writing_);
+      for (Waiting* waiting : group) {
+        if (is_merging_) since_merge_.push_back(waiting->batch);
+        waiting->results = model_->apply(*waiting->batch);
+      }
+      shown = model_->snapshot();
+    }
+    show(std::move(shown));
   }
 
-  [[nodiscard]] std::unique_ptr<detail::LiveModel> build_model(detail::LiveImage image, std::uint64_t number,
-                                                               const BuildOptions& options) const {
-    auto epoch = std::make_shared<const detail::LiveEpoch>(
+  [[nodiscard]] std::shared_ptr<const detail::LiveEpoch> built_epoch(const detail::LiveImage& image,
+                                                                     std::uint64_t number,
+                                                                     const BuildOptions& options) const {
+    return std::make_shared<const detail::LiveEpoch>(
         detail::LiveEpoch::build(params_.spec, number, image.passages, image.served_queries(),
                                  image.relevance(params_.counting.weighting), options));
+  }
+  [[nodiscard]] std::unique_ptr<detail::LiveModel> model_of(const detail::LiveImage& image,
+                                                            std::shared_ptr<const detail::LiveEpoch> epoch) const {
     return std::make_unique<detail::LiveModel>(std::move(epoch), image, params_.dim, params_.counting);
   }
 
+  /// Serves a base and what the log holds after it.
+  LogRecovery load(const Base& base, detail::OpenedBase opened) {
+    if (opened.image.sequence != base.position.sequence || opened.epoch->number() != base.number) {
+      pefa::detail::fail<FormatError>(folder_->base_path(base).string(), ": is base ", opened.epoch->number(),
+                                      " after batch ", opened.image.sequence, ", the manifest says ", base.number,
+                                      " and ", base.position.sequence);
+    }
+    std::unique_ptr<detail::LiveModel> model = model_of(opened.image, opened.epoch);
+    const LogRecovery recovery =
+        folder_->recover([&](const LogBatch& batch) { (void)model->apply(decode_batch(batch.bytes)); });
+    start(std::move(model));
+    return recovery;
+  }
+
   void start(std::unique_ptr<detail::LiveModel> model) {
-    model_ = std::move(model);
-    shown_ = model_->snapshot();
+    const std::lock_guard lock(writing_);
+    model_.swap(model);
+    std::shared_ptr<const detail::LiveSnapshot> shown = model_->snapshot();
+    const std::lock_guard show(showing_);
+    shown_.swap(shown);
+  }
+
+  [[nodiscard]] LiveFolder& required_folder(const char* what) const {
+    if (!folder_) pefa::detail::fail<ValueError>("LiveRetriever::", what, ": it is in memory alone, and has no folder");
+    return *folder_;
   }
 
   /// Applies what came since the merge began, or since the last call. @return  whether there was anything
@@ -222,6 +376,10 @@ class LiveRetriever {
   }
 
   LiveParams params_;
+  FileSystem* files_ = nullptr;
+  std::unique_ptr<LiveFolder> folder_;
+  GroupCommit<Waiting> commits_;
+  std::mutex ordering_;         // batches go to the log and to the model in one order; taken before writing_
   mutable std::mutex writing_;  // the model, and what came since a merge began
   std::unique_ptr<detail::LiveModel> model_;
   std::vector<std::shared_ptr<const Batch>> since_merge_;

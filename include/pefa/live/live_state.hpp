@@ -43,6 +43,7 @@ struct LiveCounts {
   std::size_t served = 0;   ///< those with a pair
   std::size_t pairs = 0;
   std::size_t parked = 0;
+  std::size_t forgotten = 0;    ///< training queries, and pairs that waited, since the state was made
   double weight = 0.0;          ///< Σ of the totals
   double changed_weight = 0.0;  ///< added or taken away since the state was made
   double squares = 0.0;         ///< Σ‖q_i‖² of the served
@@ -336,6 +337,7 @@ class LiveState {
   [[nodiscard]] ItemResult on(const ForgetQuery& event) {
     const bool was_parked = unpark([&](const AddPair& pair) { return pair.query == event.id; });
     const auto row = find(query_rows_, event.id);
+    if (was_parked) ++counts_.forgotten;
     if (!row) return was_parked ? ItemResult{} : unchanged();
     disown(queries_[*row]->owner, *row);
     forget(*row);
@@ -366,6 +368,7 @@ class LiveState {
     open_queries_.erase(row);
     queries_.edit(row) = nullptr;
     --counts_.queries;
+    ++counts_.forgotten;
     changes_.queries.push_back(row);
   }
 

@@ -1,0 +1,144 @@
+// pefa: how a live retriever is made, as values, and how a base keeps them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <type_traits>
+
+#include "pefa/adapter/retriever_spec.hpp"
+#include "pefa/core/enum_names.hpp"
+#include "pefa/core/error.hpp"
+#include "pefa/index/index_archive.hpp"
+#include "pefa/io/archive/reader.hpp"
+#include "pefa/io/archive/writer.hpp"
+#include "pefa/live/live_epoch.hpp"
+#include "pefa/live/live_records.hpp"
+
+namespace pefa::live {
+
+/// How a live retriever is made.
+struct LiveParams {
+  std::size_t dim = 0;            ///< of every vector; at least 1
+  RetrieverSpec spec{};           ///< erm, xs or xl, not condensed; cold passages as they are or as the paper has them
+  CountingParams counting{};      ///< how events are counted
+  double merge_share = 0.1;       ///< a merge is due when so many of the rows changed, 0 to 1,
+  std::size_t merge_rows = 2000;  ///< and at least so many
+  double min_ann_recall = 0.8;    ///< a merge whose passage index finds a smaller share of the exact top 10 is refused
+
+  /// Whether all members are equal.
+  friend bool operator==(const LiveParams&, const LiveParams&) = default;
+};
+
+namespace detail {
+
+/// Calls field(name, value) for every number and choice of an index.
+template <class Spec, class Field>
+void for_each_field(Spec& spec, const std::string& prefix,
+                    const Field& field) requires std::same_as<std::remove_const_t<Spec>, IndexSpec> {
+  field(prefix + "kind", spec.kind);
+  field(prefix + "m", spec.m);
+  field(prefix + "ef_construction", spec.ef_construction);
+  field(prefix + "ef_search", spec.ef_search);
+  field(prefix + "rerank", spec.rerank);
+}
+
+/// The same of all parameters.
+template <class Params, class Field>
+void for_each_field(Params& params, const Field& field) {
+  field("dim", params.dim);
+  field("merge_share", params.merge_share);
+  field("merge_rows", params.merge_rows);
+  field("min_ann_recall", params.min_ann_recall);
+
+  auto& counting = params.counting;
+  field("counting.duplicates", counting.duplicates);
+  field("counting.weighting", counting.weighting);
+  field("counting.unknown", counting.unknown);
+  field("counting.max_parked", counting.max_parked);
+  field("counting.max_queries", counting.max_queries);
+  field("counting.half_life", counting.half_life);
+
+  auto& spec = params.spec;
+  field("spec.method", spec.method);
+  field("spec.lambda", spec.lambda);
+  for_each_field(spec.index, "spec.index.", field);
+  field("spec.neighbors", spec.neighbors);
+  field("spec.gate.kind", spec.gate.kind);
+  field("spec.gate.temperature", spec.gate.temperature);
+  field("spec.gate.bandwidth", spec.gate.bandwidth);
+  field("spec.gate.ridge", spec.gate.ridge);
+  field("spec.similarity", spec.similarity);
+  field("spec.knn_scale", spec.knn_scale);
+  field("spec.passage_candidates", spec.passage_candidates);
+  field("spec.missing_erm_score", spec.missing_erm_score);
+  field("spec.fold", spec.fold);
+  for_each_field(spec.query_index, "spec.query_index.", field);
+  field("spec.cold", spec.cold);
+  field("spec.norm", spec.norm);
+  field("spec.rule", spec.rule);
+  field("spec.least_squares.shrinkage", spec.least_squares.shrinkage);
+  field("spec.least_squares.passages_as_queries", spec.least_squares.passages_as_queries);
+  field("spec.balance", spec.balance);
+  field("spec.whitened", spec.whitened);
+  field("spec.whitening.scatter", spec.whitening.scatter);
+  field("spec.whitening.shrinkage", spec.whitening.shrinkage);
+  field("spec.whitening.rank", spec.whitening.rank);
+  field("spec.hubness", spec.hubness);
+}
+
+/// Adds them to an archive's metadata.
+inline void add_params(io::ArchiveWriter& writer, const LiveParams& params) {
+  for_each_field(params, [&](const std::string& key, const auto& value) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_enum_v<Value>) {
+      pefa::detail::add_named(writer, key, value);
+    } else if constexpr (std::is_integral_v<Value>) {
+      pefa::detail::add_count(writer, key, value);
+    } else {
+      writer.metadata().add(key, value);
+    }
+  });
+}
+
+/// What add_params() added. @throws FormatError  it did not
+[[nodiscard]] inline LiveParams read_params(const io::ArchiveReader& reader) {
+  LiveParams params;
+  for_each_field(params, [&](const std::string& key, auto& value) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_enum_v<Value>) {
+      value = pefa::detail::read_named<Value>(reader, key);
+    } else if constexpr (std::is_integral_v<Value>) {
+      value = reader.metadata().count(key, std::numeric_limits<Value>::max());
+    } else {
+      constexpr auto largest = static_cast<double>(std::numeric_limits<Value>::max());
+      value = static_cast<Value>(reader.metadata().real(key, -largest, largest));
+    }
+  });
+  return params;
+}
+
+/// @throws ShapeError  dim is 0  @throws ValueError  a spec that a live retriever cannot be, a share out of range
+inline void require_live_params(const LiveParams& params, const char* who) {
+  if (params.dim == 0) pefa::detail::fail<ShapeError>(who, ": dim is 0, expected at least 1");
+  if (params.dim > max_vector_dim) {
+    pefa::detail::fail<ShapeError>(who, ": dim is ", params.dim, ", expected at most ", max_vector_dim);
+  }
+  require_live_spec(params.spec, who);
+  const auto require_share = [&](double value, const char* field) {
+    if (!(value >= 0.0 && value <= 1.0)) {
+      pefa::detail::fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
+    }
+  };
+  require_share(params.merge_share, "merge_share");
+  require_share(params.min_ann_recall, "min_ann_recall");
+  require_share(static_cast<double>(params.spec.lambda), "lambda");
+  require_share(static_cast<double>(params.spec.fold), "fold");
+  if (!(params.counting.half_life >= 0.0)) {
+    pefa::detail::fail<ValueError>(who, ": half_life is ", params.counting.half_life, ", expected at least 0");
+  }
+}
+
+}  // namespace detail
+}  // namespace pefa::live
