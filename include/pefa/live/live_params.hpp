@@ -42,6 +42,7 @@ void for_each_field(Spec& spec, const std::string& prefix,
   field(prefix + "ef_construction", spec.ef_construction);
   field(prefix + "ef_search", spec.ef_search);
   field(prefix + "rerank", spec.rerank);
+  field(prefix + "exact_rows", spec.exact_rows);
 }
 
 /// The same of all parameters.
