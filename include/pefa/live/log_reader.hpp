@@ -81,9 +81,13 @@ class BlockReader {
   /// The bytes from `offset` on, `size` of them or as many as there are; valid until the next call.
   [[nodiscard]] std::span<const std::byte> at(std::uint64_t offset, std::size_t size) {
     if (offset < begin_ || offset + size > begin_ + held_) {
-      block_.resize(std::max(size, block_bytes));
       begin_ = offset;
       held_ = 0;  // whatever a failed read leaves
+      if (size > block_bytes) {  // a claim, perhaps: no more memory than the file can fill
+        const std::uint64_t end = file_->size();
+        size = static_cast<std::size_t>(std::min<std::uint64_t>(size, end - std::min(end, offset)));
+      }
+      block_.resize(std::max(size, block_bytes));
       held_ = file_->read(offset, block_);
     }
     const auto skipped = static_cast<std::size_t>(offset - begin_);
