@@ -26,7 +26,7 @@ namespace pefa::live::detail {
   for (std::size_t i = 0; i < count; ++i) {
     pefa::detail::AskedQuery asked;
     epoch.ask({asking.row(i * asking.size() / count), asking.dim()}, asked);
-    const auto exact = pefa::detail::exact_neighbors(*index, asked.passages.view, 10);
+    const auto exact = pefa::detail::exact_neighbors(*index, asked.passages.view, 10, {});
     expected += exact.size();
     for (const Neighbor& neighbor : index->search(asked.passages.view, 10)) {
       // An equal score is as good: which of two equal rows is found says nothing.
