@@ -1,7 +1,7 @@
 #include "conditions.hpp"
 
 #include <CLI/CLI.hpp>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data_files.hpp"
@@ -48,17 +48,42 @@ void Conditions::add_options(CLI::App& command) {
       .add_option("--where", where_,
                   "search only passages whose tags say so: 'lang=en & price<=20 & !(seller in (7,8))'")
       ->group(groups::search);
+  command.add_option("--train-where", train_where_, "XL: only training queries whose tags say so vote, as --where")
+      ->group(groups::search);
 }
 
-std::optional<PassageSet> Conditions::passages(const io::RowIds& ids, const TagTable* tags,
-                                               const std::string& name) const {
-  if (!any()) return std::nullopt;
-  RowSet admitted = filter_.empty() ? RowSet::all(ids.size()) : read_rows(filter_, ids);
+std::optional<Admitted> Conditions::admitted(const io::RowIds& ids, const TagsOf& tags, const std::string& name) const {
+  if (filter_.empty() && where_.empty() && train_where_.empty()) return std::nullopt;
+  RowSet rows = filter_.empty() ? RowSet::all(ids.size()) : read_rows(filter_, ids);
   if (!where_.empty()) {
-    if (tags == nullptr) throw ValueError("--where: " + name + " has no tags; give them to pefa build by --tags");
-    admitted = admitted & rows_where(*tags, where_);
+    if (tags.passages == nullptr) {
+      throw ValueError("--where: " + name + " has no tags; --tags of pefa build or pefa eval gives them");
+    }
+    rows = rows & rows_where(*tags.passages, where_);
   }
-  return PassageSet(admitted);
+  Admitted admitted{PassageSet(std::move(rows)), std::nullopt};
+  if (!train_where_.empty()) {
+    if (tags.training_queries == nullptr) {
+      throw ValueError("--train-where: " + name +
+                       " has no tags of training queries; pefa build --train-query-tags gives them to xl");
+    }
+    admitted.training_queries = QuerySet(rows_where(*tags.training_queries, train_where_));
+  }
+  return admitted;
+}
+
+std::optional<Admitted> Conditions::admitted(const AnyRetriever& retriever, const std::string& name) const {
+  const io::ExternalIds* ids = retriever.ids();
+  return admitted(ids != nullptr ? io::RowIds(*ids) : io::RowIds(retriever.passage_count()),
+                  {retriever.tags(), retriever.query_tags()}, name);
+}
+
+RelevanceMatrix admitted_part(const RelevanceMatrix& relevance, const PassageSet& admitted) {
+  RelevanceMatrix::Sparse kept = relevance.sparse();
+  kept.prune([&](Eigen::Index, Eigen::Index passage, float) {
+    return admitted.contains(PassageId(static_cast<Row>(passage)));
+  });
+  return RelevanceMatrix::from_eigen(kept);
 }
 
 }  // namespace pefa::cli

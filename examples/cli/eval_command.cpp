@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "commands.hpp"
+#include "conditions.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
@@ -22,6 +25,8 @@ namespace {
 struct EvalCommand {
   Source source;
   SearchArguments arguments;
+  Conditions conditions;
+  std::filesystem::path tags;
   Measurement measurement;
   bool out_of_fold = false;
   OutOfFoldOptions folding;
@@ -40,14 +45,31 @@ struct EvalCommand {
     const DataFiles& files = source.files();
     const TrainingData training = source.read_training(spec);
     const TestData test = files.read_test(files.passage_side(training));
-    return measurement.run(spec, training, test, search).measured;
+    const io::RowIds ids = rows_by(training.passage_ids ? &*training.passage_ids : nullptr, training.passages.size());
+    const auto admitted = admitted_by(ids, {}, "what is built here");
+    return measurement.run(spec, training, test, search, admitted ? &*admitted : nullptr).measured;
   }
 
   [[nodiscard]] Measured from_archive() const {
     const OpenArchive archive = source.open();
     const SearchOptions search =
         source.with_overrides(arguments.options(archive.retriever.spec(), archive.name), archive);
-    return measurement.run(archive, search, source.files().read_test(archive.passage_side()));
+    const io::RowIds ids = rows_by(archive.retriever.ids(), archive.retriever.passage_count());
+    const auto admitted = admitted_by(ids, {archive.retriever.tags(), archive.retriever.query_tags()}, archive.name);
+    return measurement.run(archive, search, source.files().read_test(archive.passage_side()),
+                           admitted ? &*admitted : nullptr);
+  }
+
+  [[nodiscard]] static io::RowIds rows_by(const io::ExternalIds* ids, std::size_t size) {
+    return ids != nullptr ? io::RowIds(*ids) : io::RowIds(size);
+  }
+
+  /// By the tags of a file where one is given, else by those of the archive.
+  [[nodiscard]] std::optional<Admitted> admitted_by(const io::RowIds& ids, const TagsOf& archived,
+                                                    const std::string& name) const {
+    if (tags.empty()) return conditions.admitted(ids, archived, name);
+    const TagTable read = read_tags_file(tags, ids);
+    return conditions.admitted(ids, {&read, archived.training_queries}, name);
   }
 
   void run_out_of_fold() const {
@@ -90,13 +112,19 @@ void add_eval_command(CLI::App& app) {
   eval->source.files().add_test(command, Required::no);
   eval->source.files().add_reading(command);
   eval->arguments.add_options(command);
+  eval->conditions.add_options(command);
+  command
+      .add_option("--tags", eval->tags, std::string("tags for --where (default: those of the archive): ") + tags_help)
+      ->needs(command.get_option("--where"))
+      ->group(groups::data);
   eval->measurement.add_options(command);
   CLI::Option* out_of_fold =
       command
           .add_flag("--out-of-fold", eval->out_of_fold,
                     "no test files: search each training query with a retriever built without the queries of its fold")
           ->group(groups::measurement);
-  for (const char* option : {"--test-queries", "--test-relevance", "--test-query-ids"}) {
+  for (const char* option :
+       {"--test-queries", "--test-relevance", "--test-query-ids", "--filter", "--where", "--train-where"}) {
     out_of_fold->excludes(command.get_option(option));
   }
   command.add_option("--folds", eval->folding.validation.folds, "out of fold: parts that are held out in turn")
@@ -115,10 +143,12 @@ void add_eval_command(CLI::App& app) {
       ->needs(out_of_fold)
       ->group(groups::output);
   command.footer(
+      "Under --filter or --where a query counts where a passage that is admitted is relevant to it.\n"
       "Examples:\n"
       "  pefa eval --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --test-queries T.npy \\\n"
       "            --test-relevance Z.tsv --method xl --lambda 0.2 --json result.json\n"
       "  pefa eval x.pefa --test-queries T.npy --test-relevance Z.tsv\n"
+      "  pefa eval x.pefa --test-queries T.npy --test-relevance Z.tsv --where 'lang=en'\n"
       "  pefa eval --out-of-fold --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --out xl_train.run");
   command.callback([eval] { eval->run(); });
 }

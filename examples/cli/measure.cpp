@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "conditions.hpp"
 #include "interrupt.hpp"
 #include "option_groups.hpp"
 
@@ -79,21 +80,23 @@ EvaluateOptions Measurement::options() const {
   return {.recall_at = recall_cutoffs(), .ndcg_at = {depth}, .mrr_at = {depth}, .top_k = top_k_};
 }
 
-EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const SearchOptions& search,
-                                       const TestData& test) const {
+EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const SearchOptions& search, const TestData& test,
+                                       const Admitted* admitted) const {
   ProgressBar bar(std::string("evaluating ") + name(retriever.spec().method), output_.verbosity());
   EvaluateOptions asked = options();
   asked.search = search;
   asked.latency = MeasureLatency::yes;
   asked.progress = bar.callback();
-  return pefa::evaluate(retriever, test.queries.view(), test.truth, asked);
+  if (admitted == nullptr) return pefa::evaluate(retriever, test.queries.view(), test.truth, asked);
+  return pefa::evaluate(Filtered(retriever, *admitted), test.queries.view(),
+                        admitted_part(test.truth, admitted->passages), asked);
 }
 
 Outcome Measurement::run(const RetrieverSpec& spec, const TrainingData& training, const TestData& test,
-                         const SearchOptions& search) const {
+                         const SearchOptions& search, const Admitted* admitted) const {
   (void)recall_cutoffs();  // refused before anything is built
   Built built = build_with_progress(spec, training, threads_, output_.verbosity());
-  Measured measured{with_arguments(built.retriever.spec(), search), evaluate(built.retriever, search, test),
+  Measured measured{with_arguments(built.retriever.spec(), search), evaluate(built.retriever, search, test, admitted),
                     built.seconds, built.index_bytes, training.judgements_skipped + test.judgements_skipped};
   return {std::move(measured), std::move(built.retriever)};
 }
@@ -103,9 +106,10 @@ Measured Measurement::run(const std::string& name, const std::vector<std::vector
   return {{}, evaluate_run(results, truth, options()), std::nullopt, 0, judgements_skipped, name};
 }
 
-Measured Measurement::run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const {
-  return {with_arguments(archive.retriever.spec(), search), evaluate(archive.retriever, search, test), std::nullopt,
-          archive.index_bytes(), test.judgements_skipped};
+Measured Measurement::run(const OpenArchive& archive, const SearchOptions& search, const TestData& test,
+                          const Admitted* admitted) const {
+  return {with_arguments(archive.retriever.spec(), search), evaluate(archive.retriever, search, test, admitted),
+          std::nullopt, archive.index_bytes(), test.judgements_skipped};
 }
 
 }  // namespace pefa::cli

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "conditions.hpp"
 #include "data_files.hpp"
 #include "output.hpp"
 #include "pefa/adapter/any_retriever.hpp"
@@ -43,10 +44,12 @@ class Measurement {
   /// Adds --top-k, --recall-at, --threads, --quiet and --json.
   void add_options(CLI::App& command);
 
+  /// @param admitted  the passages that are searched, and of the relevant ones those that count; nullptr: all
   /// @throws pefa::ValueError  a cut-off past --top-k
   [[nodiscard]] Outcome run(const RetrieverSpec& spec, const TrainingData& training, const TestData& test,
-                            const SearchOptions& search = {}) const;
-  [[nodiscard]] Measured run(const OpenArchive& archive, const SearchOptions& search, const TestData& test) const;
+                            const SearchOptions& search = {}, const Admitted* admitted = nullptr) const;
+  [[nodiscard]] Measured run(const OpenArchive& archive, const SearchOptions& search, const TestData& test,
+                             const Admitted* admitted = nullptr) const;
 
   /// A run that is there already. @param name  what it is called
   [[nodiscard]] Measured run(const std::string& name, const std::vector<std::vector<Hit>>& results,
@@ -60,7 +63,7 @@ class Measurement {
   [[nodiscard]] std::vector<std::size_t> recall_cutoffs() const;
   [[nodiscard]] EvaluateOptions options() const;
   [[nodiscard]] EvaluationReport evaluate(const AnyRetriever& retriever, const SearchOptions& search,
-                                          const TestData& test) const;
+                                          const TestData& test, const Admitted* admitted) const;
 
   std::size_t top_k_ = 100;
   std::vector<std::size_t> recall_at_;

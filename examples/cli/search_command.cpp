@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "commands.hpp"
+#include "conditions.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
@@ -30,6 +32,7 @@ struct SearchCommand {
   std::filesystem::path queries;
   std::filesystem::path query_ids;
   SearchArguments arguments;
+  Conditions conditions;
   std::size_t top_k = 100;
   std::filesystem::path out;
   std::string format;
@@ -43,6 +46,7 @@ struct SearchCommand {
     const OpenArchive opened = open_archive(archive);
     const SearchOptions options = arguments.options(opened.retriever.spec(), opened.name);
     warn_of_neighbors(options.neighbors, opened.training_queries);
+    const std::optional<Admitted> admitted = conditions.admitted(opened.retriever, opened.name);
     const EmbeddingStore<float> asked = reading.queries(queries, opened.passage_side());
     std::optional<io::ExternalIds> ids;
     if (!query_ids.empty()) ids = read_ids_file(query_ids);
@@ -51,16 +55,17 @@ struct SearchCommand {
                                    asked.size()));
     }
     const auto start = std::chrono::steady_clock::now();
-    const Results results = search(opened.retriever, asked, options);
+    const Results results = admitted ? search(Filtered(opened.retriever, *admitted), asked, options)
+                                     : search(opened.retriever, asked, options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const io::ExternalIds* passage_ids = row_numbers ? nullptr : opened.retriever.ids();
     write(results, to, ids ? io::RowIds(*ids) : io::RowIds(), passage_ids ? io::RowIds(*passage_ids) : io::RowIds());
 
-    const std::size_t n_passages = opened.retriever.passage_count();
+    const std::size_t n_passages = admitted ? admitted->passages.size() : opened.retriever.passage_count();
     const std::size_t written = std::min(top_k, n_passages);
     if (written < top_k) {
-      fmt::print(stderr, "pefa: {}: asked for {} of {} passages: {} written\n", out.string(), top_k, n_passages,
-                 written);
+      fmt::print(stderr, "pefa: {}: asked for {} of {} passages{}: {} written\n", out.string(), top_k, n_passages,
+                 admitted ? " that are admitted" : "", written);
     }
     const double rate = static_cast<double>(asked.size()) / seconds;
     output.summary(fmt::format("{}: top {} of {} queries, {:.0f} queries/s\n", out.string(),
@@ -70,6 +75,7 @@ struct SearchCommand {
                     {"format", to},
                     {"queries", asked.size()},
                     {"top_k", top_k},
+                    {"passages_admitted", n_passages},
                     {"seconds", seconds},
                     {"queries_per_second", rate}});
   }
@@ -83,7 +89,8 @@ struct SearchCommand {
                      "', which tells no format of results, expected .trec, .run, .npy or .jsonl; or give --format");
   }
 
-  [[nodiscard]] Results search(const AnyRetriever& retriever, const EmbeddingStore<float>& asked,
+  template <class Searched>
+  [[nodiscard]] Results search(const Searched& retriever, const EmbeddingStore<float>& asked,
                                const SearchOptions& options) const {
     constexpr std::size_t block = 256;  // queries between two reports
     ProgressBar bar("searching", output.verbosity());
@@ -128,6 +135,7 @@ void add_search_command(CLI::App& app) {
       ->capture_default_str()
       ->group(groups::search);
   search->arguments.add_archive_options(command);
+  search->conditions.add_options(command);
   command
       .add_option("--out", search->out,
                   "the file to write; run.npy becomes run.ids.npy (int64) and run.scores.npy (float32)")
@@ -141,7 +149,13 @@ void add_search_command(CLI::App& app) {
       ->group(groups::output);
   add_threads_option(command, search->threads);
   search->output.add_options(command);
-  command.footer("Example:\n  pefa search x.pefa --queries T.npy --top-k 100 --out run.trec");
+  command.footer(
+      "A condition compares tags, which pefa info lists: = != < <= > >= and in (a,b), joined by & | ! and "
+      "parentheses;\n"
+      "values that are no plain words stand in quotes. A passage without the tag is in none but !=.\n"
+      "Examples:\n"
+      "  pefa search x.pefa --queries T.npy --top-k 100 --out run.trec\n"
+      "  pefa search x.pefa --queries T.npy --where 'stock=yes & price<=20' --out run.trec");
   command.callback([search] { search->run(); });
 }
 
