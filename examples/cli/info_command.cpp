@@ -145,7 +145,7 @@ std::string to_summary(const io::ArchiveReader& archive) {
     line("passages", value_of(metadata, "passages") + " of dim " + value_of(metadata, "passages.dim"));
     line("trained on", list_values(metadata, "", {"training_queries", "pairs"}));
     line("ids", archive.contains("passages.ids.starts") ? "of the passages" : "");
-    line("tags", list_tags(archive, "passages.tags."));
+    if (archive.contains("passages.tags.names")) line("tags", list_tags(archive, "passages.tags."));
     if (archive.contains("queries.tags.names")) line("query tags", list_tags(archive, "queries.tags."));
   }
   line("bytes", fmt::format("{} ({:.1f} MiB)", archive.byte_size(),

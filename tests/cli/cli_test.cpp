@@ -283,7 +283,7 @@ TEST_CASE("pefa: bash completes subcommands, options and files", "[eval]") {
   };
   REQUIRE(completed("''", 1).starts_with("build|search|eval|"));
   REQUIRE(completed("ex", 1) == "export-xs|");
-  REQUIRE(completed("build --train", 2) == "--train-queries|--train-relevance|--train-query-ids|");
+  REQUIRE(completed("build --train", 2) == "--train-queries|--train-relevance|--train-query-ids|--train-query-tags|");
   REQUIRE(completed("info '" + (directory / "vect").string() + "'", 2) == file + "|");
 }
 
