@@ -4,8 +4,9 @@
 set(cli_answers cli/bench_command.cpp cli/build_command.cpp cli/compare_command.cpp cli/eval_command.cpp cli/main.cpp
                 cli/measure.cpp cli/output.cpp cli/report.cpp cli/search_arguments.cpp cli/source.cpp
                 cli/spec_options.cpp cli/tune_command.cpp cli/tuned_file.cpp cli/unknown_option.cpp)
-set(cli_files cli/conditions.cpp cli/convert_command.cpp cli/data_files.cpp cli/export_xs_command.cpp cli/fuse_command.cpp
-              cli/info_command.cpp cli/interrupt.cpp cli/progress_bar.cpp cli/search_command.cpp)
+set(cli_files cli/conditions.cpp cli/convert_command.cpp cli/data_files.cpp cli/engine_folder.cpp cli/engine_texts.cpp
+              cli/export_sql_command.cpp cli/export_xs_command.cpp cli/fuse_command.cpp cli/info_command.cpp
+              cli/interrupt.cpp cli/progress_bar.cpp cli/search_command.cpp)
 add_executable(pefa_cli ${cli_answers} ${cli_files})
 if(TARGET pefa_compiled)
   target_link_libraries(pefa_cli PRIVATE pefa_compiled)

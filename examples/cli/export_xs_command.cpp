@@ -1,22 +1,30 @@
-// pefa export-xs: the PEFA-XS vectors in a file that any vector database loads; searched by inner product they are the
-// adapter.
+// pefa export-xs: the PEFA-XS vectors in a file that any vector database loads, or in a folder that one of them loads by
+// the commands beside it; searched by inner product they are the adapter.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "commands.hpp"
 #include "data_files.hpp"
+#include "engine_folder.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
 #include "pefa/adapter/exported_rows.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/adapter/retriever_spec_json.hpp"
+#include "pefa/adapter/row_changes.hpp"
+#include "pefa/adapter/spec_of.hpp"
+#include "pefa/index/any_index.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/io/file/output_file.hpp"
 #include "pefa/io/vectors/npy.hpp"
@@ -27,10 +35,18 @@
 namespace pefa::cli {
 namespace {
 
+/// The ids of a data set's passages.
+io::RowIds ids_of(const TrainingData& data) {
+  return data.passage_ids ? io::RowIds(*data.passage_ids) : io::RowIds(data.passages.size());
+}
+
 struct ExportCommand {
   DataFiles files;
   std::filesystem::path out;
   std::filesystem::path query_map;
+  std::string to;
+  std::string form = "folded";
+  std::filesystem::path since;
   std::string format;
   SpecOptions options;
   std::filesystem::path tuned;
@@ -39,17 +55,13 @@ struct ExportCommand {
   Output output;
 
   void run() const {
+    if (!to.empty()) return export_to_engine(*parse_enum<io::Engine>(to));
     const bool lines = format == "jsonl" || (format.empty() && out.extension() == ".jsonl");
     io::VectorFormat vectors = io::VectorFormat::npy;
     if (!lines) vectors = format.empty() ? io::vector_format_of(out) : io::parse_vector_format(format);
-    const RetrieverSpec spec =
-        options.over(tuned.empty() ? RetrieverSpec{.method = Method::xs} : TunedFile(tuned).pick());
-    if (spec.method != Method::xs) {
-      throw ValueError(tuned.string() + ": its pick is " + name(spec.method) + ", which is not one vector a passage");
-    }
-    const TrainingData data = files.read_training(Training::used);
-    if (!tuned.empty() && !tuned_anyway) TunedFile(tuned).require_data(data);
-    const Exported exported = fold(spec, data);
+    const RetrieverSpec spec = spec_to_build();
+    const TrainingData data = read_data();
+    const Exported exported = fold(spec, data, query_map.empty() ? "" : "--query-map");
     const EmbeddingStore<float>& folded = exported.rows;
     if (!query_map.empty()) {
       io::write_npy(query_map, EmbeddingView<float>(exported.query_map));
@@ -74,14 +86,91 @@ struct ExportCommand {
          {"judgements_skipped", data.judgements_skipped}});
   }
 
+  [[nodiscard]] RetrieverSpec spec_to_build() const {
+    RetrieverSpec spec = options.over(tuned.empty() ? RetrieverSpec{.method = Method::xs} : TunedFile(tuned).pick());
+    if (spec.method != Method::xs) {
+      throw ValueError(tuned.string() + ": its pick is " + name(spec.method) + ", which is not one vector a passage");
+    }
+    return spec;
+  }
+  [[nodiscard]] TrainingData read_data() const {
+    TrainingData data = files.read_training(Training::used);
+    if (!tuned.empty() && !tuned_anyway) TunedFile(tuned).require_data(data);
+    return data;
+  }
+
   /// What goes into the files.
   struct Exported {
     EmbeddingStore<float> rows;
-    RowMajorMatrix query_map;  ///< of --query-map
+    RowMajorMatrix query_map;         ///< of a balanced export
+    std::vector<Row> changed{};       ///< of --since
+    std::vector<std::string> gone{};  ///< the same
   };
 
-  /// Rows for raw queries, or, with --query-map, the rows that the library would index and the matrix they go with.
-  [[nodiscard]] Exported fold(const RetrieverSpec& spec, const TrainingData& data) const {
+  void export_to_engine(io::Engine engine) const {
+    if (!since.empty() && !tuned.empty()) throw ValueError("--tuned: with --since, the archive says how to fold");
+    const bool balanced = form == "balanced";
+    RetrieverSpec spec = since.empty() ? spec_to_build() : RetrieverSpec{};
+    const TrainingData data = read_data();
+    if (balanced && spec.balance == 0 && spec.whitened != Whitened::all) spec.balance = data.passages.dim();
+    Exported exported = since.empty() ? fold(spec, data, balanced ? "--form balanced" : "") : changes(data, balanced);
+    if (since.empty()) {
+      exported.changed.resize(exported.rows.size());
+      std::iota(exported.changed.begin(), exported.changed.end(), Row{0});
+    }
+    const EngineFolder folder{.engine = engine,
+                              .load = since.empty() ? Load::all : Load::changes,
+                              .rows = {exported.rows.view(), ids_of(data), exported.changed, exported.gone},
+                              .query_map = balanced ? &exported.query_map : nullptr};
+    write_engine_folder(out, folder, interrupted);
+    output.summary(fmt::format("{}: {} vectors of dim {} for {}{}; its README.md says how to load them\n",
+                               out.string(), exported.changed.size(), exported.rows.dim(), name(engine),
+                               since.empty() ? "" : fmt::format(", {} to delete", exported.gone.size())),
+                   {{"out", out.string()},
+                    {"to", name(engine)},
+                    {"form", form},
+                    {"rows", exported.changed.size()},
+                    {"deletes", exported.gone.size()},
+                    {"dim", exported.rows.dim()},
+                    {"judgements_skipped", data.judgements_skipped}});
+  }
+
+  /// What of the rows of an archive is no longer as it was, by the archive's own fits.
+  [[nodiscard]] Exported changes(const TrainingData& data, bool balanced) const {
+    const io::ArchiveReader reader = io::ArchiveReader::open(since);
+    const auto before = PefaXs<float, AnyIndex>::open(reader);
+    const RetrieverSpec spec = spec_of(before);
+    if (options.over(spec) != spec) {
+      throw ValueError("--since: " + since.string() + " was built otherwise than the options say, leave them out");
+    }
+    const std::optional<io::ExternalIds> ids = io::read_passage_ids(reader);
+    ProgressBar bar("folding passages", output.verbosity());
+    const InterruptibleExecutor executor(threads);
+    RowChanges found = changes_since(before, ids ? io::RowIds(*ids) : io::RowIds(before.passage_count()),
+                                     data.passages.view(), data.queries.view(), data.relevance, ids_of(data),
+                                     {executor, bar.callback()});
+    Exported exported{std::move(found.rows), {}, std::move(found.changed), std::move(found.gone)};
+    if (balanced) {
+      exported.query_map = require_query_map(before.fitted(), "--form balanced");
+    } else {
+      exported.rows = rows_for_raw_queries(before.fitted(), std::move(exported.rows), {executor, {}});
+    }
+    return exported;
+  }
+
+  /// @throws ValueError  queries are asked as they are
+  [[nodiscard]] static RowMajorMatrix require_query_map(const FittedParts& fitted, const std::string& option) {
+    RowMajorMatrix map = query_map_of(fitted);
+    if (map.size() == 0) {
+      throw ValueError(option + ": queries are asked as they are; it goes with --balance or --whiten all");
+    }
+    return map;
+  }
+
+  /// Rows for raw queries, or, where an option asks for it, the rows that the library would index and the matrix that
+  /// they go with.
+  [[nodiscard]] Exported fold(const RetrieverSpec& spec, const TrainingData& data,
+                              const std::string& map_option) const {
     using Xs = PefaXs<float, FlatIndex<>>;
     ProgressBar bar("folding queries", output.verbosity());
     const InterruptibleExecutor executor(threads);
@@ -96,13 +185,7 @@ struct ExportCommand {
                              .balance = spec.balance},
                             {executor, bar.callback()});
     auto rows = EmbeddingStore<float>::from(xs.index().rows());
-    if (!query_map.empty()) {
-      RowMajorMatrix map = query_map_of(xs.fitted());
-      if (map.size() == 0) {
-        throw ValueError("--query-map: queries are asked as they are; it goes with --balance or --whiten all");
-      }
-      return {std::move(rows), std::move(map)};
-    }
+    if (!map_option.empty()) return {std::move(rows), require_query_map(xs.fitted(), map_option)};
     return {rows_for_raw_queries(xs.fitted(), std::move(rows), {executor, {}}), {}};
   }
 
@@ -138,22 +221,42 @@ void add_export_xs_command(CLI::App& app) {
   add_tuned_anyway_option(command, exported->tuned_anyway);
   exported->options.add_folding(command);
   for (const char* name : {"--lambda", "--cold"}) command.get_option(name)->excludes(tuned);
-  command.add_option("--out", exported->out, "the file to write")->required()->group(groups::output);
+  CLI::Option* to = command
+                        .add_option("--to", exported->to,
+                                    "write a folder that this engine loads: " + list_names<io::Engine>())
+                        ->group(groups::output)
+                        ->check(CLI::IsMember(std::vector<std::string>(enum_names<io::Engine>.begin(),
+                                                                       enum_names<io::Engine>.end())));
+  command
+      .add_option("--form", exported->form,
+                  "of --to: folded (raw queries), or balanced (faster in graphs; queries are multiplied by a matrix)")
+      ->group(groups::output)
+      ->check(CLI::IsMember({"folded", "balanced"}))
+      ->needs(to);
+  command
+      .add_option("--since", exported->since,
+                  "of --to: only what changed since this archive of xs was built, by its fits, and what to delete")
+      ->group(groups::output)
+      ->needs(to);
+  command.add_option("--out", exported->out, "the file to write, or the folder of --to")->required()->group(groups::output);
   command
       .add_option("--format", exported->format,
                   std::string("its format, where its extension does not tell: jsonl, ") + vector_formats_help)
-      ->group(groups::output);
+      ->group(groups::output)
+      ->excludes(to);
   command
       .add_option("--query-map", exported->query_map,
                   "balanced or whitened rows as they are, and here, .npy, the matrix to multiply each query with")
-      ->group(groups::output);
+      ->group(groups::output)
+      ->excludes(to);
   add_threads_option(command, exported->threads);
   exported->output.add_options(command);
   command.footer(
       "Load the vectors as they are, without normalising them, and search by inner product.\n"
       "Raw queries find what the library would, unless --query-map says what to multiply them with.\n"
-      "Example:\n"
-      "  pefa export-xs --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --out xs.fbin");
+      "Examples:\n"
+      "  pefa export-xs --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --out xs.fbin\n"
+      "  pefa export-xs --passages P.npy --train-queries Q.npy --train-relevance Y.tsv --to qdrant --out xs");
   command.callback([exported] { exported->run(); });
 }
 

@@ -123,6 +123,7 @@ int main(int argc, char** argv) {
   add_fuse_command(app);
   add_convert_command(app);
   add_export_xs_command(app);
+  add_export_sql_command(app);
 
   const std::vector<std::string> arguments(argv + 1, argv + std::max(argc, 1));
   const std::string first = arguments.empty() ? "" : arguments[0];

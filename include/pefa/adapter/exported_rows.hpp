@@ -29,6 +29,17 @@ template <class Matrix>
   return both;
 }
 
+/// Rows of a passage index as the query meets them that no balance has mapped: Aᵀ·row + μ, or as they are.
+[[nodiscard]] inline EmbeddingStore<float> unbalanced_rows(const FittedParts& fitted, EmbeddingStore<float>&& rows,
+                                                           const BuildOptions& options = {}) {
+  if (!fitted.balance) return std::move(rows);
+  EmbeddingStore<float> raw = fitted.balance->unmap_rows(rows.view(), options);
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    for (std::size_t d = 0; d < raw.dim(); ++d) raw.mutable_row(i)[d] += fitted.balance->mean()[d];
+  }
+  return raw;
+}
+
 }  // namespace detail
 
 /// The matrix that engines multiply a raw query with before they search the rows of a fitted PEFA-XS: A·W.
@@ -49,13 +60,7 @@ template <class = void>
                                                          const BuildOptions& options = {}) {
   const std::size_t n = rows.size();
   const detail::BuildParts<2> parts(options, {fitted.balance ? n : 0, fitted.whitening ? n : 0});
-  EmbeddingStore<float> raw = std::move(rows);
-  if (fitted.balance) {
-    raw = fitted.balance->unmap_rows(raw.view(), parts[0]);
-    for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t d = 0; d < raw.dim(); ++d) raw.mutable_row(i)[d] += fitted.balance->mean()[d];
-    }
-  }
+  EmbeddingStore<float> raw = detail::unbalanced_rows(fitted, std::move(rows), parts[0]);
   if (!fitted.whitening) return raw;
   const RowMajorMatrix transposed = fitted.whitening->map().matrix<RowMajorMatrix>().transpose();
   const detail::LinearMap back(transposed);

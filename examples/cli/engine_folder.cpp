@@ -1,0 +1,100 @@
+#include "engine_folder.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <system_error>
+
+#include "pefa/core/error.hpp"
+#include "pefa/io/file/output_file.hpp"
+#include "pefa/io/vectors/npy.hpp"
+#include "pefa/store/embedding_store.hpp"
+
+namespace pefa::cli {
+namespace {
+
+void write_lines(const std::filesystem::path& path, std::span<const std::string> lines) {
+  io::OutputFile file(path);
+  for (const std::string& line : lines) {
+    if (line.find('\n') != std::string::npos) {
+      throw ValueError(path.string() + ": the id '" + line + "' has a line break in it, expected a line of text");
+    }
+    file.stream() << line << '\n';
+  }
+  file.commit();
+}
+
+std::vector<std::string> ids_of(const io::EngineRows& rows) {
+  std::vector<std::string> ids;
+  for (const Row row : rows.rows) ids.push_back(rows.ids.text(row));
+  return ids;
+}
+
+/// The rows that are written, as a matrix.
+void write_matrix(const std::filesystem::path& path, const io::EngineRows& rows, const io::StopCheck& stop) {
+  auto chosen = EmbeddingStore<float>::for_overwrite(rows.rows.size(), rows.vectors.dim());
+  for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+    const auto vector = rows.vector(rows.rows[i]);
+    std::copy(vector.begin(), vector.end(), chosen.mutable_row(i));
+  }
+  io::write_npy(path, chosen, stop);
+}
+
+void write_query_map(const std::filesystem::path& folder, const RowMajorMatrix& map) {
+  io::write_npy(folder / "query_map.npy", EmbeddingView<float>(map));
+  io::OutputFile file(folder / "query_map.json");
+  std::string line = "[\n";
+  for (Eigen::Index i = 0; i < map.rows(); ++i) {
+    io::detail::append_json_vector(line, {map.data() + i * map.cols(), static_cast<std::size_t>(map.cols())});
+    line += i + 1 < map.rows() ? ",\n" : "\n]\n";
+    file.stream() << line;
+    line.clear();
+  }
+  file.commit();
+}
+
+/// The rows as the engine's loader takes them.
+void write_rows(const std::filesystem::path& folder, const EngineFolder& what, const io::StopCheck& stop) {
+  const io::EngineRows& rows = what.rows;
+  const bool has_deletes = what.load == Load::changes;
+  switch (what.engine) {
+    case io::Engine::pgvector:
+      io::write_pgvector_copy(folder / "rows.copy", rows, stop);
+      if (has_deletes) io::write_pgvector_deletes(folder / "deletes.copy", rows);
+      return;
+    case io::Engine::qdrant:
+      io::write_qdrant_points(folder / "points.jsonl", rows, stop);
+      if (has_deletes) io::write_qdrant_deletes(folder / "deletes.json", rows);
+      return;
+    case io::Engine::lancedb:
+      write_matrix(folder / "vectors.npy", rows, stop);
+      write_lines(folder / "ids.txt", ids_of(rows));
+      if (has_deletes) write_lines(folder / "deletes.txt", rows.gone);
+      return;
+    case io::Engine::milvus:
+      io::write_milvus_rows(folder / "rows.json", rows, stop);
+      if (has_deletes) write_lines(folder / "deletes.txt", rows.gone);
+      return;
+    case io::Engine::opensearch: return io::write_opensearch_bulk(folder / "bulk.ndjson", rows, stop);
+    case io::Engine::vespa: return io::write_vespa_feed(folder / "feed.jsonl", rows, stop);
+  }
+}
+
+}  // namespace
+
+void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what,
+                         const std::function<bool()>& stop) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder)) {
+    throw IoError(folder.string() + ": cannot be made a folder" + (error ? ": " + error.message() : ""));
+  }
+  std::filesystem::remove(folder / "README.md", error);  // none beside files of two exports
+  write_rows(folder, what, stop);
+  if (what.query_map != nullptr) write_query_map(folder, *what.query_map);
+  std::size_t id_bytes = 64;
+  for (const Row row : what.rows.rows) id_bytes = std::max(id_bytes, what.rows.ids.text(row).size());
+  write_engine_texts(folder, what, id_bytes);
+}
+
+}  // namespace pefa::cli

@@ -1,0 +1,32 @@
+// A folder that a vector engine loads: the vectors as its bulk loader takes them, the schema, and a README with the
+// commands to load, to ask and to update.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+#include "pefa/adapter/linear_map.hpp"
+#include "pefa/io/engines/engine_rows.hpp"
+
+namespace pefa::cli {
+
+/// Whether the rows are the first that the engine sees, or changes to those it has.
+enum class Load { all, changes };
+
+/// What goes into a folder.
+struct EngineFolder {
+  io::Engine engine = io::Engine::pgvector;
+  Load load = Load::all;
+  io::EngineRows rows{};
+  const RowMajorMatrix* query_map = nullptr;  ///< what queries are multiplied with; null: nothing
+};
+
+/// Makes the folder where it is missing, and writes each file whole or not at all, the README last.
+/// @throws IoError, ValueError, Cancelled
+void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what, const std::function<bool()>& stop);
+
+/// The files of an engine that depend on the data only by dim and ids: the README and the schema.
+/// @param id_bytes  of the longest id
+void write_engine_texts(const std::filesystem::path& folder, const EngineFolder& what, std::size_t id_bytes);
+
+}  // namespace pefa::cli

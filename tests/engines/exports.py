@@ -1,0 +1,105 @@
+"""Loads what `pefa export-xs --to ENGINE` wrote by the commands of its own README, asks by the README's query, and holds
+the answers against the library's own.
+
+  exports.py FOLDER QUERIES.npy HITS.jsonl [--recall SHARE] [--count QUERIES]
+
+HITS.jsonl is what `pefa search` of a flat index answered. Without --recall the answers must be the same: the best ten,
+up to swaps of scores closer than 1e-5, each score within 1e-5 of the library's."""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy
+
+
+def blocks(readme, kind):
+    """The blocks of code of a kind: "sh", "python ask"."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", readme.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def load(folder):
+    """Runs the README's block of Load or Update as it stands."""
+    readme = folder / "README.md"
+    for code in blocks(readme, "sh"):
+        subprocess.run(["bash", "-euo", "pipefail", "-c", code], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    for code in blocks(readme, "python"):
+        subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+
+
+def ask_postgres():
+    """Asks by the README's SQL."""
+    import psycopg
+    connection = psycopg.connect()
+
+    def ask(query):
+        text = "[" + ",".join(repr(float(x)) for x in query) + "]"
+        found = connection.execute("SELECT id, -(embedding <#> %(q)s::vector) FROM passage "
+                                   "ORDER BY embedding <#> %(q)s::vector LIMIT 10", {"q": text}).fetchall()
+        return [(id, score) for id, score in found]
+    return ask
+
+
+def ask_by_readme(folder):
+    code = compile(blocks(folder / "README.md", "python ask")[0], "README.md", "exec")
+
+    def ask(query):
+        variables = {"query": [float(x) for x in query]}
+        exec(code, variables)
+        return variables["hits"]
+    return ask
+
+
+def differences(found, expected):
+    """What two rankings differ in beyond swaps of scores closer than 1e-5: a message, or None."""
+    if len(found) != len(expected):
+        return f"{len(found)} hits, expected {len(expected)}"
+    for rank, ((id, score), (expected_id, expected_score)) in enumerate(zip(found, expected)):
+        if abs(score - expected_score) > 1e-5:
+            return f"rank {rank}: {id} scores {score}, expected {expected_id} at {expected_score}"
+    scores = dict(expected)
+    for id, score in found:
+        if id in scores and abs(scores[id] - score) > 1e-5:
+            return f"{id} scores {score}, expected {scores[id]}"
+        if id not in scores and abs(score - expected[-1][1]) > 1e-5:
+            return f"{id} scores {score} and is not expected"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("queries")
+    parser.add_argument("hits")
+    parser.add_argument("--recall", type=float)
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--loaded", action="store_true", help="it is loaded already, by this folder's parent export")
+    arguments = parser.parse_args()
+    queries = numpy.load(arguments.queries)[:arguments.count]
+    if queries.dtype == numpy.int8:
+        scales = numpy.load(arguments.queries.replace(".npy", ".scales.npy"))[:arguments.count]
+        queries = queries.astype(numpy.float32) * scales[:, None]
+    expected = [[(hit["passage"], hit["score"]) for hit in json.loads(line)["hits"]][:10]
+                for line in open(arguments.hits).read().splitlines()[:arguments.count]]
+    if not arguments.loaded:
+        load(arguments.folder)
+    ask = ask_postgres() if (arguments.folder / "rows.copy").exists() else ask_by_readme(arguments.folder)
+    if (arguments.folder / "query_map.npy").exists():
+        queries = queries @ numpy.load(arguments.folder / "query_map.npy").T
+    os.chdir(arguments.folder)
+    recall = 0.0
+    for number, (query, right) in enumerate(zip(queries, expected)):
+        found = [(str(id), float(score)) for id, score in ask(query)]
+        recall += len({id for id, _ in found} & {id for id, _ in right}) / len(right) / len(queries)
+        wrong = None if arguments.recall else differences(found, right)
+        if wrong:
+            sys.exit(f"{arguments.folder.name}: query {number}: {wrong}")
+    if arguments.recall and recall < arguments.recall:
+        sys.exit(f"{arguments.folder.name}: recall {recall:.3f}, expected {arguments.recall}")
+    print(f"{arguments.folder.name}: {len(queries)} queries, recall {recall:.3f} of the exact ten")
+
+
+main()
