@@ -23,7 +23,8 @@ struct EngineFolder {
 
 /// Makes the folder where it is missing, and writes each file whole or not at all, the README last.
 /// @throws IoError, ValueError, Cancelled
-void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what, const std::function<bool()>& stop);
+void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what,
+                         const std::function<bool()>& stop);
 
 /// The files of an engine that depend on the data only by dim and ids: the README and the schema.
 /// @param id_bytes  of the longest id

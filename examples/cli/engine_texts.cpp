@@ -45,7 +45,8 @@ CREATE TABLE passage (id @PG_ID@ PRIMARY KEY, embedding vector(@DIM@) NOT NULL);
 @PG_STORAGE@\copy passage (id, embedding) FROM 'rows.copy' WITH (FORMAT binary)
 @PG_INDEX@ANALYZE passage;
 )";
-constexpr std::string_view pg_update = R"(-- Whole or not at all: psql -v ON_ERROR_STOP=1 --single-transaction -f update.sql
+constexpr std::string_view pg_update =
+    R"(-- Whole or not at all: psql -v ON_ERROR_STOP=1 --single-transaction -f update.sql
 CREATE TEMPORARY TABLE changed (id @PG_ID@, embedding vector(@DIM@)) ON COMMIT DROP;
 CREATE TEMPORARY TABLE gone (id @PG_ID@) ON COMMIT DROP;
 \copy changed (id, embedding) FROM 'rows.copy' WITH (FORMAT binary)
@@ -182,7 +183,8 @@ if ids:
 for id in open("deletes.txt").read().splitlines():
     passage.delete(f"id = @ARROW_LITERAL@")
 )";
-constexpr std::string_view lancedb_readme = R"(The vectors are a NumPy file and the ids a line of text each, which LanceDB takes as one Arrow table.
+constexpr std::string_view lancedb_readme =
+    R"(The vectors are a NumPy file and the ids a line of text each, which LanceDB takes as one Arrow table.
 
 ## @LOAD@
 
@@ -275,7 +277,8 @@ constexpr std::string_view opensearch_index = R"({
                "parameters": {"m": 32, "ef_construction": 200}}}}}
 }
 )";
-constexpr std::string_view opensearch_readme = R"(These files follow OpenSearch's documentation; no server was run on them.
+constexpr std::string_view opensearch_readme =
+    R"(These files follow OpenSearch's documentation; no server was run on them.
 
 ## @LOAD@
 
@@ -354,7 +357,8 @@ vespa query 'yql=select id from passage where {targetHits: 10, hnsw.exploreAddit
 
 std::string query_text(const RowMajorMatrix* map) {
   if (map == nullptr) return "Queries are your encoder's, as they are.";
-  return "Multiply each query of your encoder\nwith `query_map.npy` (the same in `query_map.json`, a row a line) before you send it:\n"
+  return "Multiply each query of your encoder\nwith `query_map.npy` (the same in `query_map.json`, a row a line) "
+         "before you send it:\n"
          "`query = numpy.load(\"query_map.npy\") @ query`.";
 }
 
@@ -363,14 +367,19 @@ Values values_of(const EngineFolder& what, std::size_t id_bytes) {
   const std::size_t dim = what.rows.vectors.dim();
   const bool has_table = what.rows.ids.has_table();
   const bool is_change = what.load == Load::changes;
-  std::string index = "CREATE INDEX passage_embedding ON passage USING hnsw (embedding vector_ip_ops)\n"
-                      "  WITH (m = 32, ef_construction = 200);\n";
+  std::string index =
+      "CREATE INDEX passage_embedding ON passage USING hnsw (embedding vector_ip_ops)\n"
+      "  WITH (m = 32, ef_construction = 200);\n";
   if (dim > 2000) {
-    index = dim > 4000 ? std::string("-- More than 4000 dimensions: pgvector has no graph of them, and answers are exact.\n")
-                       : "-- Ask by embedding::halfvec(" + std::to_string(dim) + ") <#> $1 to use it.\nCREATE INDEX passage_embedding ON passage USING hnsw ((embedding::halfvec(" +
-                             std::to_string(dim) + ")) halfvec_ip_ops)\n  WITH (m = 32, ef_construction = 200);\n";
+    index =
+        dim > 4000
+            ? std::string("-- More than 4000 dimensions: pgvector has no graph of them, and answers are exact.\n")
+            : "-- Ask by embedding::halfvec(" + std::to_string(dim) +
+                  ") <#> $1 to use it.\nCREATE INDEX passage_embedding ON passage USING hnsw ((embedding::halfvec(" +
+                  std::to_string(dim) + ")) halfvec_ip_ops)\n  WITH (m = 32, ef_construction = 200);\n";
   }
-  const std::string milvus_id = has_table ? "DataType.VARCHAR, max_length=" + std::to_string(id_bytes) : "DataType.INT64";
+  const std::string milvus_id =
+      has_table ? "DataType.VARCHAR, max_length=" + std::to_string(id_bytes) : "DataType.INT64";
   return {{"PY_SERVER", std::string(is_change ? qdrant_server_update : qdrant_server_load)},
           {"PY_EDGE", std::string(is_change ? qdrant_edge_update : qdrant_edge_load)},
           {"PY", std::string(what.engine == io::Engine::lancedb ? (is_change ? lancedb_update : lancedb_load)

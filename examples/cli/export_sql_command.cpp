@@ -125,11 +125,12 @@ struct ExportSqlCommand {
         copy.real(named.weights[e]);
       }
     });
-    std::string script = "-- Whole or not at all: psql -v ON_ERROR_STOP=1 --single-transaction -f pefa.sql\n" + tables +
-                         "\\copy passage (id, embedding) FROM 'passage.copy' WITH (FORMAT binary)\n"
-                         "\\copy train_query (id, embedding, hubness) FROM 'train_query.copy' WITH (FORMAT binary)\n"
-                         "\\copy relevance (query_id, passage_id, weight) FROM 'relevance.copy' WITH (FORMAT binary)\n"
-                         "SELECT setval(pg_get_serial_sequence('train_query', 'id'), max(id)) FROM train_query;\n";
+    std::string script =
+        "-- Whole or not at all: psql -v ON_ERROR_STOP=1 --single-transaction -f pefa.sql\n" + tables +
+        "\\copy passage (id, embedding) FROM 'passage.copy' WITH (FORMAT binary)\n"
+        "\\copy train_query (id, embedding, hubness) FROM 'train_query.copy' WITH (FORMAT binary)\n"
+        "\\copy relevance (query_id, passage_id, weight) FROM 'relevance.copy' WITH (FORMAT binary)\n"
+        "SELECT setval(pg_get_serial_sequence('train_query', 'id'), max(id)) AS last FROM train_query \\gset\n";
     if (xl.fitted().whitening) {
       const auto map = xl.fitted().whitening->map().matrix<RowMajorMatrix>();
       write_copy("whitening.copy", static_cast<std::size_t>(map.rows()), [&](io::PgCopy& copy, std::size_t i) {
@@ -188,7 +189,8 @@ void add_export_sql_command(CLI::App& app) {
   command.footer(
       "The gates mean, sum and softmax are arguments of each search; local needs more than SQL has at hand.\n"
       "Example:\n"
-      "  pefa export-sql xl.pefa --out xl.sql && cd xl.sql && psql -v ON_ERROR_STOP=1 --single-transaction -f pefa.sql");
+      "  pefa export-sql xl.pefa --out xl.sql && cd xl.sql && psql -v ON_ERROR_STOP=1 --single-transaction -f "
+      "pefa.sql");
   command.callback([exported] { exported->run(); });
 }
 

@@ -1,5 +1,5 @@
-// pefa export-xs: the PEFA-XS vectors in a file that any vector database loads, or in a folder that one of them loads by
-// the commands beside it; searched by inner product they are the adapter.
+// pefa export-xs: the PEFA-XS vectors in a file that any vector database loads, or in a folder that one of them loads
+// by the commands beside it; searched by inner product they are the adapter.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -123,8 +123,8 @@ struct ExportCommand {
                               .rows = {exported.rows.view(), ids_of(data), exported.changed, exported.gone},
                               .query_map = balanced ? &exported.query_map : nullptr};
     write_engine_folder(out, folder, interrupted);
-    output.summary(fmt::format("{}: {} vectors of dim {} for {}{}; its README.md says how to load them\n",
-                               out.string(), exported.changed.size(), exported.rows.dim(), name(engine),
+    output.summary(fmt::format("{}: {} vectors of dim {} for {}{}; its README.md says how to load them\n", out.string(),
+                               exported.changed.size(), exported.rows.dim(), name(engine),
                                since.empty() ? "" : fmt::format(", {} to delete", exported.gone.size())),
                    {{"out", out.string()},
                     {"to", name(engine)},
@@ -146,9 +146,9 @@ struct ExportCommand {
     const std::optional<io::ExternalIds> ids = io::read_passage_ids(reader);
     ProgressBar bar("folding passages", output.verbosity());
     const InterruptibleExecutor executor(threads);
-    RowChanges found = changes_since(before, ids ? io::RowIds(*ids) : io::RowIds(before.passage_count()),
-                                     data.passages.view(), data.queries.view(), data.relevance, ids_of(data),
-                                     {executor, bar.callback()});
+    RowChanges found =
+        changes_since(before, ids ? io::RowIds(*ids) : io::RowIds(before.passage_count()), data.passages.view(),
+                      data.queries.view(), data.relevance, ids_of(data), {executor, bar.callback()});
     Exported exported{std::move(found.rows), {}, std::move(found.changed), std::move(found.gone)};
     if (balanced) {
       exported.query_map = require_query_map(before.fitted(), "--form balanced");
@@ -221,12 +221,11 @@ void add_export_xs_command(CLI::App& app) {
   add_tuned_anyway_option(command, exported->tuned_anyway);
   exported->options.add_folding(command);
   for (const char* name : {"--lambda", "--cold"}) command.get_option(name)->excludes(tuned);
-  CLI::Option* to = command
-                        .add_option("--to", exported->to,
-                                    "write a folder that this engine loads: " + list_names<io::Engine>())
-                        ->group(groups::output)
-                        ->check(CLI::IsMember(std::vector<std::string>(enum_names<io::Engine>.begin(),
-                                                                       enum_names<io::Engine>.end())));
+  CLI::Option* to =
+      command.add_option("--to", exported->to, "write a folder that this engine loads: " + list_names<io::Engine>())
+          ->group(groups::output)
+          ->check(
+              CLI::IsMember(std::vector<std::string>(enum_names<io::Engine>.begin(), enum_names<io::Engine>.end())));
   command
       .add_option("--form", exported->form,
                   "of --to: folded (raw queries), or balanced (faster in graphs; queries are multiplied by a matrix)")
@@ -238,7 +237,9 @@ void add_export_xs_command(CLI::App& app) {
                   "of --to: only what changed since this archive of xs was built, by its fits, and what to delete")
       ->group(groups::output)
       ->needs(to);
-  command.add_option("--out", exported->out, "the file to write, or the folder of --to")->required()->group(groups::output);
+  command.add_option("--out", exported->out, "the file to write, or the folder of --to")
+      ->required()
+      ->group(groups::output);
   command
       .add_option("--format", exported->format,
                   std::string("its format, where its extension does not tell: jsonl, ") + vector_formats_help)

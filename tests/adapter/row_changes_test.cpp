@@ -39,8 +39,8 @@ TEST_CASE("changes_since: the same data change nothing, whatever was fitted") {
   for (const Whitened whitened : {Whitened::none, Whitened::all}) {
     for (const std::size_t balance : {0U, 12U}) {
       const Xs xs = built(data, whitened, balance);
-      const RowChanges changes = changes_since(xs, io::RowIds(n_passages), data.p(), data.q(), data.relevance,
-                                               io::RowIds(n_passages));
+      const RowChanges changes =
+          changes_since(xs, io::RowIds(n_passages), data.p(), data.q(), data.relevance, io::RowIds(n_passages));
       REQUIRE(changes.changed.empty());
       REQUIRE(changes.gone.empty());
       REQUIRE(changes.rows.size() == n_passages);
@@ -90,8 +90,7 @@ TEST_CASE("changes_since: passages are told by their ids; those whose ids are no
   }
   const auto relevance = RelevanceMatrix::from_pairs(pairs, n_queries, n_passages - 1);
   const auto after = io::ExternalIds::from(ids);
-  const RowChanges changes =
-      changes_since(xs, before, EmbeddingView<float>(passages), data.q(), relevance, after);
+  const RowChanges changes = changes_since(xs, before, EmbeddingView<float>(passages), data.q(), relevance, after);
   REQUIRE(changes.changed.empty());
   REQUIRE(changes.gone == std::vector<std::string>{"p0"});
 }

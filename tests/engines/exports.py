@@ -6,7 +6,6 @@ the answers against the library's own.
 HITS.jsonl is what `pefa search` of a flat index answered. Without --recall the answers must be the same: the best ten,
 up to swaps of scores closer than 1e-5, each score within 1e-5 of the library's."""
 import argparse
-import json
 import os
 import pathlib
 import re
@@ -14,6 +13,8 @@ import subprocess
 import sys
 
 import numpy
+
+from rankings import as_literal, differences, read_hits, read_queries, share_found
 
 
 def blocks(readme, kind):
@@ -36,10 +37,8 @@ def ask_postgres():
     connection = psycopg.connect()
 
     def ask(query):
-        text = "[" + ",".join(repr(float(x)) for x in query) + "]"
-        found = connection.execute("SELECT id, -(embedding <#> %(q)s::vector) FROM passage "
-                                   "ORDER BY embedding <#> %(q)s::vector LIMIT 10", {"q": text}).fetchall()
-        return [(id, score) for id, score in found]
+        return connection.execute("SELECT id, -(embedding <#> %(q)s::vector) FROM passage "
+                                  "ORDER BY embedding <#> %(q)s::vector LIMIT 10", {"q": as_literal(query)}).fetchall()
     return ask
 
 
@@ -53,22 +52,6 @@ def ask_by_readme(folder):
     return ask
 
 
-def differences(found, expected):
-    """What two rankings differ in beyond swaps of scores closer than 1e-5: a message, or None."""
-    if len(found) != len(expected):
-        return f"{len(found)} hits, expected {len(expected)}"
-    for rank, ((id, score), (expected_id, expected_score)) in enumerate(zip(found, expected)):
-        if abs(score - expected_score) > 1e-5:
-            return f"rank {rank}: {id} scores {score}, expected {expected_id} at {expected_score}"
-    scores = dict(expected)
-    for id, score in found:
-        if id in scores and abs(scores[id] - score) > 1e-5:
-            return f"{id} scores {score}, expected {scores[id]}"
-        if id not in scores and abs(score - expected[-1][1]) > 1e-5:
-            return f"{id} scores {score} and is not expected"
-    return None
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
@@ -78,12 +61,8 @@ def main():
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--loaded", action="store_true", help="it is loaded already, by this folder's parent export")
     arguments = parser.parse_args()
-    queries = numpy.load(arguments.queries)[:arguments.count]
-    if queries.dtype == numpy.int8:
-        scales = numpy.load(arguments.queries.replace(".npy", ".scales.npy"))[:arguments.count]
-        queries = queries.astype(numpy.float32) * scales[:, None]
-    expected = [[(hit["passage"], hit["score"]) for hit in json.loads(line)["hits"]][:10]
-                for line in open(arguments.hits).read().splitlines()[:arguments.count]]
+    queries = read_queries(arguments.queries, arguments.count)
+    expected = read_hits(arguments.hits, arguments.count)
     if not arguments.loaded:
         load(arguments.folder)
     ask = ask_postgres() if (arguments.folder / "rows.copy").exists() else ask_by_readme(arguments.folder)
@@ -93,7 +72,7 @@ def main():
     recall = 0.0
     for number, (query, right) in enumerate(zip(queries, expected)):
         found = [(str(id), float(score)) for id, score in ask(query)]
-        recall += len({id for id, _ in found} & {id for id, _ in right}) / len(right) / len(queries)
+        recall += share_found(found, right) / len(queries)
         wrong = None if arguments.recall else differences(found, right)
         if wrong:
             sys.exit(f"{arguments.folder.name}: query {number}: {wrong}")

@@ -41,8 +41,8 @@ struct RowChanges {
 /// @throws ShapeError  dims or numbers that disagree
 /// @throws ValueError  a row that is not finite, or zero; a table of ids on one side alone; what fold_one() refuses
 /// @throws Cancelled   the progress callback said stop
-/// A row is another if an element moved by more than 1e-5 of its length: rounding alone moves less. O(pairs · dim), with
-/// a whitening or least squares O((n_passages + pairs) · dim²).
+/// A row is another if an element moved by more than 1e-5 of its length: rounding alone moves less. O(pairs · dim),
+/// with a whitening or least squares O((n_passages + pairs) · dim²).
 template <class Xs>
 [[nodiscard]] RowChanges changes_since(const Xs& before, const io::RowIds& before_ids,
                                        const EmbeddingView<float>& passages, const EmbeddingView<float>& queries,

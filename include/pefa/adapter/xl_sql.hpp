@@ -2,6 +2,8 @@
 // hosts without C++. It is the arithmetic of vote.hpp in another language, and is tested against it.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -9,17 +11,16 @@
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/core/error.hpp"
-#include "pefa/io/file/float_text.hpp"
 
 namespace pefa {
 
 /// What the script depends on beside the spec.
 struct XlSqlShape {
-  std::size_t passage_dim = 0;      ///< of a passage's row, for queries that are raw or whitened, not balanced
-  std::size_t query_dim = 0;        ///< of a training query, without what hubness adds
-  std::size_t raw_dim = 0;          ///< of a query as the encoder makes it
-  bool has_text_ids = false;        ///< passages have ids of text; else their row numbers
-  bool has_graphs = true;           ///< HNSW on both tables; else every answer is exact
+  std::size_t passage_dim = 0;  ///< of a passage's row, for queries that are raw or whitened, not balanced
+  std::size_t query_dim = 0;    ///< of a training query, without what hubness adds
+  std::size_t raw_dim = 0;      ///< of a query as the encoder makes it
+  bool has_text_ids = false;    ///< passages have ids of text; else their row numbers
+  bool has_graphs = true;       ///< HNSW on both tables; else every answer is exact
 };
 
 namespace detail {
@@ -30,6 +31,13 @@ inline void fill_in(std::string& text, std::string_view name, const std::string&
   for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size()) {
     text.replace(at, mark.size(), value);
   }
+}
+
+/// The shortest text that brings a real back, as PostgreSQL reads it.
+[[nodiscard]] inline std::string real_text(float value) {
+  std::array<char, 32> digits;
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  return {digits.data(), written.ptr};
 }
 
 // A row of up to 8 kB that is stored plain lies in its page; a longer one, or one that is not, is looked up twice.
@@ -131,16 +139,17 @@ inline void require_xl_sql(const RetrieverSpec& spec) {
   constexpr const char* who = "xl_sql";
   if (spec.method != Method::xl) detail::fail<ValueError>(who, ": the method is ", name(spec.method), ", expected xl");
   if (spec.gate.kind == GateKind::local) {
-    detail::fail<ValueError>(who, ": the gate is local, which weighs by the vectors of the neighbours; expected mean, "
-                                  "sum or softmax");
+    detail::fail<ValueError>(who,
+                             ": the gate is local, which weighs by the vectors of the neighbours; expected mean, "
+                             "sum or softmax");
   }
   if (spec.missing_erm_score != MissingErmScore::exact) {
     detail::fail<ValueError>(who, ": missing_erm_score is zero, expected exact");
   }
 }
 
-/// The tables: passage(id, embedding), train_query(id, embedding, hubness), relevance(query_id, passage_id, weight), and
-/// whitening(axis, weights) where the spec has one. @throws ValueError  as require_xl_sql()
+/// The tables: passage(id, embedding), train_query(id, embedding, hubness), relevance(query_id, passage_id, weight),
+/// and whitening(axis, weights) where the spec has one. @throws ValueError  as require_xl_sql()
 [[nodiscard]] inline std::string xl_sql_tables(const RetrieverSpec& spec, const XlSqlShape& shape) {
   require_xl_sql(spec);
   const bool has_hubness = spec.hubness > 0.0f;
@@ -202,7 +211,7 @@ inline void require_xl_sql(const RetrieverSpec& spec) {
   if (spec.similarity == KnnSimilarity::l2) ranked = "1 / (1 + (t.embedding <-> (SELECT query_side FROM asked)))";
   detail::fill_in(text, "RANKED", ranked);
   detail::fill_in(text, "KNN", spec.similarity == KnnSimilarity::l2 ? "<->" : "<#>");
-  std::string scale = io::detail::float_text(spec.knn_scale) + "::double precision";
+  std::string scale = detail::real_text(spec.knn_scale) + "::double precision";
   if (is_cosine) scale += " * (SELECT length FROM asked)";
   detail::fill_in(text, "SCALE", scale);
 
@@ -210,9 +219,9 @@ inline void require_xl_sql(const RetrieverSpec& spec) {
   if (is_cosine && spec.whitened == Whitened::none) fresh = "l2_normalize(query)";
   detail::fill_in(text, "NEW_QUERY", has_hubness ? fresh + " || ARRAY[0]::vector" : fresh);
   detail::fill_in(text, "NEIGHBORS", std::to_string(spec.neighbors));
-  detail::fill_in(text, "LAMBDA", io::detail::float_text(spec.lambda));
+  detail::fill_in(text, "LAMBDA", detail::real_text(spec.lambda));
   detail::fill_in(text, "GATE", name(spec.gate.kind));
-  detail::fill_in(text, "TEMPERATURE", io::detail::float_text(spec.gate.temperature));
+  detail::fill_in(text, "TEMPERATURE", detail::real_text(spec.gate.temperature));
   detail::fill_in(text, "CANDIDATES", std::to_string(spec.passage_candidates));
   detail::fill_in(text, "ID", shape.has_text_ids ? "text" : "bigint");
   // The planner does not see k, and would rather read a whole table than walk its graph for a tenth of it.

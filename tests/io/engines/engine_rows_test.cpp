@@ -22,9 +22,7 @@ struct Sample {
   test::TemporaryDirectory directory;
 
   [[nodiscard]] io::EngineRows by_table() const { return {EmbeddingView<float>(matrix), table, which, gone}; }
-  [[nodiscard]] io::EngineRows by_number() const {
-    return {EmbeddingView<float>(matrix), io::RowIds(3), which, {}};
-  }
+  [[nodiscard]] io::EngineRows by_number() const { return {EmbeddingView<float>(matrix), io::RowIds(3), which, {}}; }
 
   void require_vector(const json& written, Row row) const {
     REQUIRE(written.size() == 4);

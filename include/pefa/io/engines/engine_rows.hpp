@@ -40,10 +40,10 @@ namespace io {
 
 /// Vectors to load: some rows of a matrix, each under the id of its row, and ids to delete. Borrows all of it.
 struct EngineRows {
-  EmbeddingView<float> vectors{};         ///< [n x dim]
-  RowIds ids{};                           ///< of its rows: a table, or row numbers
-  std::span<const Row> rows{};            ///< which of them
-  std::span<const std::string> gone{};    ///< ids to delete, by the formats that can
+  EmbeddingView<float> vectors{};       ///< [n x dim]
+  RowIds ids{};                         ///< of its rows: a table, or row numbers
+  std::span<const Row> rows{};          ///< which of them
+  std::span<const std::string> gone{};  ///< ids to delete, by the formats that can
 
   /// A row as floats.
   [[nodiscard]] std::span<const float> vector(Row row) const noexcept { return {vectors.row(row), vectors.dim()}; }
@@ -224,9 +224,7 @@ inline void write_opensearch_bulk(const std::filesystem::path& path, const Engin
 /// @throws ValueError  an id that is not UTF-8  @throws IoError  @throws Cancelled
 inline void write_vespa_feed(const std::filesystem::path& path, const EngineRows& rows, const StopCheck& stop = {}) {
   OutputFile file(path, stop);
-  const auto document = [](const std::string& id) {
-    return "\"id:pefa:passage::" + detail::percent_encoded(id) + '"';
-  };
+  const auto document = [](const std::string& id) { return "\"id:pefa:passage::" + detail::percent_encoded(id) + '"'; };
   detail::write_engine_lines(file.stream(), rows, [&](std::string& line, Row row, const std::string& id) {
     line = "{\"put\": " + document(id) + ", \"fields\": {\"id\": ";
     detail::append_json_string(line, id, path.string() + ": ");

@@ -77,10 +77,10 @@ inline void read_pg_vector(std::string_view bytes, PgVectorType type, std::span<
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     const char* from = bytes.data() + 4 + element * i;
-    out[i] = type == PgVectorType::vector
-                 ? std::bit_cast<float>(detail::read_big_endian<std::uint32_t>(from))
-                 : static_cast<float>(
-                       Eigen::numext::bit_cast<Eigen::half>(detail::read_big_endian<std::uint16_t>(from)));
+    out[i] =
+        type == PgVectorType::vector
+            ? std::bit_cast<float>(detail::read_big_endian<std::uint32_t>(from))
+            : static_cast<float>(Eigen::numext::bit_cast<Eigen::half>(detail::read_big_endian<std::uint16_t>(from)));
   }
 }
 

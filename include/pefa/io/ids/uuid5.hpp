@@ -52,10 +52,11 @@ namespace detail {
 
 }  // namespace detail
 
-/// The UUID of version 5 of a name in the namespace OID (RFC 9562, section 5.5): "886313e1-3b8a-5372-9b90-0c9aee199e5d".
+/// The UUID of version 5 of a name in the namespace OID (RFC 9562, section 5.5):
+/// "886313e1-3b8a-5372-9b90-0c9aee199e5d".
 [[nodiscard]] inline std::string uuid5(std::string_view name) {
-  static constexpr std::string_view namespace_oid(
-      "\x6b\xa7\xb8\x12\x9d\xad\x11\xd1\x80\xb4\x00\xc0\x4f\xd4\x30\xc8", 16);
+  static constexpr std::string_view namespace_oid("\x6b\xa7\xb8\x12\x9d\xad\x11\xd1\x80\xb4\x00\xc0\x4f\xd4\x30\xc8",
+                                                  16);
   const auto hash = detail::sha1(std::string(namespace_oid) + std::string(name));
   static constexpr std::string_view hex = "0123456789abcdef";
   std::string text;
