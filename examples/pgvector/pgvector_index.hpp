@@ -1,9 +1,9 @@
 // An index whose rows live in a table of PostgreSQL with pgvector: pefa::AnnIndex by SQL, so that the adapters run over
 // a database that the team has already. Needs libpq (14 or later) and pgvector 0.8 or later.
 //
-// The table is `id bigint, embedding vector(dim)`, ids from 0 on. Beside it stand a sequence and a trigger that count
-// every change: an index that finds the count other than it was throws, as its rows are no longer those that the
-// adapter was built on.
+// The table is `id bigint, embedding vector(dim)`, ids from 0 on. A trigger counts every statement that changes it, in
+// a table of one row beside it: an index that finds the count other than it was throws, as the rows are no longer those
+// that the adapter was built on.
 #pragma once
 
 #include <algorithm>
@@ -102,7 +102,7 @@ class PgvectorIndex {
     const Connection connection(params.conninfo);
     const auto run = [&](const std::string& sql) { return connection.run(index.filled(sql), who); };
     run("BEGIN");
-    run("DROP TABLE IF EXISTS @T@");
+    run("DROP TABLE IF EXISTS @T@, @V@");
     run("CREATE TABLE @T@ (id bigint PRIMARY KEY, embedding @TYPE@ NOT NULL)");
     if (rows.dim() * (params.type == io::PgVectorType::vector ? 4 : 2) <= 7600) {
       run("ALTER TABLE @T@ ALTER COLUMN embedding SET STORAGE PLAIN");  // in the row's page: no second look-up
@@ -115,10 +115,9 @@ class PgvectorIndex {
     }
     // From a random number on, so that another table of the same name has another.
     index.version_ = static_cast<std::int64_t>(std::random_device{}());
-    run("CREATE SEQUENCE @V@ START " + std::to_string(index.version_) + " OWNED BY @T@.id");
-    run("SELECT nextval('@V@')");
+    run("CREATE TABLE @V@ AS SELECT " + std::to_string(index.version_) + "::bigint AS version");
     run("CREATE OR REPLACE FUNCTION @C@() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN PERFORM nextval('@V@'); RETURN NULL; END $$");
+        "$$ BEGIN UPDATE @V@ SET version = version + 1; RETURN NULL; END $$");
     run("CREATE TRIGGER counts_changes AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON @T@ "
         "FOR EACH STATEMENT EXECUTE FUNCTION @C@()");
     run("ANALYZE @T@");
@@ -143,7 +142,7 @@ class PgvectorIndex {
       pefa::detail::fail<ShapeError>(who, ": table ", params.table, " has vectors of dim ", there, ", expected ", dim);
     }
     const Result found = connection.run(
-        index.filled("SELECT count(*), coalesce(min(id), 0), coalesce(max(id), -1), (SELECT last_value FROM @V@) "
+        index.filled("SELECT count(*), coalesce(min(id), 0), coalesce(max(id), -1), (SELECT version FROM @V@) "
                      "FROM @T@"),
         who);
     const std::int64_t rows = detail::read_bigint(found.field(0, 0));
@@ -307,7 +306,6 @@ class PgvectorIndex {
     const bool is_l2 = params_.metric == Metric::l2;
     const std::string type = is_half ? "halfvec" : "vector";
     fill("'@T@'", literal(quoted(params_.table)));
-    fill("'@V@'", literal(quoted(params_.table + "_version")));
     fill("@T@", quoted(params_.table));
     fill("@V@", quoted(params_.table + "_version"));
     fill("@C@", quoted(params_.table + "_changed"));
@@ -334,16 +332,16 @@ class PgvectorIndex {
     }
     connection->run("SET plan_cache_mode = force_custom_plan", who);
     connection->prepare("pefa_search",
-                        filled("SELECT id, embedding @OP@ $1::@CAST@, (SELECT last_value FROM @V@) FROM @T@ "
+                        filled("SELECT id, embedding @OP@ $1::@CAST@, (SELECT version FROM @V@) FROM @T@ "
                                "ORDER BY embedding @OP@ $1::@CAST@ LIMIT $2::bigint"),
                         who);
     connection->prepare("pefa_score",
-                        filled("SELECT asked.id, t.embedding @OP@ $1::@CAST@, (SELECT last_value FROM @V@) "
+                        filled("SELECT asked.id, t.embedding @OP@ $1::@CAST@, (SELECT version FROM @V@) "
                                "FROM unnest($2::bigint[]) WITH ORDINALITY AS asked (id, place) "
                                "JOIN @T@ AS t USING (id) ORDER BY asked.place"),
                         who);
-    connection->prepare(
-        "pefa_read", filled("SELECT id, embedding, (SELECT last_value FROM @V@) FROM @T@ WHERE id = $1::bigint"), who);
+    connection->prepare("pefa_read",
+                        filled("SELECT id, embedding, (SELECT version FROM @V@) FROM @T@ WHERE id = $1::bigint"), who);
     session->ef = 0;
     session->connection = std::move(connection);
     return session;
