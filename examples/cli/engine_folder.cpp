@@ -89,7 +89,9 @@ void write_engine_folder(const std::filesystem::path& folder, const EngineFolder
   if (error || !std::filesystem::is_directory(folder)) {
     throw IoError(folder.string() + ": cannot be made a folder" + (error ? ": " + error.message() : ""));
   }
-  std::filesystem::remove(folder / "README.md", error);  // none beside files of two exports
+  for (const char* name : {"README.md", "query_map.npy", "query_map.json"}) {
+    std::filesystem::remove(folder / name, error);  // none beside files of two exports
+  }
   write_rows(folder, what, stop);
   if (what.query_map != nullptr) write_query_map(folder, *what.query_map);
   std::size_t id_bytes = 64;

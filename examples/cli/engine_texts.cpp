@@ -384,7 +384,7 @@ Values values_of(const EngineFolder& what, std::size_t id_bytes) {
           {"PY_EDGE", std::string(is_change ? qdrant_edge_update : qdrant_edge_load)},
           {"PY", std::string(what.engine == io::Engine::lancedb ? (is_change ? lancedb_update : lancedb_load)
                                                                 : (is_change ? milvus_update : milvus_load))},
-          {"ENGINE", name(what.engine)},
+          {"ENGINE", pefa::name(what.engine)},
           {"COUNT", std::to_string(what.rows.rows.size()) + (is_change ? " changed" : "")},
           {"QUERY", query_text(what.query_map)},
           {"LOAD", is_change ? "Update" : "Load"},

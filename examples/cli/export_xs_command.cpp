@@ -124,10 +124,10 @@ struct ExportCommand {
                               .query_map = balanced ? &exported.query_map : nullptr};
     write_engine_folder(out, folder, interrupted);
     output.summary(fmt::format("{}: {} vectors of dim {} for {}{}; its README.md says how to load them\n", out.string(),
-                               exported.changed.size(), exported.rows.dim(), name(engine),
+                               exported.changed.size(), exported.rows.dim(), pefa::name(engine),
                                since.empty() ? "" : fmt::format(", {} to delete", exported.gone.size())),
                    {{"out", out.string()},
-                    {"to", name(engine)},
+                    {"to", pefa::name(engine)},
                     {"form", form},
                     {"rows", exported.changed.size()},
                     {"deletes", exported.gone.size()},

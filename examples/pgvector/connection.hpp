@@ -169,7 +169,7 @@ class Connection {
   static std::string one_line(const char* text) {
     std::string line = text == nullptr ? "" : text;
     while (!line.empty() && (line.back() == '\n' || line.back() == ' ')) line.pop_back();
-    for (char& c : line) c = c == '\n' ? ' ' : c;
+    for (char& c : line) c = c == '\n' || c == '\t' ? ' ' : c;
     return line;
   }
 

@@ -80,8 +80,10 @@ TEST_CASE("PEFA-XL over shards: what one retriever over all of it finds, to the 
         params.fold.lambda = fold;
         if (similarity == KnnSimilarity::l2) params.query_index.metric = Metric::l2;
         const Xl whole = Xl::build(data.passages, data.queries, data.relevance, params);
-        const std::vector<Shard> shards = {shard_of(data, params, 0, 20), shard_of(data, params, 20, 71),
-                                           shard_of(data, params, 71, n_passages)};
+        std::vector<Shard> shards;
+        shards.push_back(shard_of(data, params, 0, 20));
+        shards.push_back(shard_of(data, params, 20, 71));
+        shards.push_back(shard_of(data, params, 71, n_passages));
         for (std::size_t t = 0; t < 30; ++t) {
           REQUIRE(search_shards(shards, data.test(t), 15) == whole.search(data.test(t), 15));
           const SearchOptions options{.neighbors = 5, .lambda = 0.8f};

@@ -1,0 +1,167 @@
+"""One row of the table of examples/engines/run.sh: loads an export of `pefa export-xs --to ENGINE` by the commands of its
+README, asks the test queries, and prints what was found and what it took.
+
+  measure.py ENGINE FOLDER DATA NAME [--recall 0.99]
+
+Times are at the smallest beam whose answers are that share of the exact ten (ann_recall@10), so that engines and forms
+compare at equal recall."""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy
+
+
+def read(path):
+    rows = numpy.load(path)
+    if rows.dtype == numpy.int8:
+        rows = rows.astype(numpy.float32) * numpy.load(str(path).replace(".npy", ".scales.npy"))[:, None]
+    return rows.astype(numpy.float32)
+
+
+def run_readme(folder):
+    """The README's block of Load, as it stands; the seconds it took."""
+    readme = (folder / "README.md").read_text()
+    began = time.perf_counter()
+    for kind, program in (("sh", ["bash", "-euo", "pipefail", "-c"]), ("python", [sys.executable, "-c"])):
+        for code in re.findall(rf"^```{kind}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL):
+            subprocess.run([*program, code], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def disk_bytes(path):
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+
+
+class Pgvector:
+    def __init__(self, folder):
+        import psycopg
+        with psycopg.connect(autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS passage")
+        self.load_seconds = run_readme(folder)
+        self.connection = psycopg.connect(autocommit=True)
+        self.connection.execute("SET enable_seqscan = off")
+        self.connection.execute("SET hnsw.iterative_scan = strict_order")
+        self.bytes, = self.connection.execute("SELECT pg_total_relation_size('passage')").fetchone()
+
+    def beam(self, ef):
+        self.connection.execute(f"SET hnsw.ef_search = {ef}")
+
+    def ask(self, query, k):
+        text = "[" + ",".join(map(str, query.tolist())) + "]"
+        return [id for id, in self.connection.execute(
+            "SELECT id FROM passage ORDER BY embedding <#> %s::vector LIMIT %s", [text, k])]
+
+
+class Qdrant:
+    def __init__(self, folder):
+        import qdrant_edge
+        self.edge = qdrant_edge
+        shutil.rmtree(folder / "passage.qdrant", ignore_errors=True)
+        self.load_seconds = run_readme(folder)
+        self.shard = qdrant_edge.EdgeShard.load(str(folder / "passage.qdrant"))
+        self.bytes = disk_bytes(folder / "passage.qdrant")
+
+    def beam(self, ef):
+        self.parameters = self.edge.SearchParams(hnsw_ef=ef)
+
+    def ask(self, query, k):
+        request = self.edge.SearchRequest(query=self.edge.Query.Nearest(query.tolist()), limit=k, params=self.parameters)
+        return [hit.id for hit in self.shard.search(request)]
+
+
+class Lancedb:
+    def __init__(self, folder):
+        import lancedb
+        shutil.rmtree(folder / "passage.lance", ignore_errors=True)
+        self.load_seconds = run_readme(folder)
+        self.table = lancedb.connect(str(folder / "passage.lance")).open_table("passage")
+        began = time.perf_counter()
+        self.table.create_index(metric="dot", index_type="IVF_HNSW_SQ", m=32, ef_construction=200, num_partitions=1)
+        self.load_seconds += time.perf_counter() - began
+        self.bytes = disk_bytes(folder / "passage.lance")
+
+    def beam(self, ef):
+        self.ef = ef
+
+    def ask(self, query, k):
+        search = self.table.search(query).distance_type("dot").nprobes(1).ef(max(self.ef, 4 * k)).refine_factor(4)
+        return search.limit(k).select(["id"]).to_arrow()["id"].to_pylist()
+
+
+class Milvus:
+    def __init__(self, folder):
+        from pymilvus import MilvusClient
+        shutil.rmtree(folder / "passage.db", ignore_errors=True)
+        if (folder / "passage.db").is_file():
+            (folder / "passage.db").unlink()
+        self.load_seconds = run_readme(folder)
+        self.client = MilvusClient(str(folder / "passage.db"))
+        self.client.load_collection("passage")
+        self.bytes = disk_bytes(folder / "passage.db")
+
+    def beam(self, ef):
+        self.parameters = {"metric_type": "IP", "params": {"ef": ef}}
+
+    def ask(self, query, k):
+        self.parameters["params"]["ef"] = max(self.parameters["params"]["ef"], k)
+        found = self.client.search("passage", data=[query.tolist()], limit=k, search_params=self.parameters)
+        return [hit["id"] for hit in found[0]]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("engine", choices=["pgvector", "qdrant", "lancedb", "milvus"])
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("data", type=pathlib.Path)
+    parser.add_argument("name")
+    parser.add_argument("--rows", required=True, type=pathlib.Path, help="the same export --to lancedb: its vectors")
+    parser.add_argument("--recall", type=float, default=0.99)
+    parser.add_argument("--queries", type=int, default=1000)
+    arguments = parser.parse_args()
+    arguments.folder = arguments.folder.resolve()
+    queries = read(arguments.data / "test_queries.npy")[:arguments.queries]
+    truth = {}
+    for line in open(arguments.data / "test_relevance.tsv"):
+        query, passage, *_ = line.split()
+        truth.setdefault(int(query), set()).add(int(passage))
+    judged = [number for number in range(len(queries)) if number in truth]
+    if (arguments.folder / "query_map.npy").exists():
+        queries = queries @ numpy.load(arguments.folder / "query_map.npy").T
+    rows = numpy.load(arguments.rows / "vectors.npy")
+    exact = [numpy.argsort(-(rows @ query), kind="stable")[:100].tolist() for query in queries]
+
+    engine = {"pgvector": Pgvector, "qdrant": Qdrant, "lancedb": Lancedb, "milvus": Milvus}[arguments.engine](arguments.folder)
+    sample = judged[:200]
+    for ef in (16, 32, 64, 100, 200, 400, 800, 1000):
+        engine.beam(ef)
+        found = sum(len(set(engine.ask(queries[number], 10)) & set(exact[number][:10])) for number in sample)
+        ann_recall = found / 10 / len(sample)
+        if ann_recall >= arguments.recall:
+            break
+    times, answers = [], {}
+    for number in sample:
+        began = time.perf_counter()
+        engine.ask(queries[number], 10)
+        times.append(1000 * (time.perf_counter() - began))
+    engine.beam(max(ef, 400))
+    for number in judged:
+        answers[number] = engine.ask(queries[number], 100)
+
+    def recall(ranking, k):
+        return 100 * statistics.mean(len(set(ranking[n][:k]) & truth[n]) / len(truth[n]) for n in judged)
+
+    figures = " | ".join(f"{recall(answers, k):.1f}" for k in (1, 10, 100))
+    own = " / ".join(f"{recall(exact, k):.1f}" for k in (1, 10, 100))
+    print(f"| {arguments.engine} | {arguments.name} | {figures} | {own} | {ann_recall:.3f} | {ef} | "
+          f"{statistics.median(times):.2f} | {engine.load_seconds:.1f} | {engine.bytes / 2**20:.1f} |", flush=True)
+    os._exit(0)  # an embedded server may not end by itself
+
+
+main()
