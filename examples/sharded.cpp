@@ -99,7 +99,7 @@ int main(int argc, char** argv) try {
   std::size_t same = 0;
   for (std::size_t t = 0; t < tests.size(); ++t) {
     const pefa::QueryView query(tests.row(t), tests.dim());
-    same += search(retrievers, shards, query, 10) == whole.search(query, 10) ? 1 : 0;
+    if (search(retrievers, shards, query, 10) == whole.search(query, 10)) ++same;
   }
   std::filesystem::remove_all(directory);
   std::printf("%zu archives answer as one does: %zu of %zu queries\n", count, same, tests.size());

@@ -209,6 +209,38 @@ class PgvectorIndex {
     return results;
   }
 
+  /// The best k of the rows that a filter admits, by a WHERE; where pgvector gives its walk up before it has k of them,
+  /// every admitted row is scored. @throws  as search(), ShapeError for a set over another number of rows
+  [[nodiscard]] std::vector<Neighbor> search_filtered(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const IndexSearchOptions& options = {}) const {
+    constexpr const char* who = "PgvectorIndex::search_filtered";
+    pefa::detail::require_query(query, k, dim_, who);
+    filter.require_universe(size_, who);
+    if (filter.admits_all()) return search(query, k, options);
+    const std::vector<Row> admitted = filter.to_set(size_).rows();
+    if (admitted.empty()) return {};
+    if (options.limit.reached()) return stopped(options.stats);
+    std::vector<Neighbor> found;
+    {
+      const Lease session = take_session(who);
+      set_ef(*session, options.ef, k, who);
+      std::vector<Parameter> parameters = search_parameters(query, k);
+      parameters.push_back({0, detail::bigint_array(admitted)});
+      guarded(*session, [&] {
+        found = read_neighbors(session->connection->run_prepared("pefa_filter", parameters, who), who);
+        return 0;
+      });
+    }
+    if (found.size() < std::min(k, admitted.size())) {
+      std::vector<float> scores(admitted.size());
+      score_rows(query, admitted, scores);
+      found.clear();
+      for (std::size_t i = 0; i < admitted.size(); ++i) found.push_back({admitted[i], scores[i]});
+    }
+    keep_best(found, k);
+    return found;
+  }
+
   /// The score that search() gives a row. @throws  as score_rows()
   [[nodiscard]] float score(QueryView query, Row row) const {
     float score = 0.0f;
@@ -335,6 +367,10 @@ class PgvectorIndex {
                         filled("SELECT id, embedding @OP@ $1::@CAST@, (SELECT version FROM @V@) FROM @T@ "
                                "ORDER BY embedding @OP@ $1::@CAST@ LIMIT $2::bigint"),
                         who);
+    connection->prepare("pefa_filter",
+                        filled("SELECT id, embedding @OP@ $1::@CAST@, (SELECT version FROM @V@) FROM @T@ "
+                               "WHERE id = ANY($3::bigint[]) ORDER BY embedding @OP@ $1::@CAST@ LIMIT $2::bigint"),
+                        who);
     connection->prepare("pefa_score",
                         filled("SELECT asked.id, t.embedding @OP@ $1::@CAST@, (SELECT version FROM @V@) "
                                "FROM unnest($2::bigint[]) WITH ORDINALITY AS asked (id, place) "
@@ -380,7 +416,7 @@ class PgvectorIndex {
   /// NaN, of infinite products, ranks last.
   [[nodiscard]] static float rankable(float score) noexcept { return pefa::detail::rankable(score); }
 
-  [[nodiscard]] std::vector<Neighbor> neighbors_of(const Result& result, std::size_t k, const char* who) const {
+  [[nodiscard]] std::vector<Neighbor> read_neighbors(const Result& result, const char* who) const {
     std::vector<Neighbor> found;
     for (std::size_t i = 0; i < result.rows(); ++i) {
       const std::int64_t id = detail::read_bigint(result.field(i, 0));
@@ -388,6 +424,10 @@ class PgvectorIndex {
       if (id < 0 || id >= static_cast<std::int64_t>(size_)) throw_changed(who);
       found.push_back({static_cast<Row>(id), score});
     }
+    return found;
+  }
+  [[nodiscard]] std::vector<Neighbor> neighbors_of(const Result& result, std::size_t k, const char* who) const {
+    std::vector<Neighbor> found = read_neighbors(result, who);
     if (found.empty() || (params_.search == PgvectorSearch::exact && found.size() < std::min(k, size_))) {
       throw_changed(who);
     }
@@ -413,6 +453,6 @@ class PgvectorIndex {
 };
 
 static_assert(AnnIndex<PgvectorIndex> && BatchIndex<PgvectorIndex> && BatchScoringIndex<PgvectorIndex>);
-static_assert(ReadableIndex<PgvectorIndex>);
+static_assert(ReadableIndex<PgvectorIndex> && FilteringIndex<PgvectorIndex>);
 
 }  // namespace pefa::pg

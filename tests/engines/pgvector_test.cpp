@@ -142,6 +142,29 @@ TEST_CASE("PgvectorIndex: the graph finds nearly all, halves are rounded, l2 is 
   }
 }
 
+TEST_CASE("PgvectorIndex: a filter is a WHERE, and finds k where so many are admitted") {
+  const Slice& slice = Slice::get();
+  const auto flat = FlatIndex<>::build(slice.passages.view());
+  for (const PgvectorSearch how : {PgvectorSearch::exact, PgvectorSearch::hnsw}) {
+    const auto index = PgvectorIndex::build(slice.passages.view(), {.table = "filtered", .search = how});
+    for (const Row every : {2U, 40U, 900U}) {
+      const auto admits = [every](Row row) { return row % every == 0; };
+      for (std::size_t t = 0; t < 10; ++t) {
+        const QueryView query(slice.tests.row(t), slice.tests.dim());
+        const auto found = index.search_filtered(query, 10, admits);
+        const auto expected = flat.search_filtered(query, 10, admits);
+        REQUIRE(found.size() == expected.size());
+        for (const Neighbor& neighbor : found) REQUIRE(admits(neighbor.row));
+        if (how == PgvectorSearch::exact) require_same(as_hits(found), as_hits(expected));
+      }
+    }
+    const QueryView query(slice.tests.row(0), slice.tests.dim());
+    REQUIRE(index.search_filtered(query, 10, RowSet::none(index.size())).empty());
+    REQUIRE(index.search_filtered(query, 10, RowSet::all(index.size())) == index.search(query, 10));
+    REQUIRE_ERROR(ShapeError, "", index.search_filtered(query, 10, RowSet::all(7)));
+  }
+}
+
 TEST_CASE("PgvectorIndex: equal scores come by ascending row") {
   RowMajorMatrix same(40, 4);
   same.setOnes();
