@@ -32,7 +32,7 @@ if [ -x "$release/bin/pefa_pgvector_tests" ]; then
 fi
 
 seq -f 'p%.0f' 0 2716 >"$work/ids.txt"
-training=(--passages "$data/passages.npy" --train-queries "$data/train_queries.npy" --train-relevance "$data/train_relevance.tsv")
+training=(--pairs-by rows --passages "$data/passages.npy" --train-queries "$data/train_queries.npy" --train-relevance "$data/train_relevance.tsv")
 queries=$data/test_queries.npy
 # What the library answers, exactly.
 answers() {  # NAME OPTION...: builds $work/NAME.pefa and writes $work/NAME.jsonl
@@ -68,7 +68,7 @@ END
 echo "What changed since, sent as an update"
 "$python" tests/engines/updated.py change "$data" "$work/ids.txt" "$work/changed"
 for engine in pgvector qdrant lancedb milvus; do
-  "$pefa" export-xs --passages "$work/changed/passages.npy" --passage-ids "$work/changed/ids.txt" \
+  "$pefa" export-xs --pairs-by rows --passages "$work/changed/passages.npy" --passage-ids "$work/changed/ids.txt" \
     --train-queries "$data/train_queries.npy" --train-relevance "$work/changed/train_relevance.tsv" \
     --to "$engine" --since "$work/xs.pefa" --quiet --out "$work/update_$engine"
 done
