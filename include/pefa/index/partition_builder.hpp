@@ -27,8 +27,8 @@ namespace pefa::detail {
 struct PartitionShape {
   std::size_t lists = 0;   ///< 0: one and a half times the root of the rows
   std::size_t copies = 1;  ///< lists a row goes to, 1 or 2
-  std::size_t width = 4;   ///< coordinates of a 4-bit code
-  float along = 1.5f;      ///< what an error along the row weighs more than one across
+  std::size_t width = 3;   ///< coordinates of a 4-bit code
+  float along = 3.0f;      ///< what an error along the row weighs more than one across
   std::uint64_t seed = 0;
 };
 
@@ -162,7 +162,7 @@ class PartitionBuilder {
   void encode() {
     const std::size_t dim = table_.dim_;
     table_.lists_ = PartitionLists(members_, table_.product_.quads());
-    table_.codes_ = MemoryBlock<std::int8_t>(table_.size_ * dim);
+    table_.codes_ = MemoryBlock<std::int8_t>(table_.size_ * table_.code_bytes());
     table_.code_scales_ = MemoryBlock<float>(table_.size_);
     table_.list_of_ = MemoryBlock<std::uint32_t>(table_.size_);
     std::copy(list_of_.begin(), list_of_.end(), table_.list_of_.mutable_data());
@@ -193,7 +193,7 @@ class PartitionBuilder {
         ++own;
         for (std::size_t d = 0; d < dim; ++d) residual[d] /= table_.spread_[d];
         table_.code_scales_.mutable_data()[row] =
-            encode_row(residual.data(), dim, table_.codes_.mutable_data() + row * dim);
+            encode_row(residual.data(), dim, table_.codes_.mutable_data() + row * table_.code_bytes());
         if (table_.is_l2_) table_.lifts_.mutable_data()[row] = lift;
       }
       meter_.add(own);

@@ -26,10 +26,13 @@
 #include "pefa/index/partition_lists.hpp"
 #include "pefa/index/probe_table.hpp"
 #include "pefa/index/product_codes.hpp"
+#include "pefa/index/row_codes.hpp"
 #include "pefa/io/archive/fwd.hpp"
+#include "pefa/simd/code_kernels.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/simd/nibble_scan.hpp"
 #include "pefa/simd/nibble_tables.hpp"
+#include "pefa/simd/rows.hpp"
 
 namespace pefa::detail {
 
@@ -52,6 +55,8 @@ struct PartitionSearch {
   AlignedVector<float> query;     ///< in a unit of its own
   AlignedVector<float> weighted;  ///< times the spread
   NibbleQuery nibbles;
+  AlignedVector<std::int8_t> codes;  ///< of `weighted`
+  std::vector<std::int32_t> dots;
   float unit = 1.0f;             ///< of the query
   float lift = 0.0f;             ///< weight of the lift: 0, or under L2 that of −‖x‖²/2
   std::vector<float> bases;      ///< of every list: ⟨q, c⟩, with the lift of its centre
@@ -85,6 +90,7 @@ class PartitionTable {
   [[nodiscard]] std::size_t list_count() const noexcept { return lists_.count(); }
   [[nodiscard]] std::size_t copies() const noexcept { return copies_; }
   [[nodiscard]] std::size_t code_width() const noexcept { return product_.width(); }
+  [[nodiscard]] std::size_t code_bytes() const noexcept { return simd::padded_code_dim(dim_); }
   [[nodiscard]] const ProbeTable& probes() const noexcept { return probes_; }
   [[nodiscard]] const PartitionLists& lists() const noexcept { return lists_; }
 
@@ -113,6 +119,12 @@ class PartitionTable {
     search.best.clear();
     search.floor = -std::numeric_limits<float>::infinity();
     search.stats = {};
+  }
+
+  /// Fetches the first of a list's codes into the cache; the rest follow in order.
+  void prefetch(std::uint32_t list) const noexcept {
+    const std::size_t bytes = std::min<std::size_t>(lists_.blocks(list) * lists_.block_bytes(), 4096);
+    simd::detail::fetch(lists_.codes(list), bytes);
   }
 
   /// Offers the rows of one list. The candidates in the end do not depend on the order of the lists.
@@ -144,7 +156,7 @@ class PartitionTable {
     }
   }
 
-  /// Scores the candidates on their int8 codes: `best` then holds them, each once, in no order, by score_in_units().
+  /// Scores the candidates on their int8 codes, the query's as well: `best` then holds them, each once, in no order.
   void rescore(PartitionSearch& search) const {
     if (search.best.size() > search.candidates) cut(search);
     if (copies_ > 1) {
@@ -156,18 +168,36 @@ class PartitionTable {
     search.rows.resize(count);
     search.scores.resize(count);
     for (std::size_t i = 0; i < count; ++i) search.rows[i] = search.best[i].row;
-    code_kernel_(search.weighted.data(), codes_.data(), dim_, dim_, search.rows.data(), count, code_scales_.data(),
-                 search.scores.data());
+    search.dots.resize(count);
+    search.codes.assign(code_bytes(), 0);
+    const float scale = encode_row(search.weighted.data(), dim_, search.codes.data());
+    dot_rows_(search.codes.data(), codes_.data(), code_bytes(), search.rows.data(), count, search.dots.data());
     for (std::size_t i = 0; i < count; ++i) {
-      search.best[i].score = in_units(search, search.rows[i], search.bases[list_of_[search.rows[i]]], search.scores[i]);
+      const Row row = search.rows[i];
+      const float product = static_cast<float>(search.dots[i]) * (scale * code_scales_[row]);
+      search.best[i].score = rankable(in_units(search, row, search.bases[list_of_[row]], product));
     }
     search.stats.distances += count;
   }
 
+  /// Scores what rescore() left once more, now of the query's floats: score_in_units() to the bit.
+  void score_again(PartitionSearch& search) const {
+    const std::size_t count = search.best.size();
+    search.rows.resize(count);
+    search.scores.resize(count);
+    for (std::size_t i = 0; i < count; ++i) search.rows[i] = search.best[i].row;
+    code_kernel_(search.weighted.data(), codes_.data(), code_bytes(), dim_, search.rows.data(), count,
+                 code_scales_.data(), search.scores.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      const Row row = search.rows[i];
+      search.best[i].score = in_units(search, row, search.bases[list_of_[row]], search.scores[i]);
+    }
+  }
+
   /// Those scores of any rows, after weigh(). @param scores  as many as rows
   void score_in_units(std::span<const Row> rows, PartitionSearch& search, float* scores) const {
-    code_kernel_(search.weighted.data(), codes_.data(), dim_, dim_, rows.data(), rows.size(), code_scales_.data(),
-                 scores);
+    code_kernel_(search.weighted.data(), codes_.data(), code_bytes(), dim_, rows.data(), rows.size(),
+                 code_scales_.data(), scores);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::uint32_t list = list_of_[rows[i]];
       float base = 0.0f;
@@ -202,7 +232,7 @@ class PartitionTable {
   void decode(Row row, float* out) const noexcept {
     const std::uint32_t list = list_of_[row];
     const std::int8_t* center = centers_.data() + list * dim_;
-    const std::int8_t* codes = codes_.data() + row * dim_;
+    const std::int8_t* codes = codes_.data() + row * code_bytes();
     for (std::size_t d = 0; d < dim_; ++d) {
       const float c = static_cast<float>(center[d]) * center_scales_[list];
       out[d] = (c + static_cast<float>(codes[d]) * code_scales_[row] * spread_[d]) * unit_;
@@ -278,6 +308,7 @@ class PartitionTable {
   simd::NibbleTables tables_kernel_ = simd::nibble_tables();
   simd::RowsKernel<std::int8_t> center_kernel_ = simd::dot_rows_kernel<std::int8_t>();
   simd::RowsKernel<std::int8_t> code_kernel_ = simd::dot_rows_kernel<std::int8_t>();
+  simd::CodeDotRows dot_rows_ = simd::code_kernels().dot_rows;
   AlignedVector<std::int8_t> centers_;  // [lists x dim]
   std::vector<float> center_scales_;
   std::vector<float> center_lifts_;  // of L2: the mean of the lifts of a list's rows
@@ -285,7 +316,7 @@ class PartitionTable {
   std::vector<Row> numbers_;  // 0, 1, … of the lists
   ProductCodes product_;
   PartitionLists lists_;
-  MemoryBlock<std::int8_t> codes_;  // [size x dim]
+  MemoryBlock<std::int8_t> codes_;  // [size x code_bytes()]
   MemoryBlock<float> code_scales_;
   MemoryBlock<float> lifts_;  // of L2: −‖x‖²/2, less the mean of the list's
   MemoryBlock<std::uint32_t> list_of_;

@@ -49,7 +49,8 @@ struct PartitionedParams {
   Metric metric = Metric::inner_product;  ///< what a score means
   Rows rows = Rows::copy;                 ///< the exact rows: the index's own copy, the caller's, or none
   std::size_t lists = 0;                  ///< up to 16,384; 0: one and a half times the square root of the rows
-  std::size_t code_width = 4;   ///< coordinates a 4-bit code stands for, 1 to 64; more where a row had over 1023 codes
+  std::size_t code_width =
+      3;  ///< coordinates a 4-bit code stands for, 1 to 64; more where a row would have over 1023 codes
   Spill spill = Spill::never;   ///< whether rows stand in two lists
   std::size_t ef_search = 300;  ///< ef of searches that name none, at least 1
   std::size_t rerank = 0;  ///< candidates rescored exactly by a search that names none; 0: k + k/4, at least k + 16
@@ -120,12 +121,13 @@ class PartitionedIndex {
     const auto state = take_state();
     k = std::min(k, size());
     table_.start(query, table_.probe_of(ef_of(k, options), k), *state);
-    for (const Neighbor& list : state->probed) {
+    for (std::size_t i = 0; i < state->probed.size(); ++i) {
       if (options.limit.exists() && state->stats.distances >= k && options.limit.reached()) {
         state->stats.stopped = true;
         break;
       }
-      table_.scan(list.row, *state);
+      if (i + 1 < state->probed.size()) table_.prefetch(state->probed[i + 1].row);
+      table_.scan(state->probed[i].row, *state);
     }
     return finish(query, k, options, *state);
   }
@@ -283,14 +285,14 @@ class PartitionedIndex {
                                              detail::PartitionSearch& state) const {
     table_.rescore(state);
     std::vector<Neighbor> found;
+    keep_best(state.best, rerank_of(k, options));
     if (rows_.empty()) {
       const float squares = squares_of(query);
+      table_.score_again(state);
       for (Neighbor& each : state.best) each.score = table_.to_score(each.score, state, squares);
       keep_best(state.best, k);
       found = state.best;
     } else {
-      for (Neighbor& each : state.best) each.score = detail::rankable(each.score);
-      keep_best(state.best, rerank_of(k, options));
       state.rows.resize(state.best.size());
       state.scores.resize(state.best.size());
       for (std::size_t i = 0; i < state.best.size(); ++i) state.rows[i] = state.best[i].row;

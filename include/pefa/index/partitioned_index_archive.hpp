@@ -160,7 +160,7 @@ inline PartitionTable PartitionTable::open(const io::ArchiveReader& reader, cons
   table.lists_ =
       PartitionLists::open(reader, prefix + "lists.", lists, table.product_.quads(), shape.size, table.copies_);
   const auto owner = reader.owner();
-  table.codes_ = {reader.section<std::int8_t>(prefix + "codes", std::uint64_t{shape.size} * shape.dim), owner};
+  table.codes_ = {reader.section<std::int8_t>(prefix + "codes", std::uint64_t{shape.size} * table.code_bytes()), owner};
   table.code_scales_ = {reader.section<float>(prefix + "code_scales", shape.size), owner};
   table.list_of_ = {reader.section<std::uint32_t>(prefix + "list_of", shape.size), owner};
   require_below(reader, prefix + "list_of", table.list_of_.elements(), lists);
