@@ -1,6 +1,6 @@
-// Which index answers fastest at equal recall? hnswlib called directly, HnswIndex, QuantizedHnswIndex, FlatIndex and,
-// where they are there, faiss and usearch (get_usearch.sh): recall against latency over ef, build seconds and bytes, on
-// one data set in one process.
+// Which index answers fastest at equal recall? hnswlib called directly, HnswIndex, QuantizedHnswIndex,
+// PartitionedIndex, FlatIndex and, where they are there, faiss and usearch (get_usearch.sh): recall against latency
+// over ef, build seconds and bytes, on one data set in one process.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -166,8 +166,8 @@ int main(int argc, char** argv) {
   options.add_to(app);
   std::string level;
   app.add_option("--level", level, "kernels of pefa to use instead of the best: scalar, avx2 or avx512");
-  std::vector<std::string> names{"HnswIndex",      "QuantizedHnswIndex", "FlatIndex",
-                                 "faiss HNSWFlat", "faiss HNSWSQ8",      "usearch"};
+  std::vector<std::string> names{"HnswIndex", "QuantizedHnswIndex", "PartitionedIndex", "PartitionedIndex without rows",
+                                 "FlatIndex", "faiss HNSWFlat",     "faiss HNSWSQ8",    "usearch"};
   app.add_option("--peers", names, "what runs beside hnswlib")
       ->delimiter(',')
       ->check(CLI::IsMember(names))
@@ -200,6 +200,14 @@ int main(int argc, char** argv) {
         return make_index<QuantizedHnswIndex<>>(data, {.graph = hnsw, .rows = Rows::borrow}, threads);
       };
       peers.push_back(build_peer("QuantizedHnswIndex", make, row_bytes));
+    }
+    if (wanted("PartitionedIndex")) {
+      const auto make = [&] { return make_index<PartitionedIndex<>>(data, {.rows = Rows::borrow}, threads); };
+      peers.push_back(build_peer("PartitionedIndex", make, row_bytes));
+    }
+    if (wanted("PartitionedIndex without rows")) {
+      const auto make = [&] { return make_index<PartitionedIndex<>>(data, {.rows = Rows::drop}, threads); };
+      peers.push_back(build_peer("PartitionedIndex without rows", make));
     }
     if (wanted("FlatIndex")) {
       const auto make = [&] { return make_index<FlatIndex<>>(data, {.rows = Rows::borrow}, threads); };
