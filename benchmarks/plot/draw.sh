@@ -15,6 +15,7 @@ recall_bytes    a table, one line a measurement: method<TAB>bytes<TAB>recall[<TA
                 measurements of one method are joined by a line, the label stands beside the point
 encoders        JSON of `bench_encoders`: bars of Recall at --at, a cluster a set
 label_budget    JSON of `bench_encoders --details`: Recall@10 over the share of the training queries, a panel a set
+peers           the points that peers/table.py writes: milliseconds at Recall of 0.99 over bytes and over build seconds
 
 --at      cut-offs K of Recall@K (default: 10,100 for recall_lambda, 10 for heat_map and on the axis of recall_bytes;
           recall_latency takes K from its files)
@@ -43,6 +44,7 @@ case $kind in
   recall_bytes) at=10 title="Recall against memory" ;;
   encoders) at=10 title="What the adapters make of four encoders" ;;
   label_budget) at=10 title="How few training queries are enough" ;;
+  peers) at=100 title="Latency at equal recall over bytes and over the build" ;;
   *)
     usage >&2
     exit 2
