@@ -1,7 +1,8 @@
 // pefa: saving retrievers to .pefa archives and opening them: once for all, with what each of them adds.
 //
 // An archive says in its metadata what retriever it holds: "retriever" is erm, xs, xl or xs_multi, the passage index is
-// under the prefix "passages." and that of PEFA-XL's training queries under "queries.".
+// under the prefix "passages." and that of PEFA-XL's training queries under "queries.". The ids of passages are under
+// "passages.ids.", tags under "passages.tags." and "queries.tags.".
 #pragma once
 
 #include <cstddef>
