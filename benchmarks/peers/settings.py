@@ -43,6 +43,7 @@ def settings(n, dim):
     yield "hnswlib", "hnswlib", "Hnswlib", "M 32, efC 500", hnsw, graph()
     yield "pefa", "pefa", "Pefa", "quantized", {"index": "quantized", **pefa}, graph()
     yield "pefa", "pefa", "Pefa", "partitioned", {"index": "partitioned"}, graph()
+    yield "pefa", "pefa", "Pefa", "partitioned, no rows", {"index": "partitioned", "exact_rows": "drop"}, graph()
 
     twice = lambda k: 2 * k
     wide = lambda k: 5 * k if k < 100 else 3 * k
