@@ -41,7 +41,7 @@ export PGOPTIONS='-c client_min_messages=warning' PYTHONDONTWRITEBYTECODE=1
 
 for data in "${datas[@]}"; do
   printf '\n%s\n\n' "$(basename "$data")"
-  echo "| engine | vectors | Recall@1 | @10 | @100 | the library, exact | ann_recall@10 | beam | ms a query | s to load | MiB |"
+  echo "| engine | vectors | Recall@1 | @10 | @100 | the library, exact | ann_recall@10 | beam | ms a query, median / fastest tenth | s to load | MiB |"
   echo "|---|---|---|---|---|---|---|---|---|---|---|"
   training=(--passages "$data/passages.npy" --train-queries "$data/train_queries.npy" --train-relevance "$data/train_relevance.tsv")
   declare -A options=([ERM]="--lambda 1" ["XS folded"]="" ["XS balanced"]="--form balanced")

@@ -48,7 +48,7 @@ TEST_CASE("xl_sql: what is fitted is in the tables, what is not is left out") {
   REQUIRE(has(script(spec), "embedding <-> (SELECT query_side"));
   REQUIRE(has(script(spec), "vector_l2_ops"));
   spec.similarity = KnnSimilarity::cosine;
-  REQUIRE(has(script(spec), "l2_norm(query) AS length"));
+  REQUIRE(has(script(spec), "vector_norm(query) AS length"));
 }
 
 TEST_CASE("xl_sql: an exact script has no graphs and leaves the planner alone") {

@@ -201,9 +201,9 @@ inline void require_xl_sql(const RetrieverSpec& spec) {
 
   const std::string space = spec.whitened == Whitened::none ? "query" : "coalesce(whitened, pefa_whiten(query))";
   std::string asked = (spec.whitened == Whitened::all ? space : "query") + " AS passage_side,\n           ";
-  asked += has_hubness ? space + " || ARRAY[" + (is_cosine ? "l2_norm(" + space + ")" : "1") + "]::vector" : space;
+  asked += has_hubness ? space + " || ARRAY[" + (is_cosine ? "vector_norm(" + space + ")" : "1") + "]::vector" : space;
   asked += " AS query_side";
-  if (is_cosine) asked += ",\n           l2_norm(" + space + ") AS length";
+  if (is_cosine) asked += ",\n           vector_norm(" + space + ") AS length";
   detail::fill_in(text, "ASKED", asked);
 
   std::string ranked = "-(t.embedding <#> (SELECT query_side FROM asked))";
