@@ -33,13 +33,13 @@ struct BuildCommand {
   void run() const {
     const RetrieverSpec spec = method.spec();
     if (std::filesystem::is_directory(out)) throw IoError(out.string() + ": is a directory, expected a file");
+    if (!query_tags.empty() && (spec.method != Method::xl || spec.is_condensed())) {
+      throw ValueError("--train-query-tags is for xl that looks up its training queries as they are, but " +
+                       out.string() + " is " + describe(spec));
+    }
     const TrainingData training = method.read_training(files, spec);
     const Tags read = read_tags(training);
     const Built built = build_with_progress(spec, training, threads, output.verbosity());
-    if (read.of_queries && built.retriever.query_count() != read.of_queries->size()) {
-      throw ValueError("--train-query-tags is for xl that looks up its training queries as they are, but " +
-                       out.string() + " is " + describe(built.retriever.spec()));
-    }
     {
       ProgressBar bar("saving", output.verbosity(), Unit::bytes);
       built.retriever.save(out, {.passage_ids = training.passage_ids ? &*training.passage_ids : nullptr,

@@ -112,8 +112,10 @@ TEST_CASE("pefa build: refuses tags that it cannot read, before it builds", "[fi
   const std::string tags = files.directory.write("tags.tsv", "30\tlang\ten\n").string();
   require_refused(build + "xs --tags " + tags, 1, "tags.tsv:1: tagged 30 is out of range, expected below 30");
   const std::string query_tags = files.directory.write("q.tsv", "39\ttenant\tacme\n").string();
-  require_refused(build + "xs --train-query-tags " + query_tags, 1,
-                  "--train-query-tags is for xl that looks up its training queries as they are");
+  for (const std::string method : {"xs", "xl --condense 0.85"}) {
+    require_refused(build + method + " --train-query-tags " + query_tags, 1,
+                    "--train-query-tags is for xl that looks up its training queries as they are");
+  }
   REQUIRE(!std::filesystem::exists(files.path("x.pefa")));
 }
 
