@@ -238,6 +238,16 @@ TEST_CASE("AnyRetriever: ids come with the hits, as text or as numbers, and stay
           9'000'000'000'000 + static_cast<std::int64_t>(best));
   REQUIRE_ERROR(ShapeError, "id_of: passage 5000, expected below", named.id_of(PassageId(5000)));
 
+  const std::vector<std::string> some{"p-3", "p-" + std::to_string(best), "p-3"};
+  const PassageSet set = named.passages_of(some);
+  REQUIRE(set.size() == 2);
+  REQUIRE(named.search_ids_filtered(query, 5, set)[0].id == "p-" + std::to_string(best));
+  REQUIRE(named.search_ids_filtered(query, 5, set).size() == 2);
+  REQUIRE(named.search_ids_filtered(query, 1, ~set)[0].id ==
+          named.search_ids(query, 3)[named.search_ids(query, 2)[1].id == "p-3" ? 2 : 1].id);
+  const std::vector<std::string> unknown{"p-3", "q"};
+  REQUIRE_ERROR(ValueError, "AnyRetriever::passages_of: no passage has the id 'q'", named.passages_of(unknown));
+
   io::ExternalIds few;
   few.insert("a");
   REQUIRE_ERROR(ShapeError, "with_ids: 1 ids for " + std::to_string(plain.passage_count()) + " passages, expected one",
@@ -261,6 +271,10 @@ TEST_CASE("AnyRetriever: holds a typed retriever, its search into a buffer and a
   REQUIRE(held.search(query, buffer) == 10);
   REQUIRE(buffer == expected[0]);
   REQUIRE(results(AnyRetriever(held), problem.tests) == expected);  // a copy, not one inside another
+  const PassageSet odd(RowSet::where(held.passage_count(), [](Row row) { return row % 2 == 1; }));
+  REQUIRE(held.search_filtered(query, 10, odd) == typed.search_filtered(query, 10, odd));
+  REQUIRE(held.exact_search_filtered(query, 10, odd) == held.search_filtered(query, 10, odd));
+  REQUIRE(held.search_filtered_batch(problem.tests, 10, odd)[0] == held.search_filtered(query, 10, odd));
 
   struct Own {  // answers with the first k rows
     std::vector<Hit> search(QueryView, std::size_t k, const SearchOptions&) const {
@@ -283,6 +297,8 @@ TEST_CASE("AnyRetriever: holds a typed retriever, its search into a buffer and a
   std::ostringstream out;
   REQUIRE_ERROR(Error, "AnyRetriever::save: the retriever it holds, a type of the host's own, has no save",
                 own.save(out));
+  REQUIRE_ERROR(Error, "AnyRetriever::search_filtered: the retriever it holds cannot filter",
+                own.search_filtered(query, 2, PassageSet(RowSet::all(3))));
 }
 
 TEST_CASE("build: an automatic index is flat or quantized by the rows of its side, and told so") {

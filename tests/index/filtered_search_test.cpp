@@ -9,6 +9,7 @@
 #include "filtered.hpp"
 #include "host_index.hpp"
 #include "pefa/index/flat_index.hpp"
+#include "pefa/index/partitioned_index.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
@@ -76,4 +77,12 @@ TEST_CASE("search_filtered: of a host's index is widened, then scores every admi
   check_filtered(ScoringHostIndex::build(data.rows, {}, {}), flat, data, true);
   check_edges(ScoringHostIndex::build(data.rows, {}, {}), data);
   check_filtered(ShortIndex::build(data.rows, {}, {}), flat, data, true);
+}
+
+TEST_CASE("PartitionedIndex::search_filtered: is exact where few are admitted, and near it where many are") {
+  const Clustered data;
+  const auto flat = FlatIndex<>::build(data.rows);
+  const auto index = PartitionedIndex<>::build(data.rows);
+  check_filtered(index, flat, data, false, 0.9);
+  check_edges(index, data);
 }

@@ -24,6 +24,7 @@
 #include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/filtered_scan.hpp"
 #include "pefa/index/index_spec.hpp"
 #include "pefa/index/partition_builder.hpp"
 #include "pefa/index/partition_table.hpp"
@@ -32,6 +33,7 @@
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
+#include "pefa/store/row_filter.hpp"
 
 namespace pefa {
 
@@ -151,6 +153,26 @@ class PartitionedIndex {
     return results;
   }
 
+  /// The k best of the rows that a filter admits: the lists near the query are scanned, more of them the fewer are
+  /// admitted, and where those hold too few, or a hundredth of the rows are admitted at most, each admitted row is
+  /// scored. @throws  as FilteringIndex says
+  [[nodiscard]] std::vector<Neighbor> search_filtered(QueryView query, std::size_t k, const RowFilter& filter,
+                                                      const IndexSearchOptions& options = {}) const {
+    detail::require_query(query, k, dim(), "PartitionedIndex::search_filtered");
+    filter.require_universe(size(), "PartitionedIndex::search_filtered");
+    if (filter.admits_all()) return search(query, k, options);
+    k = std::min(k, size());
+    const std::size_t admitted = filter.count(size()).value_or(size() / 2);
+    if (admitted == 0) return {};
+    if (admitted > size() / 100 && admitted > 2 * k) {
+      auto found = scan_lists(query, k, filter, admitted, options);
+      if (found) return *std::move(found);
+    }
+    return detail::scan_admitted(filter, size(), k, options, [&](std::span<const Row> rows, std::span<float> scores) {
+      score_rows(query, rows, scores);
+    });
+  }
+
   /// The score of one row: exact where rows are kept, else of its codes. @throws ShapeError  a query of another dim, a
   /// row past the end
   [[nodiscard]] float score(QueryView query, Row row) const {
@@ -251,6 +273,37 @@ class PartitionedIndex {
         options.executor, meter);
     params_.lists = table_.list_count();
     params_.code_width = table_.code_width();
+  }
+
+  /// The best admitted rows of so many lists that they hold k of them if the filter has nothing to do with the query.
+  /// @return  nothing where they hold fewer candidates than a search without a filter rescores
+  [[nodiscard]] std::optional<std::vector<Neighbor>> scan_lists(QueryView query, std::size_t k, const RowFilter& filter,
+                                                                std::size_t admitted,
+                                                                const IndexSearchOptions& options) const {
+    constexpr std::size_t spare = 3;  // times the rank that the last of the k best has among all rows
+    const auto state = take_state();
+    const std::size_t ef = ef_of(k, options);
+    const std::size_t wide =
+        std::max(ef, static_cast<std::size_t>(static_cast<double>(spare * k) * static_cast<double>(size()) /
+                                              static_cast<double>(admitted)));
+    detail::Probe probe = table_.probe_of(std::min(wide, size()), k);
+    probe.candidates = table_.probe_of(ef, k).candidates;
+    table_.start(query, probe, *state);
+    ++state->stats.walks;
+    detail::with_admission(filter, [&](const auto& admits) {
+      for (const Neighbor& list : state->probed) {
+        if (options.limit.exists() && state->stats.distances >= k && options.limit.reached()) {
+          state->stats.stopped = true;
+          break;
+        }
+        table_.scan(list.row, *state, admits);
+      }
+    });
+    if (!state->stats.stopped && state->best.size() < std::min(probe.candidates, admitted)) {
+      if (options.stats != nullptr) *options.stats += state->stats;
+      return std::nullopt;
+    }
+    return finish(query, k, options, *state);
   }
 
   /// Some queries on one thread, list by list.
