@@ -72,7 +72,7 @@ class HnswIndex {
   /// What build() takes.
   using Params = HnswParams;
   /// What a filtered search weighs its ways by, in the time that a walk takes a row.
-  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.8, .candidate = 15.0, .two_hops = 60.0};
+  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.65, .candidate = 15.0, .two_hops = 60.0};
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
   /// @throws ShapeError  2^31 rows or more  @throws Cancelled

@@ -32,6 +32,7 @@
 #include "pefa/index/equal_rows.hpp"
 #include "pefa/index/filter_plan.hpp"
 #include "pefa/index/filtered_code_scan.hpp"
+#include "pefa/index/filtered_scan.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/graph_insertion.hpp"
 #include "pefa/index/graph_refinement.hpp"
@@ -82,7 +83,7 @@ class QuantizedHnswIndex {
   /// What build() takes.
   using Params = QuantizedHnswParams;
   /// What a filtered search weighs its ways by, in the time that a walk takes a row.
-  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.4, .candidate = 15.0, .two_hops = 150.0};
+  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.55, .candidate = 15.0, .two_hops = 150.0};
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
   /// @throws ShapeError  2^31 rows or more, a dim above 100,000  @throws Cancelled
@@ -415,6 +416,9 @@ class QuantizedHnswIndex {
         [&] { return rescore(query, k, rerank, admits, *state); }, [&] { return state->stats.stopped; },
         [&] {
           account();
+          if (filter.count(size()).value_or(size()) <= 3 * rerank) {  // codes would leave most of them to be rescored
+            return detail::scan_admitted(filter, size(), k, {.limit = options.limit, .stats = &took}, score_exact);
+          }
           return detail::scan_codes(walk, query, k, rerank, filter, size(), options.limit, *state, score_exact);
         });
     account();
