@@ -171,17 +171,23 @@ class LiveFolder {
   LiveFolder(const LiveFolder&) = delete;
   LiveFolder& operator=(const LiveFolder&) = delete;
 
-  /// Replays the log after the current base, and opens it for writing.
+  /// Replays the log after the current base, and opens it for writing. Called again, after a rollback, it must be while
+  /// nobody appends; where it throws then, the log that was open refuses writes until WriteAheadLog::reopen().
   /// @param replay  takes each batch, in order; what it throws goes on to the caller
   /// @throws FormatError  the log is damaged, or does not go on from the base; nothing on the disk has changed
   LogRecovery recover(const ReplayBatch& replay) {
     const std::lock_guard lock(mutex_);
     LogRecovery recovery;
     const LogPosition after = manifest_.bases.empty() ? LogPosition{} : manifest_.bases.back().position;
-    detail::without_gap(path_, [&] {
-      log_ = WriteAheadLog::open(*files_, detail::log_path(path_), manifest_.identity, after, replay, recovery,
-                                 options_.log);
-    });
+    try {
+      detail::without_gap(path_, [&] {
+        log_ = WriteAheadLog::open(*files_, detail::log_path(path_), manifest_.identity, after, replay, recovery,
+                                   options_.log);
+      });
+    } catch (...) {  // the file that an open log writes to may have lost its name
+      if (log_) log_->stop("the log was opened anew, which failed");
+      throw;
+    }
     return recovery;
   }
 

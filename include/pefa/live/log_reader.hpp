@@ -82,7 +82,7 @@ class BlockReader {
   [[nodiscard]] std::span<const std::byte> at(std::uint64_t offset, std::size_t size) {
     if (offset < begin_ || offset + size > begin_ + held_) {
       begin_ = offset;
-      held_ = 0;  // whatever a failed read leaves
+      held_ = 0;                 // whatever a failed read leaves
       if (size > block_bytes) {  // a claim, perhaps: no more memory than the file can fill
         const std::uint64_t end = file_->size();
         size = static_cast<std::size_t>(std::min<std::uint64_t>(size, end - std::min(end, offset)));

@@ -209,6 +209,12 @@ class WriteAheadLog {
     failure_.clear();
   }
 
+  /// Refuses writes until reopen(), for a reason that messages give.
+  void stop(std::string reason) {
+    const std::lock_guard lock(mutex_);
+    if (failure_.empty()) failure_ = std::move(reason);
+  }
+
   /// After the last batch that was acknowledged.
   [[nodiscard]] LogPosition position() const {
     const std::lock_guard lock(mutex_);
