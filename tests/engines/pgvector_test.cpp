@@ -10,6 +10,7 @@
 #include "catch.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/sharded_xl.hpp"
 #include "pefa/eval/metrics.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/io/relevance/pairs.hpp"
@@ -139,6 +140,54 @@ TEST_CASE("PgvectorIndex: the graph finds nearly all, halves are rounded, l2 is 
   for (std::size_t t = 0; t < 20; ++t) {
     const QueryView query(first.row(t), first.dim());
     require_same(as_hits(l2.search(query, 10)), as_hits(flat_l2.search(query, 10)));
+  }
+}
+
+TEST_CASE("PEFA-XL over shards in two databases: what one retriever finds") {
+  const std::size_t n = 300;
+  const std::size_t n_queries = 200;
+  const RowMajorMatrix passages = random_matrix(n, 16, 1);
+  const RowMajorMatrix queries = random_matrix(n_queries, 16, 2);
+  const RelevanceMatrix relevance = random_relevance(n_queries, n, 2, 3);
+  using Xl = PefaXl<float, PgvectorIndex, PgvectorIndex, SoftmaxGate>;
+  using FlatXl = PefaXl<float, FlatIndex<>, FlatIndex<>, SoftmaxGate>;
+  const FlatXl whole = FlatXl::build(passages, queries, relevance, {.lambda = 0.2f, .neighbors = 10});
+  std::vector<Xl> shards;
+  std::vector<ShardRows> rows;
+  for (const Row begin : {0U, 120U}) {
+    const Row end = begin == 0 ? 120 : static_cast<Row>(n);
+    const std::string database = "pefa_shard_" + std::to_string(begin);
+    statement("DROP DATABASE IF EXISTS " + database);
+    statement("CREATE DATABASE " + database);
+    (void)pg::Connection("dbname=" + database).run("CREATE EXTENSION vector", "test");
+    // Every training query is in both: those that say nothing of a shard's passages do no harm.
+    rows.push_back({begin, {}});
+    std::vector<RelevancePair> pairs;
+    for (Row i = 0; i < n_queries; ++i) {
+      rows.back().queries.push_back(i);
+      const auto named = relevance.passages_of(QueryId(i));
+      for (std::size_t e = 0; e < named.size(); ++e) {
+        const auto passage = static_cast<Row>(named.columns[e]);
+        if (passage >= begin && passage < end) {
+          pairs.push_back({QueryId(i), PassageId(passage - begin), named.weights[e]});
+        }
+      }
+    }
+    Xl::Params params{.lambda = 0.2f, .neighbors = 10};
+    params.passage_index = {.table = "passage", .conninfo = "dbname=" + database, .search = PgvectorSearch::exact};
+    params.query_index = {.table = "train_query", .conninfo = "dbname=" + database, .search = PgvectorSearch::exact};
+    const RowMajorMatrix part = passages.middleRows(begin, end - begin);
+    shards.push_back(Xl::build(part, queries, RelevanceMatrix::from_pairs(pairs, n_queries, end - begin), params));
+  }
+  const RowMajorMatrix tests = random_matrix(20, 16, 4);
+  for (Eigen::Index t = 0; t < tests.rows(); ++t) {
+    const QueryView query(tests.row(t).data(), 16);
+    std::vector<std::vector<Neighbor>> nearest;
+    std::vector<std::vector<Hit>> hits;
+    for (std::size_t s = 0; s < 2; ++s) nearest.push_back(nearest_in_shard(shards[s], rows[s], query));
+    const Voters voters = weigh_voters(shards[0], query, merge_nearest(nearest, 10));
+    for (std::size_t s = 0; s < 2; ++s) hits.push_back(hits_in_shard(shards[s], rows[s], query, voters, 10));
+    require_same(merge_hits(hits, 10), whole.search(query, 10));
   }
 }
 
