@@ -409,7 +409,7 @@ class QuantizedHnswIndex {
           account();
           std::vector<Row> seeds;
           if (equal_.empty()) seeds = detail::some_admitted(filter, size(), 16);  // else they may not be linked
-          walk.run_two_hops(query, ef, options.limit, admits_group, std::move(seeds), 4 * params_.graph.m, *state);
+          walk.run_two_hops(query, ef, options.limit, admits_group, std::move(seeds), 2 * params_.graph.m, *state);
           ++state->stats.walks;
           ++state->stats.two_hop_walks;
         },
