@@ -321,6 +321,8 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
   [[nodiscard]] const PassageIndex& passage_index() const noexcept { return passage_index_; }
   /// β·(r_i − r̄) of every training query; empty where β is 0.
   [[nodiscard]] std::span<const float> hubness() const noexcept { return hubness_.offsets; }
+  /// r̄, the mean of r_i.
+  [[nodiscard]] float hubness_mean() const noexcept { return hubness_.mean; }
   /// The index of the kNN side. [n_train_queries x dim, or the rank of the whitening; with hubness one element more]
   [[nodiscard]] const QueryIndex& query_index() const noexcept { return query_index_; }
   /// Y [n_train_queries x n_passages]

@@ -15,6 +15,7 @@
 #include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/hubness.hpp"
 #include "pefa/adapter/knn_similarity.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
@@ -24,7 +25,9 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/top_k.hpp"
 #include "pefa/index/any_index.hpp"
+#include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/relevance_matrix.hpp"
@@ -84,6 +87,7 @@ class LiveEpoch {
       epoch.xl_ = Xl::build(epoch.passages_.view, epoch.queries_.view, std::move(relevance),
                             pefa::detail::xl_params(spec, Rows::borrow), options);
     }
+    epoch.keep_sample();
     return epoch;
   }
 
@@ -163,9 +167,14 @@ class LiveEpoch {
 
   /// The row of a training query as its index would hold it.
   [[nodiscard]] std::vector<float> query_row(std::span<const float> query) const {
-    if (xl_) return xl_->fold_one_query(query);
-    std::vector<float> row(query.begin(), query.end());
-    if (spec_.similarity == KnnSimilarity::cosine) (void)pefa::detail::make_unit(row.data(), row.size());
+    pefa::detail::AskedQuery asked;
+    ask(query, asked);
+    std::vector<float> row(asked.queries.begin(), asked.queries.end());
+    const bool has_hubness = !hubness().empty();
+    if (spec_.similarity == KnnSimilarity::cosine) {
+      (void)pefa::detail::make_unit(row.data(), row.size() - (has_hubness ? 1 : 0));
+    }
+    if (has_hubness) row.back() = spec_.hubness * (xl_->hubness_mean() - mean_similarity(row));
     return row;
   }
 
@@ -190,6 +199,30 @@ class LiveEpoch {
     if (!is_fitted()) fold_.rule = FoldRule::correlation;
   }
 
+  /// Keeps the training queries that hubness is measured by: PefaXl::fold_one_query, without the search for them.
+  void keep_sample() {
+    if (hubness().empty()) return;
+    const AnyIndex& index = *query_index();
+    const std::vector<Row> rows =
+        pefa::detail::seeded_sample(index.size(), HubnessParams{}.sample_size, HubnessParams{}.seed);
+    sample_ = EmbeddingStore<float>::for_overwrite(rows.size(), index.dim());
+    for (std::size_t i = 0; i < rows.size(); ++i) index.read_row(rows[i], {sample_->mutable_row(i), index.dim()});
+  }
+
+  /// r of a training query. @param row  its hubness is overwritten, so that it does not count
+  [[nodiscard]] float mean_similarity(std::vector<float>& row) const {
+    row.back() = 0.0f;
+    const auto dot = simd::dot_kernel<float>();
+    TopK best(HubnessParams{}.nearest);
+    for (std::size_t i = 0; i < sample_->size(); ++i) {
+      best.push({static_cast<Row>(i), dot(row.data(), sample_->row(i), row.size(), 1.0f)});
+    }
+    const std::vector<Neighbor> near = best.take();
+    double sum = 0.0;
+    for (const Neighbor& neighbor : near) sum += static_cast<double>(neighbor.score);
+    return static_cast<float>(sum / static_cast<double>(near.size()));
+  }
+
   /// An index of rows that no training query has a part in.
   void build_plain(const BuildOptions& options) {
     const EmbeddingView<float>& p = passages_.view;
@@ -211,6 +244,7 @@ class LiveEpoch {
   std::optional<Xs> xs_;
   std::optional<Xl> xl_;
   std::optional<AnyIndex> plain_;
+  std::optional<EmbeddingStore<float>> sample_;  // of the rows of the index of training queries
 };
 
 }  // namespace pefa::live::detail
