@@ -124,6 +124,7 @@ class LiveRetriever {
   /// @throws ValueError  an event that is wrong in itself; nothing is applied
   /// @throws LogFull  the log's quota is reached: merge
   /// @throws IoError  the log could not be written, now or before, see reopen_log(); searches see nothing of the batch
+  /// @throws std::bad_alloc  and from then on Error: searches go on, writing needs another open()
   std::vector<ItemResult> apply(const Batch& batch) {
     validate(batch);
     Waiting self{std::make_shared<const Batch>(batch), {}, {}};
@@ -285,6 +286,10 @@ class LiveRetriever {
   /// Keeps some batches with one sync, applies them in their order, and shows them.
   void commit(std::span<Waiting* const> group) {
     const std::lock_guard order(ordering_);
+    if (is_broken_) {
+      pefa::detail::fail<Error>("LiveRetriever::apply: an earlier batch could not be applied, for want of memory it ",
+                                "seems; open the folder again");
+    }
     if (folder_) {
       std::vector<std::span<const std::byte>> bytes;
       bytes.reserve(group.size());
@@ -294,11 +299,13 @@ class LiveRetriever {
     std::shared_ptr<const detail::LiveSnapshot> shown;
     {
       const std::lock_guard lock(writing_);
+      is_broken_ = true;  // should what follows throw: what is half applied is never shown
       for (Waiting* waiting : group) {
         if (is_merging_) since_merge_.push_back(waiting->batch);
         waiting->results = model_->apply(*waiting->batch);
       }
       shown = model_->snapshot();
+      is_broken_ = false;
     }
     show(std::move(shown));
   }
@@ -379,6 +386,7 @@ class LiveRetriever {
   FileSystem* files_ = nullptr;
   std::unique_ptr<LiveFolder> folder_;
   GroupCommit<Waiting> commits_;
+  bool is_broken_ = false;      // guarded by ordering_
   std::mutex ordering_;         // batches go to the log and to the model in one order; taken before writing_
   mutable std::mutex writing_;  // the model, and what came since a merge began
   std::unique_ptr<detail::LiveModel> model_;
