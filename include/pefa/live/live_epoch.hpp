@@ -111,6 +111,7 @@ class LiveEpoch {
     if (index != nullptr && dim != epoch.passages_.view.dim()) {
       pefa::detail::fail<FormatError>("the retriever has dim ", dim, ", expected ", epoch.passages_.view.dim());
     }
+    epoch.keep_sample();
     return epoch;
   }
 
