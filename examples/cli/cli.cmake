@@ -1,7 +1,7 @@
 # The pefa command, its man page and its bash completion.
 # The commands are compiled in two lots, in a third of the time that they take one by one. The retrievers come from
 # pefa::compiled, or are one source more.
-set(cli_answers cli/bench_command.cpp cli/build_command.cpp cli/compare_command.cpp cli/eval_command.cpp cli/main.cpp
+set(cli_answers cli/bench_command.cpp cli/build_command.cpp cli/compare_command.cpp cli/eval_command.cpp cli/live_command.cpp cli/main.cpp
                 cli/measure.cpp cli/output.cpp cli/report.cpp cli/search_arguments.cpp cli/source.cpp
                 cli/spec_options.cpp cli/tune_command.cpp cli/tuned_file.cpp cli/unknown_option.cpp)
 set(cli_files cli/conditions.cpp cli/convert_command.cpp cli/data_files.cpp cli/engine_folder.cpp cli/engine_texts.cpp

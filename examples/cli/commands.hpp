@@ -19,5 +19,6 @@ void add_convert_command(CLI::App& app);
 void add_fuse_command(CLI::App& app);
 void add_export_xs_command(CLI::App& app);
 void add_export_sql_command(CLI::App& app);
+void add_live_command(CLI::App& app);
 
 }  // namespace pefa::cli

@@ -56,12 +56,14 @@ std::vector<std::string> command_names(const CLI::App& app) {
 }
 
 /// What is wrong with a subcommand that is none.
-std::string unknown_command(const std::string& typed, const std::vector<std::string>& names) {
+/// @param of  the command that it is typed after: "pefa"
+std::string unknown_command(const std::string& typed, const std::vector<std::string>& names, const std::string& of) {
   const std::string similar = similar_name(typed, names);
-  if (!similar.empty()) return "unknown subcommand '" + typed + "', did you mean " + similar + "? (see pefa --help)";
+  const std::string see = " (see " + of + " --help)";
+  if (!similar.empty()) return "unknown subcommand '" + typed + "', did you mean " + similar + "?" + see;
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return "unknown subcommand '" + typed + "', expected one of " + list + " (see pefa --help)";
+  return "unknown subcommand '" + typed + "', expected one of " + list + see;
 }
 
 /// What is wrong with a command line that has an unknown option: that, or what was typed wrong before it.
@@ -81,7 +83,7 @@ std::string first_complaint(CLI::App& app, const UnknownOption& unknown, const s
 
 /// Makes a heading one of this command: help2man gathers what is under the same heading in one section.
 std::string with_own_headings(std::string help, std::vector<std::string> headings, const std::string& name) {
-  headings.insert(headings.end(), {"Examples", "Example", "Positionals"});
+  headings.insert(headings.end(), {"Examples", "Example", "Positionals", "Subcommands"});
   for (const std::string& heading : headings) {
     const std::size_t at = help.find("\n" + heading + ":\n");
     if (at != std::string::npos) help.insert(at + 1 + heading.size(), " of " + name);
@@ -91,14 +93,20 @@ std::string with_own_headings(std::string help, std::vector<std::string> heading
   return help;
 }
 
+/// The help of each subcommand of a command, and of theirs.
+void print_help_of_subcommands(const CLI::App& app, const std::string& app_name) {
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+    const std::string name = app_name + " " + each->get_name();
+    const std::string help = with_own_headings(each->help(app_name), each->get_groups(), name);
+    std::printf("\n*%s*\n%s", name.c_str(), help.c_str());
+    print_help_of_subcommands(*each, name);
+  }
+}
+
 /// The help of the command, then of each subcommand: what the man page is made from.
 void print_all_help(const CLI::App& app) {
   std::fputs(app.help().c_str(), stdout);
-  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    const std::string name = app.get_name() + " " + each->get_name();
-    const std::string help = with_own_headings(each->help(app.get_name()), each->get_groups(), name);
-    std::printf("\n*%s*\n%s", name.c_str(), help.c_str());
-  }
+  print_help_of_subcommands(app, app.get_name());
 }
 
 }  // namespace
@@ -124,6 +132,7 @@ int main(int argc, char** argv) {
   add_convert_command(app);
   add_export_xs_command(app);
   add_export_sql_command(app);
+  add_live_command(app);
 
   const std::vector<std::string> arguments(argv + 1, argv + std::max(argc, 1));
   const std::string first = arguments.empty() ? "" : arguments[0];
@@ -134,7 +143,13 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   const std::vector<std::string> names = command_names(app);
   const bool is_command = std::find(names.begin(), names.end(), first) != names.end();
-  if (!first.empty() && first[0] != '-' && !is_command) return fail(unknown_command(first, names), exit_usage);
+  if (!first.empty() && first[0] != '-' && !is_command) return fail(unknown_command(first, names, "pefa"), exit_usage);
+  if (is_command && arguments.size() > 1 && arguments[1].find_first_of("-/.") != 0) {
+    const std::vector<std::string> inner = command_names(*app.get_subcommand(first));
+    if (!inner.empty() && std::find(inner.begin(), inner.end(), arguments[1]) == inner.end()) {
+      return fail(unknown_command(arguments[1], inner, "pefa " + first), exit_usage);
+    }
+  }
   const std::string see = is_command ? " (see pefa " + first + " --help)" : " (see pefa --help)";
   try {
     if (const auto unknown = find_unknown_option(app, arguments)) {

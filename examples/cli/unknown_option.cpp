@@ -73,8 +73,9 @@ std::optional<UnknownOption> find_unknown_option(const CLI::App& app, std::span<
     const std::string& argument = arguments[i];
     if (argument == "--") return std::nullopt;
     if (!is_option(argument)) {
-      if (command == &app) command = find_subcommand(app, argument);
-      if (command == nullptr) return std::nullopt;
+      const CLI::App* inner = find_subcommand(*command, argument);
+      if (inner == nullptr && command == &app) return std::nullopt;
+      if (inner != nullptr) command = inner;
       continue;
     }
     const std::size_t equals = argument.find('=');

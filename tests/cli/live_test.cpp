@@ -1,0 +1,93 @@
+// pefa live: a folder from the command line, from its first passages to its restored backup.
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "cli_support.hpp"
+
+using namespace pefa;
+using test::Files;
+using test::Json;
+using test::require_refused;
+using test::run_well;
+
+namespace {
+
+Json stats_of(const std::string& folder) {
+  return Json::parse(run_well("live stats " + folder + " --json -"));
+}
+
+Json applied(const std::string& arguments) {
+  return Json::parse(run_well("live " + arguments + " --json -"));
+}
+
+}  // namespace
+
+TEST_CASE("pefa live: events count, merges keep them, a backup restores and a rollback loses nothing", "[live]") {
+  const Files files;
+  const std::string shop = files.path("shop");
+  run_well("live init " + shop + files.training() + " --method xs --quiet");
+  const Json made = stats_of(shop);
+  REQUIRE(made["passages"] == 30);
+  REQUIRE(made["training_queries"] == 40);
+  const auto pairs = made["pairs"].get<int>();
+
+  run_well("live retract " + shop + " 5 17 --quiet");  // there or not, it is not there now
+  REQUIRE(applied("retract " + shop + " 5 17")["unchanged"] == 1);
+  const auto before = stats_of(shop)["pairs"].get<int>();
+  REQUIRE(before <= pairs);
+  REQUIRE(applied("click " + shop + " 5 17 --weight 2")["applied"] == 1);
+  REQUIRE(stats_of(shop)["pairs"] == before + 1);
+  std::ofstream(files.path("more.tsv")) << "5\t17\t1\n";
+  REQUIRE(applied("retract " + shop + " --pairs " + files.path("more.tsv"))["applied"] == 1);
+  REQUIRE(stats_of(shop)["pairs"] == before);
+
+  std::ofstream(files.path("new.txt")) << "a\nb\n";
+  io::write_npy(files.path("new.npy"), EmbeddingView<float>(test::random_matrix(2, 8, 6)));
+  REQUIRE(applied("add " + shop + " --passages " + files.path("new.npy") + " --passage-ids " + files.path("new.txt") +
+                  " --train-queries " + files.path("new.npy") + " --train-query-ids " + files.path("new.txt") +
+                  " --owner someone")["applied"] == 4);
+  REQUIRE(applied("click " + shop + " a b")["applied"] == 1);
+  REQUIRE(applied("remove " + shop + " a 3")["applied"] == 2);
+  Json now = stats_of(shop);
+  REQUIRE(now["passages"] == 30);
+  REQUIRE(now["training_queries"] == 42);
+  REQUIRE(applied("forget " + shop + " --owner someone")["applied"] == 1);
+  REQUIRE(stats_of(shop)["training_queries"] == 40);
+
+  run_well("live merge " + shop + " --quiet");
+  run_well("live click " + shop + " 6 18 --quiet");
+  run_well("live verify " + shop);
+  now = stats_of(shop);
+  REQUIRE(now["batches_since_base"] == 1);
+  run_well("live backup " + shop + " " + files.path("backup"));
+  run_well("live restore " + files.path("backup") + " " + files.path("restored"));
+  const Json restored = stats_of(files.path("restored"));
+  for (const char* same : {"passages", "training_queries", "pairs", "batches", "base"})
+    REQUIRE(restored[same] == now[same]);
+  run_well("live merge " + shop + " --quiet");
+  run_well("live rollback " + shop + " --quiet");
+  const Json rolled = stats_of(shop);
+  REQUIRE(rolled["base"] == now["base"]);
+  REQUIRE(rolled["pairs"] == now["pairs"]);
+}
+
+TEST_CASE("pefa live: what is refused is told by name, and a damaged folder is found", "[live]") {
+  const Files files;
+  const std::string shop = files.path("shop");
+  run_well("live init " + shop + " --passages " + files.passages + " --method erm --quiet");
+  require_refused("live init " + shop + " --passages " + files.passages, 1, "is there already, expected a new folder");
+  require_refused("live click " + shop + " nobody 17", 1, "1 refused: training query 'nobody' is not known");
+  require_refused("live verfy " + shop, 2, "unknown subcommand 'verfy', did you mean verify? (see pefa live --help)");
+  require_refused("live click " + shop, 2, "expected a query and a passage, or --pairs");
+  require_refused("live click " + shop + " --pear x", 2, "unknown option --pear");
+  require_refused("live add " + shop, 2, "--passages or --train-queries");
+  require_refused("live add " + shop + " --passages " + files.passages, 2, "--passage-ids");
+  require_refused("live stats " + files.path("none"), 1, "is no live folder");
+  require_refused("live verify " + files.path("none"), 1, "is no live folder");
+  std::string manifest = test::read_bytes(shop + "/manifest");
+  manifest[30] = manifest[30] == 'a' ? 'b' : 'a';
+  std::ofstream(shop + "/manifest", std::ios::binary) << manifest;
+  require_refused("live verify " + shop, 1, "damaged: its checksum is wrong");
+  require_refused("live restore " + shop + " " + files.path("new"), 1, "damaged: its checksum is wrong");
+}
