@@ -282,7 +282,9 @@ TEST_CASE("pefa: bash completes subcommands, options and files", "[eval]") {
     return outcome.out;
   };
   REQUIRE(completed("''", 1).starts_with("build|search|eval|"));
-  REQUIRE(completed("ex", 1) == "export-xs|");
+  REQUIRE(completed("ex", 1) == "export-xs|export-sql|");
+  REQUIRE(completed("live re", 2) == "remove|retract|restore|");
+  REQUIRE(completed("live click shop --p", 4) == "--pairs|");
   REQUIRE(completed("build --train", 2) == "--train-queries|--train-relevance|--train-query-ids|--train-query-tags|");
   REQUIRE(completed("info '" + (directory / "vect").string() + "'", 2) == file + "|");
 }
