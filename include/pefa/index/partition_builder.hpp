@@ -201,8 +201,8 @@ class PartitionBuilder {
     table_.product_.finish();
   }
 
-  /// Queries that look like none of the rows: halfway between two rows.
-  [[nodiscard]] AlignedVector<float> sample_queries(std::size_t count) const {
+  /// Queries between two rows each. @param mix  the share of the first
+  [[nodiscard]] AlignedVector<float> sample_queries(std::size_t count, float mix) const {
     const std::size_t dim = table_.dim_;
     AlignedVector<float> queries(count * dim);
     std::vector<float> other(dim);
@@ -243,9 +243,20 @@ class PartitionBuilder {
     return found;
   }
 
+  /// What both kinds of queries need: those that look like no row, and those near one.
   void measure_probes() {
+    std::vector<ProbeTable::Point> points = measure_probes(0.6f);
+    const std::vector<ProbeTable::Point> near = measure_probes(0.9f);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      points[i].lists = std::max(points[i].lists, near[i].lists);
+      points[i].candidates = std::max(points[i].candidates, near[i].candidates);
+    }
+    table_.probes_ = ProbeTable(std::move(points));
+  }
+
+  [[nodiscard]] std::vector<ProbeTable::Point> measure_probes(float mix) const {
     const std::size_t count = std::clamp<std::size_t>(table_.size_ / 8, 1, most_measured);
-    const AlignedVector<float> queries = sample_queries(count);
+    const AlignedVector<float> queries = sample_queries(count, mix);
     const auto exact = best_rows(queries, count, std::min<std::size_t>(100, table_.size_));
     std::vector<std::vector<std::uint32_t>> ranks(count);  // of the list where each is found first
     const auto start = [&](std::size_t q, std::size_t lists, PartitionSearch& search) {
@@ -300,7 +311,7 @@ class PartitionBuilder {
       last.lists = std::max(last.lists, points[points.size() - 2].lists);
       last.candidates = std::max(last.candidates, points[points.size() - 2].candidates);
     }
-    table_.probes_ = ProbeTable(std::move(points));
+    return points;
   }
 
   /// What all but that share are at most. @param sorted  not empty
@@ -311,8 +322,7 @@ class PartitionBuilder {
 
   static constexpr std::size_t sample_per_list = 64;
   static constexpr std::size_t most_trained = 8192;
-  static constexpr std::size_t most_measured = 256;
-  static constexpr float mix = 0.6f;
+  static constexpr std::size_t most_measured = 192;  // queries of a kind
 
   float unit_;
   ScaledRows<Scalar> rows_;
