@@ -18,8 +18,12 @@
 #include <thread>
 #include <vector>
 
-#include "pefa/adapter/any_retriever_impl.hpp"
+#include "pefa/adapter/pefa_xl.hpp"
+#include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/spec_params.hpp"
+#include "pefa/core/enum_names.hpp"
 #include "pefa/eval/statistics.hpp"
+#include "pefa/index/any_index.hpp"
 #include "pefa/io/relevance/pairs.hpp"
 #include "pefa/io/vectors/npy.hpp"
 #include "pefa/live/live_retriever.hpp"
@@ -122,6 +126,33 @@ std::vector<double> open_loop(const live::LiveRetriever& retriever, const Embedd
   return milliseconds;
 }
 
+/// Requires the answers of a retriever that was built, and times both in turn.
+template <class Plain>
+void compare(const live::LiveRetriever& retriever, const Plain& plain, const EmbeddingStore<float>& tests) {
+  const std::size_t n_tests = std::min<std::size_t>(500, tests.size());
+  std::size_t same = 0;
+  std::vector<double> live_ms;
+  std::vector<double> plain_ms;
+  for (std::size_t round = 0; round < 3; ++round) {
+    for (std::size_t i = 0; i < n_tests; ++i) {
+      const QueryView query(tests.row(i), tests.dim());
+      auto start = Clock::now();
+      const auto expected = plain.search(query, 10);
+      plain_ms.push_back(1e3 * seconds_since(start));
+      start = Clock::now();
+      const auto found = retriever.search(query, 10);
+      live_ms.push_back(1e3 * seconds_since(start));
+      for (std::size_t r = 0; r < found.size() && round == 0; ++r) {
+        same += found[r].id == passage_id(expected[r].passage.row()) ? 1U : 0U;
+      }
+    }
+  }
+  std::printf("answers of the retriever that is built at once: %zu of %zu\n", same, 10 * n_tests);
+  if (10 * same < 98 * n_tests) throw Error("the live retriever answers otherwise");
+  std::printf("search, idle: plain p50 %.3f ms, live p50 %.3f ms, ratio %.3f\n", percentile(plain_ms, 0.5),
+              percentile(live_ms, 0.5), percentile(live_ms, 0.5) / percentile(plain_ms, 0.5));
+}
+
 void run(const Options& options) {
   const Data data = read(options);
   live::LiveParams params{.dim = data.passages.dim()};
@@ -135,17 +166,17 @@ void run(const Options& options) {
   for (std::size_t j = 0; j < data.passages.size(); ++j) {
     events.push_back(live::UpsertPassage{passage_id(j), row_of(data.passages, j)});
   }
-  report("load: passages", events.size(), apply(*retriever, std::move(events), options.batch));
+  report("load: passages", data.passages.size(), apply(*retriever, std::move(events), options.batch));
   events.clear();
   for (std::size_t i = 0; i < data.queries.size(); ++i) {
     events.push_back(live::UpsertQuery{query_id(i), row_of(data.queries, i)});
   }
-  report("load: training queries", events.size(), apply(*retriever, std::move(events), options.batch));
+  report("load: training queries", data.queries.size(), apply(*retriever, std::move(events), options.batch));
   events.clear();
   for (const RelevancePair& pair : data.pairs) {
     events.push_back(live::AddPair{query_id(pair.query.row()), passage_id(pair.passage.row()), pair.weight});
   }
-  report("load: pairs", events.size(), apply(*retriever, std::move(events), options.batch));
+  report("load: pairs", data.pairs.size(), apply(*retriever, std::move(events), options.batch));
   auto start = Clock::now();
   retriever.reset();
   retriever = live::LiveRetriever::open(options.folder);
@@ -157,47 +188,27 @@ void run(const Options& options) {
   std::printf("merge: %.1f s\n", seconds_since(start));
 
   // Queries without a pair have no part in a live retriever's fits and votes.
-  std::vector<Row> row_of_query(data.queries.size(), 0);
   EmbeddingStore<float> voting(data.queries.dim());
-  std::vector<RelevancePair> pairs;
-  for (const RelevancePair& pair : data.pairs) {
-    if (pairs.empty() || pairs.back().query.row() + 1 != voting.size() ||
-        row_of_query[pair.query.row()] + 1 != voting.size()) {
-      row_of_query[pair.query.row()] = static_cast<Row>(voting.size());
-      voting.append(row_of(data.queries, pair.query.row()));
+  std::vector<RelevancePair> pairs;  // theirs come ascending by query
+  for (std::size_t i = 0; i < data.pairs.size(); ++i) {
+    if (i == 0 || data.pairs[i].query != data.pairs[i - 1].query) {
+      voting.append(row_of(data.queries, data.pairs[i].query.row()));
     }
-    pairs.push_back({QueryId(row_of_query[pair.query.row()]), pair.passage, pair.weight});
+    pairs.push_back({QueryId(static_cast<Row>(voting.size() - 1)), data.pairs[i].passage, data.pairs[i].weight});
   }
-  const auto plain = build(params.spec, data.passages.view(), voting.view(),
-                           RelevanceMatrix::from_pairs(pairs, voting.size(), data.passages.size()));
-  const std::size_t n_tests = std::min<std::size_t>(500, data.tests.size());
-  std::size_t same = 0;
-  for (std::size_t i = 0; i < n_tests; ++i) {
-    const QueryView query(data.tests.row(i), data.tests.dim());
-    const auto expected = plain.search(query, 10);
-    const auto found = retriever->search(query, 10);
-    for (std::size_t r = 0; r < found.size(); ++r) {
-      same += found[r].id == passage_id(expected[r].passage.row()) ? 1U : 0U;
-    }
+  const auto relevance = RelevanceMatrix::from_pairs(pairs, voting.size(), data.passages.size());
+  if (params.spec.method == Method::xs) {
+    compare(*retriever,
+            PefaXs<float, AnyIndex>::build(data.passages.view(), voting.view(), relevance,
+                                           pefa::detail::xs_params(params.spec, Rows::copy)),
+            data.tests);
   }
-  std::printf("answers of the retriever that build() makes: %zu of %zu\n", same, 10 * n_tests);
-  if (same < 98 * n_tests / 10) throw Error("the live retriever answers otherwise");
-
-  std::vector<double> live_ms;
-  std::vector<double> plain_ms;
-  for (std::size_t round = 0; round < 3; ++round) {
-    for (std::size_t i = 0; i < n_tests; ++i) {
-      const QueryView query(data.tests.row(i), data.tests.dim());
-      start = Clock::now();
-      (void)plain.search(query, 10);
-      plain_ms.push_back(1e3 * seconds_since(start));
-      start = Clock::now();
-      (void)retriever->search(query, 10);
-      live_ms.push_back(1e3 * seconds_since(start));
-    }
+  if (params.spec.method == Method::xl) {
+    compare(*retriever,
+            PefaXl<float, AnyIndex, AnyIndex, AnyGate>::build(data.passages.view(), voting.view(), relevance,
+                                                              pefa::detail::xl_params(params.spec, Rows::copy)),
+            data.tests);
   }
-  std::printf("search, idle: plain p50 %.3f ms, live p50 %.3f ms, ratio %.3f\n", percentile(plain_ms, 0.5),
-              percentile(live_ms, 0.5), percentile(live_ms, 0.5) / percentile(plain_ms, 0.5));
 
   std::mt19937 random(1);
   const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
@@ -229,6 +240,7 @@ void run(const Options& options) {
   }
   report("burst: changed passages", few, apply(*retriever, std::move(events), options.batch));
   const auto stats = retriever->stats();
+  const std::size_t n_tests = std::min<std::size_t>(500, data.tests.size());
   std::vector<double> delta_ms;
   for (std::size_t i = 0; i < n_tests; ++i) {
     start = Clock::now();
