@@ -12,7 +12,8 @@ set(DOXYGEN_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/docs")
 set(DOXYGEN_STRIP_FROM_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_STRIP_FROM_INC_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_FILE_PATTERNS *.hpp *.md)
-set(DOXYGEN_EXCLUDE_SYMBOLS "pefa::detail" "pefa::detail::*" "pefa::io::detail" "pefa::io::detail::*" "pefa::simd::detail"
+set(DOXYGEN_EXCLUDE_SYMBOLS "pefa::detail" "pefa::detail::*" "pefa::io::detail" "pefa::io::detail::*" "pefa::live::detail"
+                            "pefa::live::detail::*" "pefa::simd::detail"
                             "std" "std::*" "Eigen" "Eigen::*")
 set(DOXYGEN_EXTENSION_MAPPING "hpp=C++")
 set(DOXYGEN_JAVADOC_AUTOBRIEF YES)

@@ -195,6 +195,7 @@ class LiveFolder {
   [[nodiscard]] bool is_recovered() const noexcept { return log_ != nullptr; }
   /// The log; recover() must have returned, or the folder is a new one.
   [[nodiscard]] WriteAheadLog& log() noexcept { return *log_; }
+  /// The same, to look at.
   [[nodiscard]] const WriteAheadLog& log() const noexcept { return *log_; }
   /// Where it is.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -216,6 +217,7 @@ class LiveFolder {
   /// A directory for the files of a base that is being built: it is one once publish() has it.
   class Stage {
    public:
+    /// Leaves `other` with nothing to remove.
     Stage(Stage&& other) noexcept
         : folder_(std::exchange(other.folder_, nullptr)), number_(other.number_), position_(other.position_) {}
     Stage& operator=(Stage&&) = delete;

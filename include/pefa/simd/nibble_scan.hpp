@@ -26,6 +26,7 @@ inline constexpr std::size_t most_nibbles = 1024;
 /// Codes come in quads, four of each row: 64 bytes a quad of a block. Byte i of the first half is row i's codes 0 (the
 /// low bits) and 1, byte i of the second half its codes 2 and 3.
 inline constexpr std::size_t quad_codes = 4;
+/// Bytes of a quad of a block.
 inline constexpr std::size_t quad_bytes = 64;
 /// The tables of a quad, each twice: 0, 0, 2, 2, then 1, 1, 3, 3.
 inline constexpr std::size_t quad_table_bytes = 2 * quad_codes * nibble_values;
