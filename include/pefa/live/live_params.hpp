@@ -1,6 +1,7 @@
 // pefa: how a live retriever is made, as values, and how a base keeps them.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -13,6 +14,7 @@
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/writer.hpp"
+#include "pefa/live/event.hpp"
 #include "pefa/live/live_epoch.hpp"
 #include "pefa/live/live_records.hpp"
 
