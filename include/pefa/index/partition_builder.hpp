@@ -201,8 +201,8 @@ class PartitionBuilder {
     table_.product_.finish();
   }
 
-  /// Queries between two rows each. @param mix  the share of the first
-  [[nodiscard]] AlignedVector<float> sample_queries(std::size_t count, float mix) const {
+  /// Queries between some rows each. @param mix  the share of the first; the others, `others` of them, share the rest
+  [[nodiscard]] AlignedVector<float> sample_queries(std::size_t count, float mix, std::size_t others) const {
     const std::size_t dim = table_.dim_;
     AlignedVector<float> queries(count * dim);
     std::vector<float> other(dim);
@@ -210,8 +210,11 @@ class PartitionBuilder {
     for (std::size_t q = 0; q < count; ++q) {
       float* query = queries.data() + q * dim;
       rows_.decode(random() % table_.size_, query);
-      rows_.decode(random() % table_.size_, other.data());
-      for (std::size_t d = 0; d < dim; ++d) query[d] = mix * query[d] + (1.0f - mix) * other[d];
+      for (std::size_t d = 0; d < dim; ++d) query[d] *= mix;
+      for (std::size_t i = 0; i < others; ++i) {
+        rows_.decode(random() % table_.size_, other.data());
+        for (std::size_t d = 0; d < dim; ++d) query[d] += (1.0f - mix) / static_cast<float>(others) * other[d];
+      }
     }
     return queries;
   }
@@ -243,20 +246,22 @@ class PartitionBuilder {
     return found;
   }
 
-  /// What both kinds of queries need: those that look like no row, and those near one.
+  /// What queries need that look like no row, those near one, and those between three.
   void measure_probes() {
-    std::vector<ProbeTable::Point> points = measure_probes(0.6f);
-    const std::vector<ProbeTable::Point> near = measure_probes(0.9f);
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      points[i].lists = std::max(points[i].lists, near[i].lists);
-      points[i].candidates = std::max(points[i].candidates, near[i].candidates);
+    std::vector<ProbeTable::Point> points = measure_probes(0.6f, 1);
+    for (const auto& [mix, others] : {std::pair{0.9f, std::size_t{1}}, std::pair{1.0f / 3.0f, std::size_t{2}}}) {
+      const std::vector<ProbeTable::Point> more = measure_probes(mix, others);
+      for (std::size_t i = 0; i < points.size(); ++i) {
+        points[i].lists = std::max(points[i].lists, more[i].lists);
+        points[i].candidates = std::max(points[i].candidates, more[i].candidates);
+      }
     }
     table_.probes_ = ProbeTable(std::move(points));
   }
 
-  [[nodiscard]] std::vector<ProbeTable::Point> measure_probes(float mix) const {
+  [[nodiscard]] std::vector<ProbeTable::Point> measure_probes(float mix, std::size_t others) const {
     const std::size_t count = std::clamp<std::size_t>(table_.size_ / 8, 1, most_measured);
-    const AlignedVector<float> queries = sample_queries(count, mix);
+    const AlignedVector<float> queries = sample_queries(count, mix, others);
     const auto exact = best_rows(queries, count, std::min<std::size_t>(100, table_.size_));
     std::vector<std::vector<std::uint32_t>> ranks(count);  // of the list where each is found first
     const auto start = [&](std::size_t q, std::size_t lists, PartitionSearch& search) {
@@ -322,7 +327,7 @@ class PartitionBuilder {
 
   static constexpr std::size_t sample_per_list = 64;
   static constexpr std::size_t most_trained = 8192;
-  static constexpr std::size_t most_measured = 192;  // queries of a kind
+  static constexpr std::size_t most_measured = 128;  // queries of a kind
 
   float unit_;
   ScaledRows<Scalar> rows_;
