@@ -1,13 +1,15 @@
 #include "pefa/index/code_walk.hpp"
 
 #include "catch.hpp"
-#include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/graph_builder.hpp"
 #include "support.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
+using pefa::detail::CodedRows;
 using pefa::detail::CodeTable;
 using pefa::detail::CodeWalk;
+using pefa::detail::GraphBuilder;
 using pefa::detail::PackedGraph;
 using pefa::detail::WalkState;
 
@@ -25,9 +27,12 @@ TEST_CASE("CodeWalk::run: finds the same with a state that another walk left hal
   const RowMajorMatrix rows = random_matrix(1000, 24, 1);
   const RowMajorMatrix queries = random_matrix(10, 24, 2);
   const EmbeddingView<float> view(rows);
-  const auto index = HnswIndex::build(view, {.m = 8, .ef_construction = 40}, {AnyExecutor::serial()});
-  const PackedGraph graph(index.graph());
-  const CodeTable table(view, Metric::inner_product, CodeSplit::never, AnyExecutor::serial());
+  const AnyExecutor serial = AnyExecutor::serial();
+  const CodeTable table(view, Metric::inner_product, CodeSplit::never, serial);
+  const CodedRows coded(table, {}, serial);
+  const Progress progress;
+  ProgressMeter meter(progress, 2 * table.size(), "test");
+  const PackedGraph graph = GraphBuilder(coded, {}, {.m = 8}, serial, meter).run();
   const CodeWalk walk(table, graph);
   WalkState left(1000);
   for (Eigen::Index q = 0; q < queries.rows(); ++q) {

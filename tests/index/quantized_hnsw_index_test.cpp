@@ -62,18 +62,22 @@ TEMPLATE_TEST_CASE("QuantizedHnswIndex: rows of every element type give their ow
   REQUIRE(recall / 20.0 >= 0.99);
 }
 
-TEST_CASE("QuantizedHnswIndex::build: one thread gives the same results on every run") {
-  const RowMajorMatrix rows = random_matrix(2000, 16, 3);
-  const RowMajorMatrix queries = random_matrix(50, 16, 4);
-  const auto build = [&] {
-    return QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = {.m = 4, .ef_construction = 10}},
-                                       {AnyExecutor::serial()});
+TEST_CASE("QuantizedHnswIndex::build: any number of threads gives the same results") {
+  const RowMajorMatrix rows = random_matrix(2000, 96, 3);
+  const RowMajorMatrix queries = random_matrix(50, 96, 4);
+  const CodeSplit split = GENERATE(CodeSplit::never, CodeSplit::always);
+  const auto build = [&](std::size_t threads) {
+    return QuantizedHnswIndex<>::build(EmbeddingView<float>(rows),
+                                       {.graph = {.m = 4, .ef_construction = 20}, .split = split},
+                                       {ThreadExecutor(threads)});
   };
-  const auto first = build();
-  const auto second = build();
-  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
-    const QueryView query(queries.row(q).data(), 16);
-    REQUIRE(first.search(query, 10, {.ef = 10}) == second.search(query, 10, {.ef = 10}));
+  const auto one = build(1);
+  for (const std::size_t threads : {2U, 4U}) {
+    const auto other = build(threads);
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const QueryView query(queries.row(q).data(), 96);
+      REQUIRE(one.search(query, 10, {.ef = 10}) == other.search(query, 10, {.ef = 10}));
+    }
   }
 }
 

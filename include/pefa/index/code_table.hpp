@@ -126,15 +126,10 @@ class CodeTable {
   }
   [[nodiscard]] std::size_t code_bytes() const noexcept { return head_bytes_ + tail_bytes_; }
 
-  /// What a row adds to its similarity with another row, beside the product of their codes: −‖x − μ‖² under L2, else
-  /// ⟨x, μ⟩ − ‖μ‖²/2; with μ = 0 where rows are not centred. @param row  dim floats
-  [[nodiscard]] float row_term(const float* row) const noexcept {
+  /// ⟨x, μ⟩, which products of codes lack; 0 where rows are not centred. @param row  dim floats
+  [[nodiscard]] float along_mean(const float* row) const noexcept {
     float sum = 0.0f;
-    for (std::size_t d = 0; d < dim_; ++d) {
-      const float centre = mean_.empty() ? 0.0f : mean_[d];
-      const float apart = row[d] - centre;
-      sum += is_l2_ ? -apart * apart : centre * (row[d] - 0.5f * centre);
-    }
+    for (std::size_t d = 0; d < mean_.size(); ++d) sum += mean_[d] * row[d];
     return sum;
   }
 
@@ -160,6 +155,21 @@ class CodeTable {
     }
     if (leading_only_) variance *= share_past_head(values);
     coded.tail_deviation = factor * std::sqrt(variance);
+  }
+
+  /// A row as a query that asks for rows near it. Its codes are what the table holds: about the mean, where rows are
+  /// centred.
+  void encode(Row row, CodedQuery& coded) const {
+    coded.codes.resize(code_bytes());
+    copy_codes(row, coded.codes.data());
+    coded.scale = terms(row).scale;
+    const std::int8_t* tail = coded.codes.data() + head_bytes_;
+    float variance = 0.0f;
+    for (std::size_t d = 0; d < tail_shares_.size(); ++d) {
+      const float code = static_cast<float>(tail[d]);
+      variance += code * code * tail_shares_[d];
+    }
+    coded.tail_deviation = coded.scale * std::sqrt(variance);
   }
 
   /// Bytes on the heap; what lies in an archive is not.

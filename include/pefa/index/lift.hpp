@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "pefa/core/enum_names.hpp"
@@ -47,6 +48,8 @@ class Lifting {
   }
 
   [[nodiscard]] bool active() const noexcept { return !coordinates_.empty(); }
+  /// All of them; none where rows are not lifted.
+  [[nodiscard]] std::span<const float> coordinates() const noexcept { return coordinates_; }
   /// e_j, or 0 where rows are not lifted.
   [[nodiscard]] float coordinate(std::size_t row) const noexcept { return active() ? coordinates_[row] : 0.0f; }
 

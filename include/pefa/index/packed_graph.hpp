@@ -15,7 +15,6 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/memory_block.hpp"
-#include "pefa/index/hnswlib_graph.hpp"
 #include "pefa/io/archive/fwd.hpp"
 
 namespace pefa::detail {
@@ -67,32 +66,9 @@ class PackedGraph {
  public:
   PackedGraph() = default;
 
-  explicit PackedGraph(const HnswGraph& graph) {
-    const std::size_t n = graph.max_elements_;
-    std::vector<Row> row_of_node(n);
-    std::vector<hnswlib::tableint> node_of_row(n);
-    for (hnswlib::tableint node = 0; node < n; ++node) {
-      row_of_node[node] = static_cast<Row>(graph.getExternalLabel(node));
-      node_of_row[row_of_node[node]] = node;
-    }
-    std::vector<std::uint32_t> number(row_of_node.begin(), row_of_node.end());  // of each node on the level at work
-    bottom_ = pack(graph, 0, node_of_row, number);
-
-    for (int level = 1; level <= graph.maxlevel_; ++level) {
-      PackedLevel packed;
-      std::vector<hnswlib::tableint> nodes;
-      for (const hnswlib::tableint node : node_of_row) {
-        if (graph.element_levels_[node] < level) continue;
-        nodes.push_back(node);
-        packed.rows.push_back(row_of_node[node]);
-        packed.down.push_back(number[node]);
-      }
-      for (std::uint32_t i = 0; i < nodes.size(); ++i) number[nodes[i]] = i;
-      packed.links = pack(graph, level, nodes, number);
-      upper_.push_back(std::move(packed));
-    }
-    entry_ = number[graph.enterpoint_node_];
-  }
+  /// @param bottom  level 0, one list a row  @param upper  level 1 and up  @param entry  a number of the topmost level
+  PackedGraph(PackedLists bottom, std::vector<PackedLevel> upper, std::uint32_t entry) noexcept
+      : bottom_(std::move(bottom)), upper_(std::move(upper)), entry_(entry) {}
 
   /// Adds the links of every level, and where a descent begins. Defined, as is open(), in
   /// quantized_hnsw_index_archive.hpp.
@@ -104,8 +80,6 @@ class PackedGraph {
 
   /// Level 0, by row.
   [[nodiscard]] const PackedLists& bottom() const noexcept { return bottom_; }
-  /// Puts other links on level 0. @param links  one list a row
-  void replace_bottom(PackedLists links) noexcept { bottom_ = std::move(links); }
   /// Level 1 and up.
   [[nodiscard]] const std::vector<PackedLevel>& upper() const noexcept { return upper_; }
   /// The number of the entry node on the topmost level.
@@ -121,25 +95,6 @@ class PackedGraph {
   }
 
  private:
-  /// The links of `nodes` on a level, each as its number there.
-  static PackedLists pack(const HnswGraph& graph, int level, const std::vector<hnswlib::tableint>& nodes,
-                          const std::vector<std::uint32_t>& number) {
-    const auto links = [&](hnswlib::tableint node) {
-      auto* list = level == 0 ? graph.get_linklist0(node) : graph.get_linklist(node, level);
-      return std::span(reinterpret_cast<const hnswlib::tableint*>(list + 1), graph.getListCount(list));
-    };
-    std::vector<std::uint32_t> lengths;
-    lengths.reserve(nodes.size());
-    for (const hnswlib::tableint node : nodes) lengths.push_back(static_cast<std::uint32_t>(links(node).size()));
-    PackedLists packed(lengths);
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      const auto to = packed.mutable_list(i);
-      const auto from = links(nodes[i]);
-      for (std::size_t l = 0; l < to.size(); ++l) to[l] = number[from[l]];
-    }
-    return packed;
-  }
-
   PackedLists bottom_;
   std::vector<PackedLevel> upper_;
   std::uint32_t entry_ = 0;
