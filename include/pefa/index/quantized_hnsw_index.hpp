@@ -423,7 +423,7 @@ class QuantizedHnswIndex {
         [&] { return rescore(query, k, rerank, admits, *state); }, [&] { return state->stats.stopped; },
         [&] {
           account();
-          if (filter.count(size()).value_or(size()) <= 3 * rerank) {  // codes would leave most of them to be rescored
+          if (filter.count(size()).value_or(size()) <= 8 * rerank) {  // encoding the query takes as long
             return detail::scan_admitted(filter, size(), k, {.limit = options.limit, .stats = &took}, score_exact);
           }
           return detail::scan_codes(walk, query, k, rerank, filter, size(), options.limit, *state, score_exact);
