@@ -34,40 +34,40 @@ std::vector<Row> rows(const std::string& expression) {
   return rows_where(shop(), expression).rows();
 }
 
-using Rows = std::vector<Row>;
+using RowList = std::vector<Row>;
 
 }  // namespace
 
 TEST_CASE("rows_where: a comparison holds for the rows that have such a value") {
-  REQUIRE(rows("lang=en") == Rows{0, 2, 4});
-  REQUIRE(rows("lang='fr'") == Rows{3});
-  REQUIRE(rows("price=30") == Rows{2});
-  REQUIRE(rows("price<30") == Rows{0, 1});
-  REQUIRE(rows("price<=30") == Rows{0, 1, 2});
-  REQUIRE(rows("price>30") == Rows{3, 4});
-  REQUIRE(rows("price>=30") == Rows{2, 3, 4});
+  REQUIRE(rows("lang=en") == RowList{0, 2, 4});
+  REQUIRE(rows("lang='fr'") == RowList{3});
+  REQUIRE(rows("price=30") == RowList{2});
+  REQUIRE(rows("price<30") == RowList{0, 1});
+  REQUIRE(rows("price<=30") == RowList{0, 1, 2});
+  REQUIRE(rows("price>30") == RowList{3, 4});
+  REQUIRE(rows("price>=30") == RowList{2, 3, 4});
   REQUIRE(rows("price<-9223372036854775808").empty());
   REQUIRE(rows("price>9223372036854775807").empty());
-  REQUIRE(rows("price>=-9223372036854775808") == Rows{0, 1, 2, 3, 4});
-  REQUIRE(rows("lang in (de,fr)") == Rows{1, 3});
-  REQUIRE(rows("price in (10,30,10,99)") == Rows{0, 2});
+  REQUIRE(rows("price>=-9223372036854775808") == RowList{0, 1, 2, 3, 4});
+  REQUIRE(rows("lang in (de,fr)") == RowList{1, 3});
+  REQUIRE(rows("price in (10,30,10,99)") == RowList{0, 2});
 }
 
 TEST_CASE("rows_where: != and ! hold for rows without the key, a value that nothing has for none") {
-  REQUIRE(rows("lang!=en") == Rows{1, 3, 5});
-  REQUIRE(rows("!lang=en") == Rows{1, 3, 5});
-  REQUIRE(rows("colour!=red") == Rows{1, 3, 4, 5});  // row 2 is red, and blue as well
-  REQUIRE(rows("colour=red & colour=blue") == Rows{2});
+  REQUIRE(rows("lang!=en") == RowList{1, 3, 5});
+  REQUIRE(rows("!lang=en") == RowList{1, 3, 5});
+  REQUIRE(rows("colour!=red") == RowList{1, 3, 4, 5});  // row 2 is red, and blue as well
+  REQUIRE(rows("colour=red & colour=blue") == RowList{2});
   REQUIRE(rows("lang=it").empty());
-  REQUIRE(rows("lang!=it") == Rows{0, 1, 2, 3, 4, 5});
+  REQUIRE(rows("lang!=it") == RowList{0, 1, 2, 3, 4, 5});
   REQUIRE(rows("price=31").empty());
 }
 
 TEST_CASE("rows_where: joined conditions") {
-  REQUIRE(rows("lang=en & price<=30 & !(seller=8)") == Rows{0, 2});
-  REQUIRE(rows("lang=en & price<=30 | seller=7") == Rows{0, 1, 2});
-  REQUIRE(rows("lang=en & (price<=10 | seller=8)") == Rows{0, 4});
-  REQUIRE(rows("!(lang=en | price<=20)") == Rows{3, 5});
+  REQUIRE(rows("lang=en & price<=30 & !(seller=8)") == RowList{0, 2});
+  REQUIRE(rows("lang=en & price<=30 | seller=7") == RowList{0, 1, 2});
+  REQUIRE(rows("lang=en & (price<=10 | seller=8)") == RowList{0, 4});
+  REQUIRE(rows("!(lang=en | price<=20)") == RowList{3, 5});
 }
 
 TEST_CASE("rows_where: unknown keys and wrong types are refused by column") {
@@ -92,7 +92,7 @@ TEST_CASE("rows_where: the sets outlive the table") {
     const TagTable tags = shop();
     set = rows_where(tags, "lang=en");
   }
-  REQUIRE(set.rows() == Rows{0, 2, 4});
+  REQUIRE(set.rows() == RowList{0, 2, 4});
 }
 
 TEST_CASE("rows_where: equals asking row by row, for listed and dense sets") {
