@@ -90,8 +90,8 @@ class HnswWalk {
     state.stats = {};
     seeds.push_back(descend(query, state));
     IndexSearchStats stats;  // score() counts distances itself
-    walk_two_hops(Level0{*this, query, state}, admits, seeds, ef, graph_.maxM0_, state.seen, state.beam,
-                  state.two_hop, limit, stats);
+    walk_two_hops(Level0{*this, query, state}, admits, seeds, ef, graph_.maxM0_, state.seen, state.beam, state.two_hop,
+                  limit, stats);
     state.stats.hops += stats.hops;
     state.stats.stopped = stats.stopped;
   }
