@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "adapter/host_index.hpp"
 #include "catch.hpp"
 #include "filtered.hpp"
-#include "host_index.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/partitioned_index.hpp"
 
