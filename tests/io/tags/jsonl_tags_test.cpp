@@ -11,7 +11,7 @@ using namespace pefa;
 
 namespace {
 
-using Rows = std::vector<Row>;
+using RowList = std::vector<Row>;
 
 TagTable read(const std::string& text, const io::RowIds& rows = io::RowIds(4)) {
   const test::TemporaryDirectory folder;
@@ -31,15 +31,15 @@ TEST_CASE("read_jsonl_tags: text, integers, booleans, lists and null") {
 
 {"_id": 3, "colour": [], "price": 9223372036854775807, "new": false}
 )");
-  REQUIRE(rows_where(tags, "lang=en").rows() == Rows{0, 2});
-  REQUIRE(rows_where(tags, "price<=20").rows() == Rows{0, 2});
-  REQUIRE(rows_where(tags, "price=9223372036854775807").rows() == Rows{3});
-  REQUIRE(rows_where(tags, "colour=red & colour=blue").rows() == Rows{0});
-  REQUIRE(rows_where(tags, "new=true").rows() == Rows{0});
+  REQUIRE(rows_where(tags, "lang=en").rows() == RowList{0, 2});
+  REQUIRE(rows_where(tags, "price<=20").rows() == RowList{0, 2});
+  REQUIRE(rows_where(tags, "price=9223372036854775807").rows() == RowList{3});
+  REQUIRE(rows_where(tags, "colour=red & colour=blue").rows() == RowList{0});
+  REQUIRE(rows_where(tags, "new=true").rows() == RowList{0});
   REQUIRE(tags.find("zip")->kind == TagKind::text);
   REQUIRE(tags.find("note") == nullptr);
   const std::vector<std::string> names{"a", "b"};
-  REQUIRE(rows_where(read(R"({"_id": "b", "x": 1})", io::ExternalIds::from(names)), "x=1").rows() == Rows{1});
+  REQUIRE(rows_where(read(R"({"_id": "b", "x": 1})", io::ExternalIds::from(names)), "x=1").rows() == RowList{1});
 }
 
 TEST_CASE("read_jsonl_tags: refuses what it cannot read, and names the line") {
