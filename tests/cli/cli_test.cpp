@@ -414,7 +414,7 @@ TEST_CASE("pefa: without options a command builds RetrieverSpec's defaults", "[e
   const std::string help = run_well("build --help");
   for (const char* text : {"--method TEXT:{erm,xs,xs-multi,xl}=xl", "--lambda FLOAT:FLOAT in [0 - 1]=0.2",
                            "--gate TEXT:{mean,sum,softmax,local}=softmax", "--neighbors UINT:POSITIVE=32",
-                           "--index TEXT:{automatic,flat,hnsw,quantized}=automatic"}) {
+                           "--index TEXT:{automatic,flat,hnsw,quantized,partitioned}=automatic"}) {
     INFO(text);
     REQUIRE(help.find(text) != std::string::npos);
   }
