@@ -127,7 +127,7 @@ class AtPageEnd {
     if (memory_ == MAP_FAILED) throw std::runtime_error("mmap failed");
     char* guard = static_cast<char*>(memory_) + readable;
     if (mprotect(guard, page, PROT_NONE) != 0) throw std::runtime_error("mprotect failed");
-    std::memcpy(guard - bytes_, values.data(), bytes_);
+    if (bytes_ > 0) std::memcpy(guard - bytes_, values.data(), bytes_);  // no elements may lie at no address
     data_ = reinterpret_cast<const Scalar*>(guard - bytes_);
 #else
     copy_ = values;
