@@ -135,6 +135,7 @@ def test_a_build_leaves_the_gil_and_ends_on_ctrl_c():
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without one
     many = np.random.default_rng(1).standard_normal((100_000, 64), np.float32)  # a minute of building
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
