@@ -12,10 +12,10 @@
 #include "pefa/core/search_control.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/beam.hpp"
+#include "pefa/index/code_products.hpp"
 #include "pefa/index/code_table.hpp"
 #include "pefa/index/packed_graph.hpp"
 #include "pefa/index/two_hop_walk.hpp"
-#include "pefa/simd/code_kernels.hpp"
 
 namespace pefa::detail {
 
@@ -26,11 +26,8 @@ struct WalkState {
   SeenRows seen;
   Beam beam;
   CodedQuery query;
-  std::span<const Row> fresh;      ///< the links at work that were not seen before
-  std::vector<std::int32_t> dots;  ///< of their heads
-  std::vector<Row> promising;      ///< those whose tails are read
-  std::vector<std::int32_t> head_dots;
-  std::vector<std::int32_t> tail_dots;
+  std::span<const Row> fresh;  ///< the links at work that were not seen before
+  CodeProductScratch products;
   std::vector<Row> rescored;  ///< for the exact scores at the end
   std::vector<float> scores;  ///< of rescored
   LimitWatch watch{no_limit};
@@ -46,8 +43,7 @@ class CodeWalk {
   /// beams.
   static constexpr float tail_allowance = 1.5f;
 
-  CodeWalk(const CodeTable& table, const PackedGraph& graph)
-      : table_(table), graph_(graph), kernels_(simd::code_kernels()) {}
+  CodeWalk(const CodeTable& table, const PackedGraph& graph) : table_(table), graph_(graph), products_(table) {}
 
   /// Leaves the `ef` best candidates for `query` in state.beam, or the best found when the limit is reached.
   void run(QueryView query, std::size_t ef, WalkState& state, const SearchLimit& limit = no_limit) const {
@@ -84,12 +80,7 @@ class CodeWalk {
   }
 
   /// Asks for the memory that absorb() will read; pays where something else is done in between.
-  void prefetch(const WalkState& state) const noexcept {
-    for (const Row row : state.fresh) {
-      const std::int8_t* head = table_.heads() + row * table_.head_bytes();
-      for (std::size_t line = 0; line < table_.head_bytes(); line += 64) __builtin_prefetch(head + line);
-    }
-  }
+  void prefetch(const WalkState& state) const noexcept { products_.prefetch(state.fresh); }
 
   /// Scores the listed links and puts the good ones into the beam.
   void absorb(WalkState& state) const {
@@ -109,34 +100,10 @@ class CodeWalk {
   template <class Passes, class Take>
   void score_promising(std::span<const Row> rows, float allowance, WalkState& state, const Passes& passes,
                        const Take& take) const {
-    if (state.dots.size() < rows.size()) {
-      for (auto* dots : {&state.dots, &state.head_dots, &state.tail_dots}) dots->resize(rows.size());
-      state.promising.resize(rows.size());
-    }
-    const CodedQuery& query = state.query;
-    kernels_.dot_rows(query.codes.data(), table_.heads(), table_.head_bytes(), rows.data(), rows.size(),
-                      state.dots.data());
-    if (!table_.is_split()) {
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        take(rows[i], score_of(query, state.dots[i], table_.terms(rows[i])));
-      }
-      return;
-    }
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const CodeTable::Terms terms = table_.terms(rows[i]);
-      const float score = score_of(query, state.dots[i], terms);
-      const bool promises = passes(score + allowance * query.tail_deviation * terms.tail);
-      state.promising[count] = rows[i];
-      state.head_dots[count] = state.dots[i];
-      count += promises ? 1U : 0U;
-    }
-    kernels_.dot_rows(query.codes.data() + table_.head_bytes(), table_.tails(), table_.tail_bytes(),
-                      state.promising.data(), count, state.tail_dots.data());
-    for (std::size_t i = 0; i < count; ++i) {
-      const Row row = state.promising[i];
-      take(row, score_of(query, state.head_dots[i] + state.tail_dots[i], table_.terms(row)));
-    }
+    products_.for_promising(
+        state.query, rows, allowance, state.products,
+        [&](std::int32_t dot, Row /*row*/, const CodeTable::Terms& terms) { return score_of(state.query, dot, terms); },
+        passes, take);
   }
 
   /// Leaves the best admitted rows in state.beam: see walk_two_hops(). @param seeds  rows to start from, beside the one
@@ -160,19 +127,10 @@ class CodeWalk {
 
   /// The scores of rows by heads and tails, valid until the next call. The query is encoded.
   [[nodiscard]] const float* score(std::span<const Row> rows, WalkState& state) const {
-    const std::size_t count = rows.size();
-    state.scores.resize(std::max(state.scores.size(), count));
-    state.head_dots.resize(std::max(state.head_dots.size(), count));
-    kernels_.dot_rows(state.query.codes.data(), table_.heads(), table_.head_bytes(), rows.data(), count,
-                      state.head_dots.data());
-    if (table_.is_split()) {
-      state.tail_dots.resize(std::max(state.tail_dots.size(), count));
-      kernels_.dot_rows(state.query.codes.data() + table_.head_bytes(), table_.tails(), table_.tail_bytes(),
-                        rows.data(), count, state.tail_dots.data());
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::int32_t dot = state.head_dots[i] + (table_.is_split() ? state.tail_dots[i] : 0);
-      state.scores[i] = score_of(state.query, dot, table_.terms(rows[i]));
+    state.scores.resize(std::max(state.scores.size(), rows.size()));
+    const std::int32_t* dots = products_.dots(state.query.codes.data(), rows, state.products);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      state.scores[i] = score_of(state.query, dots[i], table_.terms(rows[i]));
     }
     return state.scores.data();
   }
@@ -188,13 +146,7 @@ class CodeWalk {
 
   /// By heads and tails.
   [[nodiscard]] float whole_score(const CodedQuery& query, Row row) const noexcept {
-    std::int32_t dot =
-        kernels_.dot(query.codes.data(), table_.heads() + row * table_.head_bytes(), table_.head_bytes());
-    if (table_.is_split()) {
-      dot += kernels_.dot(query.codes.data() + table_.head_bytes(), table_.tails() + row * table_.tail_bytes(),
-                          table_.tail_bytes());
-    }
-    return score_of(query, dot, table_.terms(row));
+    return score_of(query, products_.dot(query.codes.data(), row), table_.terms(row));
   }
 
   /// Greedy descent through the upper levels. @return the row of level 0 to start from
@@ -224,7 +176,7 @@ class CodeWalk {
 
   const CodeTable& table_;
   const PackedGraph& graph_;
-  simd::CodeKernels kernels_;
+  CodeProducts products_;
 };
 
 }  // namespace pefa::detail

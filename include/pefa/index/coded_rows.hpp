@@ -11,8 +11,8 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/rankable.hpp"
+#include "pefa/index/code_products.hpp"
 #include "pefa/index/code_table.hpp"
-#include "pefa/simd/code_kernels.hpp"
 
 namespace pefa::detail {
 
@@ -23,8 +23,7 @@ class CodedRows {
   /// What a thread needs to compare; reused.
   struct Scratch {
     AlignedVector<std::int8_t> codes;
-    std::vector<std::int32_t> dots;
-    std::vector<std::int32_t> tail_dots;
+    CodeProductScratch products;
   };
 
   /// @param lifts  a coordinate a row; empty: none. It and the table must outlive the rows
@@ -32,14 +31,14 @@ class CodedRows {
   /// empty: −‖x‖²/2, which makes them the nearest by distance
   CodedRows(const CodeTable& table, std::span<const float> lifts, const AnyExecutor& executor,
             std::vector<float> terms = {})
-      : table_(table), lifts_(lifts), terms_(std::move(terms)), squares_(table.size()), kernels_(simd::code_kernels()) {
+      : table_(table), lifts_(lifts), terms_(std::move(terms)), squares_(table.size()), products_(table) {
     for_each_block(executor, table.size(), 1024, [&](std::size_t begin, std::size_t end) {
       AlignedVector<std::int8_t> codes(table_.code_bytes());
       for (std::size_t i = begin; i < end; ++i) {
         const auto row = static_cast<Row>(i);
         table_.copy_codes(row, codes.data());
         const float scale = table_.terms(row).scale;
-        const auto dot = static_cast<float>(kernels_.dot(codes.data(), codes.data(), codes.size()));
+        const auto dot = static_cast<float>(products_.dot(codes.data(), row));
         squares_[i] = dot * (scale * scale) + lift(row) * lift(row);
       }
     });
@@ -62,19 +61,11 @@ class CodedRows {
   void distances(Row from, std::span<const Row> to, Scratch& scratch, float* distances) const {
     if (to.empty()) return;
     scratch.codes.resize(table_.code_bytes());
-    if (scratch.dots.size() < to.size()) scratch.dots.resize(to.size());
     table_.copy_codes(from, scratch.codes.data());
-    kernels_.dot_rows(scratch.codes.data(), table_.heads(), table_.head_bytes(), to.data(), to.size(),
-                      scratch.dots.data());
-    if (table_.is_split()) {
-      if (scratch.tail_dots.size() < to.size()) scratch.tail_dots.resize(to.size());
-      kernels_.dot_rows(scratch.codes.data() + table_.head_bytes(), table_.tails(), table_.tail_bytes(), to.data(),
-                        to.size(), scratch.tail_dots.data());
-      for (std::size_t i = 0; i < to.size(); ++i) scratch.dots[i] += scratch.tail_dots[i];
-    }
+    const std::int32_t* dots = products_.dots(scratch.codes.data(), to, scratch.products);
     const float scale = table_.terms(from).scale;
     for (std::size_t i = 0; i < to.size(); ++i) {
-      const float product = static_cast<float>(scratch.dots[i]) * (scale * table_.terms(to[i]).scale);
+      const float product = static_cast<float>(dots[i]) * (scale * table_.terms(to[i]).scale);
       distances[i] = rankable(square(from) + square(to[i]) - 2.0f * (product + lift(from) * lift(to[i])));
     }
   }
@@ -84,7 +75,7 @@ class CodedRows {
   std::span<const float> lifts_;
   std::vector<float> terms_;
   std::vector<float> squares_;
-  simd::CodeKernels kernels_;
+  CodeProducts products_;
 };
 
 }  // namespace pefa::detail
