@@ -126,9 +126,12 @@ class LiveRetriever {
   /// @throws IoError  the log could not be written, now or before, see reopen_log(); searches see nothing of the batch
   /// @throws std::bad_alloc  and from then on Error: searches go on, writing needs another open()
   std::vector<ItemResult> apply(const Batch& batch) {
-    validate(batch);
-    Waiting self{std::make_shared<const Batch>(batch), {}, {}};
-    if (folder_) self.bytes = encode(batch);
+    Waiting self{&batch, {}, {}};
+    if (folder_) {
+      self.bytes = encode(batch);
+    } else {
+      validate(batch);
+    }
     commits_.run(self, [this](std::span<Waiting* const> group) { commit(group); });
     return std::move(self.results);
   }
@@ -278,7 +281,7 @@ class LiveRetriever {
  private:
   /// A batch whose thread waits for it to be kept.
   struct Waiting {
-    std::shared_ptr<const Batch> batch;
+    const Batch* batch;
     std::vector<std::byte> bytes;
     std::vector<ItemResult> results;
   };
@@ -301,7 +304,7 @@ class LiveRetriever {
       const std::lock_guard lock(writing_);
       is_broken_ = true;  // should what follows throw: what is half applied is never shown
       for (Waiting* waiting : group) {
-        if (is_merging_) since_merge_.push_back(waiting->batch);
+        if (is_merging_) since_merge_.push_back(*waiting->batch);
         waiting->results = model_->apply(*waiting->batch);
       }
       shown = model_->snapshot();
@@ -351,12 +354,12 @@ class LiveRetriever {
 
   /// Applies what came since the merge began, or since the last call. @return  whether there was anything
   [[nodiscard]] bool replay(detail::LiveModel& model) {
-    std::vector<std::shared_ptr<const Batch>> batches;
+    std::vector<Batch> batches;
     {
       const std::lock_guard lock(writing_);
       batches.swap(since_merge_);
     }
-    for (const auto& batch : batches) (void)model.apply(*batch);
+    for (const Batch& batch : batches) (void)model.apply(batch);
     return !batches.empty();
   }
 
@@ -365,7 +368,7 @@ class LiveRetriever {
     std::shared_ptr<const detail::LiveSnapshot> shown;
     {
       const std::lock_guard lock(writing_);
-      for (const auto& batch : since_merge_) (void)model->apply(*batch);
+      for (const Batch& batch : since_merge_) (void)model->apply(batch);
       since_merge_.clear();
       is_merging_ = false;
       model_.swap(model);
@@ -390,7 +393,7 @@ class LiveRetriever {
   std::mutex ordering_;         // batches go to the log and to the model in one order; taken before writing_
   mutable std::mutex writing_;  // the model, and what came since a merge began
   std::unique_ptr<detail::LiveModel> model_;
-  std::vector<std::shared_ptr<const Batch>> since_merge_;
+  std::vector<Batch> since_merge_;
   bool is_merging_ = false;
   std::mutex merging_;          // one merge at a time
   mutable std::mutex showing_;  // held for the copy of a pointer
