@@ -40,7 +40,7 @@ class LiveModel {
     fitted_served_ = state_.counts().served;
   }
 
-  /// Applies the events of a batch in their order. @return  one result an event
+  /// Applies the events of a batch in their order. @param batch  as validate() lets pass  @return  one result an event
   std::vector<ItemResult> apply(const Batch& batch) {
     std::vector<ItemResult> results;
     results.reserve(batch.events.size());
