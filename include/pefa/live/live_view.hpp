@@ -235,12 +235,7 @@ class LiveView {
     weigh_neighbors(nearest, scratch);
     scratch.ballot.gather(nearest.size(), [&](std::size_t i) { return shown_->queries[nearest[i].row]->entries(); });
     scratch.ballot.count(scratch.voters.strengths, scratch.votes);
-    if (!is_filtered) return;
-    Votes admitted;
-    for (const Neighbor& passage : scratch.votes.passages()) {
-      if (admits(passage.row)) admitted.add(PassageId(passage.row), passage.score);
-    }
-    scratch.votes = std::move(admitted);
+    if (is_filtered) scratch.votes.keep(admits);
   }
 
   /// Weighs neighbours, which the gate knows by their place.
