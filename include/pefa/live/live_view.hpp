@@ -132,6 +132,9 @@ class LiveView {
     Blender blender;
     std::vector<Neighbor> numbered;  // neighbours by their place
     std::vector<float> hubness;      // of them
+    std::vector<Row> indexed;        // voted passages that the index scores
+    std::vector<std::size_t> indexed_places;
+    std::vector<float> indexed_scores;
   };
 
   [[nodiscard]] const detail::LiveEpoch& fits() const noexcept { return *shown_->epoch; }
@@ -184,7 +187,7 @@ class LiveView {
     const pefa::detail::StopWatch watch(options, &SearchStats::blending_microseconds);
     scratch.blender.start(
         erm, scratch.votes, voting.missing_erm_score,
-        [&](std::span<const Row> rows, std::span<float> scores) { score_passages(scratch.asked, rows, scores); });
+        [&](std::span<const Row> rows, std::span<float> scores) { score_passages(rows, scores, scratch); });
     std::vector<Hit> best(wanted);
     best.resize(scratch.blender.rank(lambda, best));
     return best;
@@ -202,14 +205,27 @@ class LiveView {
   }
 
   /// Exact scores of the ERM side.
-  void score_passages(const pefa::detail::AskedQuery& asked, std::span<const Row> rows, std::span<float> scores) const {
+  void score_passages(std::span<const Row> rows, std::span<float> scores, Scratch& scratch) const {
     const detail::LiveSide side = passage_side();
+    const auto& asked = scratch.asked.passages;
+    scratch.indexed.clear();
+    scratch.indexed_places.clear();
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const float* row = shown_->passage_delta.find(rows[i]);
-      scores[i] =
-          row != nullptr ? side.score(asked.passages.view, row) : side.index->score(asked.passages.view, rows[i]);
-      scores[i] += asked.passages.offset;
+      if (const float* row = shown_->passage_delta.find(rows[i])) {
+        scores[i] = side.score(asked.view, row);
+      } else {
+        scratch.indexed.push_back(rows[i]);
+        scratch.indexed_places.push_back(i);
+      }
     }
+    if (!scratch.indexed.empty()) {
+      scratch.indexed_scores.resize(scratch.indexed.size());
+      side.index->score_rows(asked.view, scratch.indexed, scratch.indexed_scores);
+    }
+    for (std::size_t i = 0; i < scratch.indexed.size(); ++i) {
+      scores[scratch.indexed_places[i]] = scratch.indexed_scores[i];
+    }
+    for (float& score : scores) score += asked.offset;
   }
 
   /// Leaves f_kNN of the admitted passages in scratch.votes.
