@@ -22,9 +22,11 @@
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/spec_params.hpp"
+#include "pefa/adapter/vote.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/simd/kernels.hpp"
@@ -62,6 +64,21 @@ inline void require_live_spec(const RetrieverSpec& spec, const char* who) {
     pefa::detail::fail<ValueError>(who, ": cold is borrowed, which asks all the other passages; expected erm or paper");
   }
 }
+
+/// What a search works in.
+struct LiveScratch {
+  pefa::detail::AskedQuery asked;
+  NeighborVectors vectors;
+  Voters voters;
+  Ballot ballot;
+  Votes votes;
+  Blender blender;
+  std::vector<Neighbor> numbered;  // neighbours by their place
+  std::vector<float> hubness;      // of them
+  std::vector<Row> indexed;        // voted passages that the index scores
+  std::vector<std::size_t> indexed_places;
+  std::vector<float> indexed_scores;
+};
 
 /// The fits and indexes of an epoch. An epoch that began without a pair has no fits: W and M are the identity and
 /// nothing is taken for a hub, until a merge. Immutable: safe from any number of threads.
@@ -188,6 +205,11 @@ class LiveEpoch {
     asked.similar = query;
   }
 
+  /// What searches of this epoch hand on to each other.
+  [[nodiscard]] auto take_scratch() const {
+    return scratches_->take([] { return std::make_unique<LiveScratch>(); });
+  }
+
  private:
   LiveEpoch(const RetrieverSpec& spec, std::uint64_t number, KeptRows passages, KeptRows queries)
       : spec_(spec),
@@ -246,6 +268,8 @@ class LiveEpoch {
   std::optional<Xl> xl_;
   std::optional<AnyIndex> plain_;
   std::optional<EmbeddingStore<float>> sample_;  // of the rows of the index of training queries
+  std::unique_ptr<pefa::detail::ScratchPool<LiveScratch>> scratches_ =
+      std::make_unique<pefa::detail::ScratchPool<LiveScratch>>();
 };
 
 }  // namespace pefa::live::detail

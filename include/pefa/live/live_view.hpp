@@ -122,21 +122,6 @@ class LiveView {
   [[nodiscard]] const detail::LiveSnapshot& shown() const noexcept { return *shown_; }
 
  private:
-  /// What a search works in.
-  struct Scratch {
-    pefa::detail::AskedQuery asked;
-    NeighborVectors vectors;
-    Voters voters;
-    Ballot ballot;
-    Votes votes;
-    Blender blender;
-    std::vector<Neighbor> numbered;  // neighbours by their place
-    std::vector<float> hubness;      // of them
-    std::vector<Row> indexed;        // voted passages that the index scores
-    std::vector<std::size_t> indexed_places;
-    std::vector<float> indexed_scores;
-  };
-
   [[nodiscard]] const detail::LiveEpoch& fits() const noexcept { return *shown_->epoch; }
 
   [[nodiscard]] std::vector<IdHit<>> named(const std::vector<Hit>& found) const {
@@ -172,7 +157,8 @@ class LiveView {
     const float lambda = lambda_of(options);
     pefa::detail::require_query(query, k, dim(), "LiveView::search");
     pefa::detail::require_direction(query, "LiveView::search");
-    Scratch scratch;
+    const auto lease = fits().take_scratch();
+    detail::LiveScratch& scratch = *lease;
     fits().ask(query, scratch.asked);
     const std::size_t wanted = std::min(k, passage_count());
     if (wanted == 0) return {};
@@ -205,7 +191,7 @@ class LiveView {
   }
 
   /// Exact scores of the ERM side.
-  void score_passages(std::span<const Row> rows, std::span<float> scores, Scratch& scratch) const {
+  void score_passages(std::span<const Row> rows, std::span<float> scores, detail::LiveScratch& scratch) const {
     const detail::LiveSide side = passage_side();
     const auto& asked = scratch.asked.passages;
     scratch.indexed.clear();
@@ -230,7 +216,7 @@ class LiveView {
 
   /// Leaves f_kNN of the admitted passages in scratch.votes.
   template <class Admits>
-  void vote(bool is_filtered, const Admits& admits, const SearchOptions& options, Scratch& scratch) const {
+  void vote(bool is_filtered, const Admits& admits, const SearchOptions& options, detail::LiveScratch& scratch) const {
     const auto& voting = fits().voting();
     const std::size_t k = options.neighbors == 0 ? voting.neighbors : options.neighbors;
     const auto has_admitted = [&](Row row) {
@@ -255,9 +241,11 @@ class LiveView {
   }
 
   /// Weighs neighbours, which the gate knows by their place.
-  void weigh_neighbors(const std::vector<Neighbor>& nearest, Scratch& scratch) const {
+  void weigh_neighbors(const std::vector<Neighbor>& nearest, detail::LiveScratch& scratch) const {
     const std::size_t dim = scratch.asked.similar.size();
     const std::span<const float> frozen = fits().hubness();
+    scratch.numbered.clear();
+    scratch.hubness.clear();
     for (std::size_t i = 0; i < nearest.size(); ++i) {
       scratch.numbered.push_back({static_cast<Row>(i), nearest[i].score});
       if (frozen.empty()) continue;
