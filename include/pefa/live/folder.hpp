@@ -191,8 +191,6 @@ class LiveFolder {
     return recovery;
   }
 
-  /// Whether its log is open.
-  [[nodiscard]] bool is_recovered() const noexcept { return log_ != nullptr; }
   /// The log; recover() must have returned, or the folder is a new one.
   [[nodiscard]] WriteAheadLog& log() noexcept { return *log_; }
   /// The same, to look at.

@@ -122,21 +122,14 @@ class LiveState {
   [[nodiscard]] PersistentArray<Query>& queries() noexcept { return queries_; }
   /// One past the last passage row.
   [[nodiscard]] Row passage_rows() const noexcept { return n_passages_; }
-  /// One past the last row of a training query.
-  [[nodiscard]] Row query_rows() const noexcept { return n_queries_; }
   /// Elements of a vector.
   [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
-  /// How events are counted.
-  [[nodiscard]] const CountingParams& params() const noexcept { return params_; }
   /// What it holds.
   [[nodiscard]] const LiveCounts& counts() const noexcept { return counts_; }
   /// The latest time of an event that came.
   [[nodiscard]] std::int64_t time() const noexcept { return time_; }
   /// Sets that time, as a base has it.
   void set_time(std::int64_t time) noexcept { time_ = time; }
-
-  /// The row of a passage.
-  [[nodiscard]] std::optional<Row> find_passage(std::string_view id) const { return find(passage_rows_, id); }
 
   /// Pairs that wait, in an order that the state alone decides.
   [[nodiscard]] std::vector<AddPair> parked() const {

@@ -122,9 +122,6 @@ class PersistentRowSet {
     size_ += is_in ? std::size_t{1} : ~std::size_t{0};
   }
 
-  /// The 64 rows from 64 · word on, the lowest bit first.
-  [[nodiscard]] std::uint64_t word(std::size_t word) const noexcept { return words_[word]; }
-
   /// As it is now. O(1).
   [[nodiscard]] PersistentRowSet snapshot() {
     PersistentRowSet copy;
