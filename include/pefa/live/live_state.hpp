@@ -149,8 +149,8 @@ class LiveState {
   }
   [[nodiscard]] static ItemResult unchanged() { return {ItemStatus::unchanged, {}}; }
 
-  [[nodiscard]] static std::optional<Row> find(const Rows& rows, std::string_view id) {
-    const auto found = rows.find(std::string(id));
+  [[nodiscard]] static std::optional<Row> find(const Rows& rows, const std::string& id) {
+    const auto found = rows.find(id);
     return found == rows.end() ? std::nullopt : std::optional(found->second);
   }
 
