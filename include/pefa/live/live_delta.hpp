@@ -34,14 +34,14 @@ class LiveDelta {
   void put(Row row, SharedVector values) {
     Row place = places_[row];
     if (place == 0) {
+      ++size_;
       if (free_.empty()) {
-        place = ++used_;
+        place = static_cast<Row>(size_);
       } else {
         place = free_.back();
         free_.pop_back();
       }
       places_.edit(row) = place;
-      ++size_;
     }
     rows_.edit(place - 1) = {row, std::move(values)};
   }
@@ -77,7 +77,6 @@ class LiveDelta {
   PersistentArray<DeltaRow> rows_;
   PersistentArray<Row> places_;  // 1 + where a row is; 0: nowhere
   std::vector<Row> free_;        // places; the writer's alone
-  Row used_ = 0;
   std::size_t size_ = 0;
 };
 
