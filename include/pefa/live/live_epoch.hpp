@@ -132,7 +132,7 @@ class LiveEpoch {
     return epoch;
   }
 
-  /// How many merges there were before.
+  /// The number of its base; in memory alone, how many merges there were before.
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   /// What is built.
   [[nodiscard]] const RetrieverSpec& spec() const noexcept { return spec_; }

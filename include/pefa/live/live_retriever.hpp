@@ -44,7 +44,7 @@ namespace pefa::live {
 
 /// What a live retriever holds, and how far it is from its fits.
 struct LiveStats {
-  std::uint64_t epoch = 0;           ///< merges so far
+  std::uint64_t epoch = 0;           ///< see LiveView::epoch()
   std::uint64_t sequence = 0;        ///< batches applied
   std::string cursor{};              ///< of the last batch that had one
   std::size_t passages = 0;          ///< that can be found

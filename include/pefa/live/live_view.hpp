@@ -107,7 +107,8 @@ class LiveView {
             }))};
   }
 
-  /// How many merges there were.
+  /// The number of the base that it goes on from: in a folder 1 before any merge, more after each, and that of the
+  /// older base after a rollback; in memory alone, how many merges there were.
   [[nodiscard]] std::uint64_t epoch() const noexcept { return shown_->epoch->number(); }
   /// How many batches it shows.
   [[nodiscard]] std::uint64_t sequence() const noexcept { return shown_->sequence; }
