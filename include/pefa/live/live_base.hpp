@@ -66,12 +66,11 @@ inline void add_texts(io::ArchiveWriter& writer, const std::string& key, const s
   return texts;
 }
 
-/// Rows that stay in the archive. @throws FormatError  rows of another number, not finite, or zero
+/// Rows that stay in the archive; their values are not looked at. @throws FormatError  rows of another number
 [[nodiscard]] inline KeptRows read_kept_rows(const io::ArchiveReader& reader, const std::string& key, std::size_t count,
                                              std::size_t dim) {
   const auto values = reader.section<float>(key, std::uint64_t{count} * dim);
-  const KeptRows rows{EmbeddingView<float>(values.data(), count, dim), reader.owner()};
-  return rows;
+  return {EmbeddingView<float>(values.data(), count, dim), reader.owner()};
 }
 
 /// Writes both files. @param directory  there, and empty

@@ -222,7 +222,8 @@ class LiveEpoch {
     if (!is_fitted()) fold_.rule = FoldRule::correlation;
   }
 
-  /// Keeps the training queries that hubness is measured by: PefaXl::fold_one_query, without the search for them.
+  /// Keeps the training queries that hubness is measured by, which PefaXl::fold_one_query draws and has the index score
+  /// anew for each query.
   void keep_sample() {
     if (hubness().empty()) return;
     const AnyIndex& index = *query_index();
