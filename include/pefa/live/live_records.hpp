@@ -67,9 +67,6 @@ namespace pefa {
 
 /// Their names.
 template <>
-inline constexpr std::array enum_names<DuplicatePolicy>{"sum", "max", "last"};
-/// Their names.
-template <>
 inline constexpr std::array enum_names<live::Weighting>{"total", "binary", "log1p", "row_normalized"};
 /// Their names.
 template <>

@@ -8,6 +8,7 @@
 #include <Eigen/SparseCore>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cmath>
@@ -20,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
@@ -39,6 +41,10 @@ enum class DuplicatePolicy {
   max,  ///< the largest weight stays
   last  ///< the one that came last stays
 };
+
+/// Their names.
+template <>
+inline constexpr std::array enum_names<DuplicatePolicy>{"sum", "max", "last"};
 
 /// What Y holds, at a glance.
 struct RelevanceStatistics {
