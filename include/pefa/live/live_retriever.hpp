@@ -171,7 +171,7 @@ class LiveRetriever {
       if (folder_) position = folder_->log().rotate();
       const std::lock_guard lock(writing_);
       from = model_->snapshot();
-      image.parked = model_->state().parked();
+      image.parked = model_->state().waiting().pairs();
       image.time = model_->state().time();
       image.landmark = model_->landmark();
       since_merge_.clear();
@@ -260,7 +260,7 @@ class LiveRetriever {
                     .training_queries = counts.queries,
                     .voting_queries = counts.served,
                     .pairs = counts.pairs,
-                    .parked = counts.parked,
+                    .parked = model_->state().waiting().size(),
                     .delta_rows = model_->delta_rows(),
                     .hidden_rows = model_->hidden_rows(),
                     .trace_change = model_->trace_change()};

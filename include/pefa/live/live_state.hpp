@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +23,7 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/live/event.hpp"
 #include "pefa/live/live_records.hpp"
+#include "pefa/live/live_waiting.hpp"
 #include "pefa/live/persistent_array.hpp"
 
 namespace pefa::live::detail {
@@ -42,7 +42,6 @@ struct LiveCounts {
   std::size_t queries = 0;  ///< known
   std::size_t served = 0;   ///< those with a pair
   std::size_t pairs = 0;
-  std::size_t parked = 0;
   std::size_t forgotten = 0;    ///< training queries, and pairs that waited, since the state was made
   double weight = 0.0;          ///< Σ of the totals
   double changed_weight = 0.0;  ///< added or taken away since the state was made
@@ -101,7 +100,7 @@ class LiveState {
   }
 
   /// A pair that waits, as a base has it.
-  void load(AddPair parked) { (void)park(parked, passage_rows_.contains(parked.passage)); }
+  void load(const AddPair& parked) { park(parked); }
 
   /// The rows that changed since the last call. Records that searches may see from now on are not written to again.
   [[nodiscard]] LiveChanges take_changes() {
@@ -131,18 +130,11 @@ class LiveState {
   /// Sets that time, as a base has it.
   void set_time(std::int64_t time) noexcept { time_ = time; }
 
-  /// Pairs that wait, in an order that the state alone decides.
-  [[nodiscard]] std::vector<AddPair> parked() const {
-    std::vector<AddPair> pairs;
-    for (const auto* waiting : {&waiting_for_passage_, &waiting_for_query_}) {
-      for (const auto& [id, parked] : *waiting) pairs.insert(pairs.end(), parked.begin(), parked.end());
-    }
-    return pairs;
-  }
+  /// Pairs that wait for an id.
+  [[nodiscard]] const WaitingPairs& waiting() const noexcept { return waiting_; }
 
  private:
   using Rows = std::unordered_map<std::string, Row>;
-  using Waiting = std::map<std::string, std::vector<AddPair>, std::less<>>;
 
   [[nodiscard]] static ItemResult refused(std::string_view reason) {
     return {ItemStatus::refused, std::string(reason)};
@@ -217,7 +209,7 @@ class LiveState {
       passages_.edit(row) = std::move(passage);
       passage_rows_.emplace(event.id, row);
       ++counts_.passages;
-      retry(waiting_for_passage_, event.id);
+      retry(WaitsFor::passage, event.id);
     }
     changes_.moved.push_back(row);
     return {};
@@ -266,7 +258,7 @@ class LiveState {
       query_rows_.emplace(event.id, row);
       if (!event.owner.empty()) owners_[event.owner].insert(row);
       ++counts_.queries;
-      retry(waiting_for_query_, event.id);
+      retry(WaitsFor::query, event.id);
     }
     changes_.queries.push_back(row);
     return {};
@@ -276,13 +268,14 @@ class LiveState {
     const auto passage = find(passage_rows_, event.passage);
     const auto query = find(query_rows_, event.query);
     if (!passage || !query) {
-      const auto what = pefa::detail::join_message(!passage ? "passage '" : "training query '",
-                                                   !passage ? event.passage : event.query, "' is not known");
+      auto what = pefa::detail::join_message(!passage ? "passage '" : "training query '",
+                                             !passage ? event.passage : event.query, "' is not known");
       if (params_.unknown == UnknownIds::refuse) return refused(what);
-      if (counts_.parked >= params_.max_parked) {
-        return refused(pefa::detail::join_message(what, ", and ", counts_.parked, " pairs wait already"));
+      if (waiting_.size() >= params_.max_parked) {
+        return refused(pefa::detail::join_message(what, ", and ", waiting_.size(), " pairs wait already"));
       }
-      return park(event, passage.has_value(), what);
+      park(event);
+      return {ItemStatus::parked, std::move(what)};
     }
     LiveQuery& record = open_query(*query);
     const std::size_t at = record.find(*passage);
@@ -316,7 +309,7 @@ class LiveState {
 
   [[nodiscard]] ItemResult on(const RetractPair& event) {
     const bool was_parked =
-        unpark([&](const AddPair& pair) { return pair.query == event.query && pair.passage == event.passage; });
+        waiting_.drop([&](const AddPair& pair) { return pair.query == event.query && pair.passage == event.passage; });
     const auto passage = find(passage_rows_, event.passage);
     const auto query = find(query_rows_, event.query);
     if (!passage || !query || !queries_[*query]->has(*passage, queries_[*query]->find(*passage))) {
@@ -327,7 +320,7 @@ class LiveState {
   }
 
   [[nodiscard]] ItemResult on(const ForgetQuery& event) {
-    const bool was_parked = unpark([&](const AddPair& pair) { return pair.query == event.id; });
+    const bool was_parked = waiting_.drop([&](const AddPair& pair) { return pair.query == event.id; });
     const auto row = find(query_rows_, event.id);
     if (was_parked) ++counts_.forgotten;
     if (!row) return was_parked ? ItemResult{} : unchanged();
@@ -347,7 +340,7 @@ class LiveState {
       ids.insert(queries_[row]->id);
       forget(row);
     }
-    (void)unpark([&](const AddPair& pair) { return ids.contains(pair.query); });
+    (void)waiting_.drop([&](const AddPair& pair) { return ids.contains(pair.query); });
     return {};
   }
 
@@ -389,40 +382,20 @@ class LiveState {
     changes_.queries.push_back(query);
   }
 
-  [[nodiscard]] ItemResult park(const AddPair& pair, bool is_passage_known, std::string_view what = {}) {
-    (is_passage_known ? waiting_for_query_[pair.query] : waiting_for_passage_[pair.passage]).push_back(pair);
-    ++counts_.parked;
-    return {ItemStatus::parked, std::string(what)};
+  /// Lets a pair wait: for its passage, and once that is known for its training query.
+  void park(const AddPair& pair) {
+    waiting_.add(pair, passage_rows_.contains(pair.passage) ? WaitsFor::query : WaitsFor::passage);
   }
 
   /// Adds the pairs that waited for an id, or lets them wait for their other one.
-  void retry(Waiting& waiting, const std::string& id) {
-    const auto found = waiting.find(id);
-    if (found == waiting.end()) return;
-    const std::vector<AddPair> pairs = std::move(found->second);
-    waiting.erase(found);
-    counts_.parked -= pairs.size();
-    for (const AddPair& pair : pairs) {
+  void retry(WaitsFor came, const std::string& id) {
+    for (const AddPair& pair : waiting_.take(came, id)) {
       if (passage_rows_.contains(pair.passage) && query_rows_.contains(pair.query)) {
         (void)on(pair);
       } else {
-        (void)park(pair, passage_rows_.contains(pair.passage));
+        park(pair);
       }
     }
-  }
-
-  /// Drops the waiting pairs that a predicate holds for. @return  whether there were any
-  template <class Predicate>
-  bool unpark(const Predicate& predicate) {
-    if (counts_.parked == 0) return false;
-    const std::size_t before = counts_.parked;
-    for (Waiting* waiting : {&waiting_for_passage_, &waiting_for_query_}) {
-      for (auto it = waiting->begin(); it != waiting->end();) {
-        counts_.parked -= std::erase_if(it->second, predicate);
-        it = it->second.empty() ? waiting->erase(it) : std::next(it);
-      }
-    }
-    return counts_.parked != before;
   }
 
   std::size_t dim_;
@@ -434,8 +407,7 @@ class LiveState {
   Rows passage_rows_;
   Rows query_rows_;
   std::unordered_map<std::string, std::unordered_set<Row>> owners_;
-  Waiting waiting_for_passage_;
-  Waiting waiting_for_query_;
+  WaitingPairs waiting_;
   LiveChanges changes_;
   LiveCounts counts_;
   std::int64_t time_ = 0;
