@@ -1,5 +1,5 @@
-// pefa: what a live retriever knows of a passage, of a training query and of how events are counted. Records are
-// immutable once a search may see them; a change makes another.
+// pefa: what a live retriever knows of a passage, of a training query and of how events are counted, and what it tells
+// of all of them. Records are immutable once a search may see them; a change makes another.
 #pragma once
 
 #include <algorithm>
@@ -137,5 +137,25 @@ inline void reweigh(LiveQuery& query, Weighting weighting) {
     query.weights[i] = std::max(query.weights[i], std::numeric_limits<float>::denorm_min());
   }
 }
+
+/// Rows that events touched, ascending, each once.
+struct LiveChanges {
+  std::vector<Row> moved;    ///< passages that are new, gone or of another vector
+  std::vector<Row> voted;    ///< passages whose training queries, their vectors or weights changed
+  std::vector<Row> queries;  ///< training queries that are new, gone, of another vector, or got a first pair or lost
+                             ///< the last
+};
+
+/// What a state holds, counted.
+struct LiveCounts {
+  std::size_t passages = 0;
+  std::size_t queries = 0;  ///< known
+  std::size_t served = 0;   ///< those with a pair
+  std::size_t pairs = 0;
+  std::size_t forgotten = 0;    ///< training queries, and pairs that waited, since the state was made
+  double weight = 0.0;          ///< Σ of the totals
+  double changed_weight = 0.0;  ///< added or taken away since the state was made
+  double squares = 0.0;         ///< Σ‖q_i‖² of the served
+};
 
 }  // namespace pefa::live::detail

@@ -28,26 +28,6 @@
 
 namespace pefa::live::detail {
 
-/// Rows that events touched, ascending, each once.
-struct LiveChanges {
-  std::vector<Row> moved;    ///< passages that are new, gone or of another vector
-  std::vector<Row> voted;    ///< passages whose training queries, their vectors or weights changed
-  std::vector<Row> queries;  ///< training queries that are new, gone, of another vector, or got a first pair or lost
-                             ///< the last
-};
-
-/// What a state holds, counted.
-struct LiveCounts {
-  std::size_t passages = 0;
-  std::size_t queries = 0;  ///< known
-  std::size_t served = 0;   ///< those with a pair
-  std::size_t pairs = 0;
-  std::size_t forgotten = 0;    ///< training queries, and pairs that waited, since the state was made
-  double weight = 0.0;          ///< Σ of the totals
-  double changed_weight = 0.0;  ///< added or taken away since the state was made
-  double squares = 0.0;         ///< Σ‖q_i‖² of the served
-};
-
 /// P, Q and Y. Rows are numbers in the order of arrival that are never used again; an event is applied or refused by
 /// what came before it alone, so the same events make the same state. One writer; records are shared with snapshots.
 class LiveState {
