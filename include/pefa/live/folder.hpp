@@ -53,8 +53,11 @@ struct PublishOptions {
 
 namespace detail {
 
+[[nodiscard]] inline std::string base_name(std::uint64_t number) {
+  return "base-" + std::to_string(number);
+}
 [[nodiscard]] inline std::filesystem::path base_path(const std::filesystem::path& folder, std::uint64_t number) {
-  return folder / ("base-" + std::to_string(number));
+  return folder / base_name(number);
 }
 [[nodiscard]] inline std::filesystem::path log_path(const std::filesystem::path& folder) {
   return folder / "log";
@@ -368,10 +371,8 @@ class LiveFolder {
   /// Removes the bases that the manifest does not name, and files that were never put in place.
   void remove_leftovers() {
     for (const DirectoryEntry& entry : files_->list(path_)) {
-      const auto is_named = [&](const Base& base) { return entry.name == "base-" + std::to_string(base.number); };
-      const auto is_stage = [&](std::uint64_t number) {
-        return entry.name == "base-" + std::to_string(number) + ".part";
-      };
+      const auto is_named = [&](const Base& base) { return entry.name == detail::base_name(base.number); };
+      const auto is_stage = [&](std::uint64_t number) { return entry.name == detail::base_name(number) + ".part"; };
       const bool is_leftover = entry.name.starts_with("base-") &&
                                std::none_of(manifest_.bases.begin(), manifest_.bases.end(), is_named) &&
                                std::none_of(built_.begin(), built_.end(), is_stage);
