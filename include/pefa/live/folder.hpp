@@ -113,15 +113,12 @@ inline void verify_base(FileSystem& files, const std::filesystem::path& folder, 
 /// @throws FormatError  damage  @throws IoError  something cannot be read
 [[nodiscard]] inline LogRecovery verify_folder(FileSystem& files, const std::filesystem::path& folder) {
   const Manifest manifest = read_manifest(files, folder);
-  LogPosition oldest{0, manifest.identity};
-  for (std::size_t i = 0; i < manifest.bases.size(); ++i) {
-    verify_base(files, folder, manifest.bases[i]);
-    const LogPosition place = manifest.bases[i].position;
-    if (i == 0 || place.sequence < oldest.sequence) oldest = place;
-  }
+  for (const Base& base : manifest.bases) verify_base(files, folder, base);
+  const Base* oldest = manifest.oldest();
+  const LogPosition after = oldest != nullptr ? oldest->position : LogPosition{0, manifest.identity};
   LogRecovery found;
   detail::without_gap(folder,
-                      [&] { found = recover_log(files, detail::log_path(folder), manifest.identity, oldest, {}); });
+                      [&] { found = recover_log(files, detail::log_path(folder), manifest.identity, after, {}); });
   return found;
 }
 
@@ -291,9 +288,7 @@ class LiveFolder {
     next.bases.erase(next.bases.begin(), next.bases.begin() + static_cast<std::ptrdiff_t>(drop));
     swap_manifest(std::move(next));
     remove_leftovers();
-    std::uint64_t oldest = base.position.sequence;
-    for (const Base& kept : manifest_.bases) oldest = std::min(oldest, kept.position.sequence);
-    log_->cut(oldest);
+    log_->cut(manifest_.oldest()->position.sequence);
     return base;
   }
 

@@ -63,6 +63,13 @@ struct Manifest {
 
   /// The one to serve; null where there is none yet.
   [[nodiscard]] const Base* current() const noexcept { return bases.empty() ? nullptr : &bases.back(); }
+  /// The one that holds the least of the log, from where on it is needed; null where there is none yet.
+  [[nodiscard]] const Base* oldest() const noexcept {
+    const auto found = std::min_element(bases.begin(), bases.end(), [](const Base& a, const Base& b) {
+      return a.position.sequence < b.position.sequence;
+    });
+    return found == bases.end() ? nullptr : &*found;
+  }
 
   /// Whether all members are equal.
   friend bool operator==(const Manifest&, const Manifest&) = default;
