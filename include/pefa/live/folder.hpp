@@ -63,19 +63,28 @@ namespace detail {
   return folder / "log";
 }
 
-/// Size and checksum of a file, read from its beginning to its end. @throws IoError  it cannot be read, or is not there
-[[nodiscard]] inline BaseFile described(FileSystem& files, const std::filesystem::path& path) {
-  const std::unique_ptr<ReadFile> file = files.open(path);
-  if (!file) pefa::detail::fail<IoError>(path.string(), ": is not there");
+/// Size and checksum of a file, read from its beginning to its end; each block of it goes to `take(bytes)`.
+/// @throws IoError  it cannot be read
+template <class Take>
+[[nodiscard]] BaseFile described(const ReadFile& file, std::string name, const Take& take) {
   io::Checksum sum;
   std::vector<std::byte> block(std::size_t{1} << 20);
-  BaseFile described{path.filename().string(), 0, 0};
-  while (const std::size_t got = file->read(described.bytes, block)) {
-    sum.update(std::span(block).first(got));
+  BaseFile described{std::move(name), 0, 0};
+  while (const std::size_t got = file.read(described.bytes, block)) {
+    const auto bytes = std::span<const std::byte>(block).first(got);
+    sum.update(bytes);
+    take(bytes);
     described.bytes += got;
   }
   described.checksum = sum.value();
   return described;
+}
+
+/// The same of a file by its path. @throws IoError  it cannot be read, or is not there
+[[nodiscard]] inline BaseFile described(FileSystem& files, const std::filesystem::path& path) {
+  const std::unique_ptr<ReadFile> file = files.open(path);
+  if (!file) pefa::detail::fail<IoError>(path.string(), ": is not there");
+  return described(*file, path.filename().string(), [](std::span<const std::byte>) {});
 }
 
 /// Reads a log from a base on; that it begins later is damage.

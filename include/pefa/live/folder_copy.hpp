@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -14,7 +13,6 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
-#include "pefa/io/archive/checksum.hpp"
 #include "pefa/live/file_system.hpp"
 #include "pefa/live/folder.hpp"
 #include "pefa/live/log_format.hpp"
@@ -60,21 +58,12 @@ inline void copy_base(FileSystem& files, const std::filesystem::path& from, cons
                       const Base& base) {
   const std::filesystem::path directory = base_path(to, base.number);
   files.create_directory(directory);
-  std::vector<std::byte> block(std::size_t{1} << 20);
   for (const BaseFile& expected : base.files) {
     const std::filesystem::path path = base_path(from, base.number) / expected.name;
     const std::unique_ptr<ReadFile> in = files.open(path);
     if (!in) pefa::detail::fail<FormatError>(path.string(), ": is missing");
     const std::unique_ptr<AppendFile> out = files.create(directory / expected.name);
-    io::Checksum sum;
-    std::uint64_t offset = 0;
-    while (const std::size_t got = in->read(offset, block)) {
-      const auto bytes = std::span<const std::byte>(block).first(got);
-      sum.update(bytes);
-      out->append(bytes);
-      offset += got;
-    }
-    if (offset != expected.bytes || sum.value() != expected.checksum) {
+    if (described(*in, expected.name, [&](std::span<const std::byte> bytes) { out->append(bytes); }) != expected) {
       pefa::detail::fail<FormatError>(path.string(), ": damaged: it is not as it was published");
     }
     out->sync();
