@@ -126,9 +126,7 @@ class WriteAheadLog {
       if (segment_bytes_ > sizeof(detail::SegmentHeader) && segment_bytes_ + records.size() > options_.segment_bytes) {
         start_segment();
       }
-      file_->append(records);
-      used_ += records.size();
-      segment_bytes_ += records.size();
+      write(records);
       if (Clock::now() - last_sync_ >= options_.sync_interval) {
         file_->sync();
         last_sync_ = Clock::now();
@@ -157,9 +155,7 @@ class WriteAheadLog {
     detail::append_record(record, {}, identity_, at.sequence, at);
     guarded([&] {
       sync_segment();
-      file_->append(record);
-      used_ += record.size();
-      segment_bytes_ += record.size();
+      write(record);
       file_->sync();
       sealed_ = acknowledged_;
     });
@@ -310,6 +306,12 @@ class WriteAheadLog {
       failure_ = "unknown";
       throw;
     }
+  }
+
+  void write(std::span<const std::byte> records) {
+    file_->append(records);
+    used_ += records.size();
+    segment_bytes_ += records.size();
   }
 
   void sync_segment() {
