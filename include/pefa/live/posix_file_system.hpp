@@ -22,29 +22,20 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/io/file/durable_file.hpp"
 #include "pefa/live/file_system.hpp"
 
 namespace pefa::live {
 namespace detail {
 
-[[noreturn]] [[gnu::cold]] inline void fail_with_errno(const std::filesystem::path& path, const char* what) {
-  const int reason = errno;
-  pefa::detail::fail<IoError>(path.string(), ": ", what, ": ", std::generic_category().message(reason));
-}
-
-template <class Call>
-[[nodiscard]] auto uninterrupted(const Call& call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
+using io::detail::fail_with_errno;
+using io::detail::retried;
 
 /// An open file, closed with the object.
 class Descriptor {
  public:
   Descriptor(std::filesystem::path path, int flags)
-      : path_(std::move(path)),
-        number_(uninterrupted([&] { return ::open(path_.c_str(), flags | O_CLOEXEC, 0666); })) {}
+      : path_(std::move(path)), number_(retried([&] { return io::PosixCalls{}.open(path_, flags); })) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() {
@@ -57,15 +48,11 @@ class Descriptor {
 
   /// To the disk: the bytes and the size, and where `whole` all else that is known of the file.
   void sync(bool whole) const {
-#if defined(F_FULLFSYNC)
-    if (::fcntl(number_, F_FULLFSYNC) == 0) return;  // on Apple's systems fsync leaves the data in the drive's cache
-#endif
-    const int result = uninterrupted([&] {
+    const int result = retried([&] {
 #if defined(__linux__)
       if (!whole) return ::fdatasync(number_);
 #endif
-      (void)whole;
-      return ::fsync(number_);
+      return io::PosixCalls{}.sync(number_);
     });
     if (result == 0 || (whole && errno == EINVAL)) return;  // EINVAL: there is nothing to flush for a directory
     fail_with_errno(path_, "cannot be flushed to the disk");
@@ -83,7 +70,7 @@ class PosixAppendFile final : public AppendFile {
   }
   std::size_t write_some(std::span<const std::byte> bytes) override {
     const std::size_t size = std::min<std::size_t>(bytes.size(), 1U << 30);  // some systems refuse 2 GiB and more
-    const auto written = uninterrupted([&] { return ::write(file_.number(), bytes.data(), size); });
+    const auto written = retried([&] { return ::write(file_.number(), bytes.data(), size); });
     if (written < 0) fail_with_errno(file_.path(), "cannot be written");
     if (written == 0) pefa::detail::fail<IoError>(file_.path().string(), ": cannot be written: it takes no bytes");
     return static_cast<std::size_t>(written);
@@ -102,8 +89,7 @@ class PosixReadFile final : public ReadFile {
 
   std::size_t read_some(std::uint64_t offset, std::span<std::byte> into) const override {
     const std::size_t size = std::min<std::size_t>(into.size(), 1U << 30);
-    const auto got =
-        uninterrupted([&] { return ::pread(file_.number(), into.data(), size, static_cast<::off_t>(offset)); });
+    const auto got = retried([&] { return ::pread(file_.number(), into.data(), size, static_cast<::off_t>(offset)); });
     if (got < 0) fail_with_errno(file_.path(), "cannot be read");
     return static_cast<std::size_t>(got);
   }
@@ -125,7 +111,7 @@ class PosixFileLock final : public FileLock {
   }
   /// Whether it could be locked.
   [[nodiscard]] bool take() const {
-    if (uninterrupted([&] { return ::flock(file_.number(), LOCK_EX | LOCK_NB); }) == 0) return true;
+    if (retried([&] { return ::flock(file_.number(), LOCK_EX | LOCK_NB); }) == 0) return true;
     if (errno != EWOULDBLOCK) fail_with_errno(file_.path(), "cannot be locked");
     return false;
   }

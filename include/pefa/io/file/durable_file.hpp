@@ -64,6 +64,24 @@ struct PosixCalls {
   }
 };
 
+namespace detail {
+
+/// What a system call answers that no signal interrupted.
+template <class Call>
+[[nodiscard]] auto retried(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+/// @throws IoError  what could not be done with a file, and why by errno
+[[noreturn]] [[gnu::cold]] inline void fail_with_errno(const std::filesystem::path& path, const char* what) {
+  const int reason = errno;
+  pefa::detail::fail<IoError>(path.string(), ": ", what, ": ", std::generic_category().message(reason));
+}
+
+}  // namespace detail
+
 /// Writes `path` through a temporary file "<path>.<number>.part" beside it. Destroyed without commit(), it removes that
 /// file and the old one stays as it was; a killed process leaves the temporary file behind, and the old one as it was.
 ///
@@ -97,13 +115,15 @@ class BasicDurableFile final : public ByteSink {
   /// place but a power failure could still bring back the old one
   void commit() {
     flush();
-    if (retried([&] { return calls_.sync(file_); }) != 0) fail_with_errno("cannot be flushed to the disk");
-    if (calls_.close(std::exchange(file_, -1)) != 0) fail_with_errno("cannot be closed");
-    if (calls_.rename(part_, path_) != 0) fail_with_errno("cannot be put in place");
+    if (detail::retried([&] { return calls_.sync(file_); }) != 0) {
+      detail::fail_with_errno(path_, "cannot be flushed to the disk");
+    }
+    if (calls_.close(std::exchange(file_, -1)) != 0) detail::fail_with_errno(path_, "cannot be closed");
+    if (calls_.rename(part_, path_) != 0) detail::fail_with_errno(path_, "cannot be put in place");
     part_exists_ = false;
     // EINVAL: a file system that has nothing to flush for a directory.
-    if (retried([&] { return calls_.sync(directory_); }) != 0 && errno != EINVAL) {
-      fail_with_errno("is in place, but its directory cannot be flushed to the disk");
+    if (detail::retried([&] { return calls_.sync(directory_); }) != 0 && errno != EINVAL) {
+      detail::fail_with_errno(path_, "is in place, but its directory cannot be flushed to the disk");
     }
   }
 
@@ -127,23 +147,11 @@ class BasicDurableFile final : public ByteSink {
     }
     const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
     directory_ = calls_.open(parent, O_RDONLY | O_DIRECTORY);
-    if (directory_ < 0) fail_with_errno("its directory cannot be opened");
+    if (directory_ < 0) detail::fail_with_errno(path_, "its directory cannot be opened");
     file_ = calls_.open(part_, O_WRONLY | O_CREAT | O_EXCL);
-    if (file_ < 0) fail_with_errno("cannot be opened for writing");
+    if (file_ < 0) detail::fail_with_errno(path_, "cannot be opened for writing");
     part_exists_ = true;
     keep_permissions();
-  }
-
-  template <class Call>
-  [[nodiscard]] static auto retried(const Call& call) {
-    auto result = call();
-    while (result < 0 && errno == EINTR) result = call();
-    return result;
-  }
-
-  [[noreturn]] void fail_with_errno(const char* what) const {
-    const int reason = errno;
-    pefa::detail::fail<IoError>(path_.string(), ": ", what, ": ", std::generic_category().message(reason));
   }
 
   void keep_permissions() {
@@ -151,7 +159,7 @@ class BasicDurableFile final : public ByteSink {
     struct stat made {};
     if (::stat(path_.c_str(), &old) != 0 || ::fstat(file_, &made) != 0) return;
     if (((old.st_mode ^ made.st_mode) & 0777) != 0 && ::fchmod(file_, old.st_mode & 0777) != 0) {
-      fail_with_errno("cannot take the permissions of the file it replaces");
+      detail::fail_with_errno(path_, "cannot take the permissions of the file it replaces");
     }
   }
 
@@ -163,8 +171,8 @@ class BasicDurableFile final : public ByteSink {
   void write_through(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
       const auto written =
-          retried([&] { return calls_.write(file_, bytes.data(), std::min(bytes.size(), largest_write)); });
-      if (written < 0) fail_with_errno("cannot be written");
+          detail::retried([&] { return calls_.write(file_, bytes.data(), std::min(bytes.size(), largest_write)); });
+      if (written < 0) detail::fail_with_errno(path_, "cannot be written");
       if (written == 0) pefa::detail::fail<IoError>(path_.string(), ": cannot be written: the system takes no bytes");
       bytes = bytes.subspan(static_cast<std::size_t>(written));
     }
