@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -97,12 +96,10 @@ class PartitionBuilder {
       table_.center_scales_[l] = scale;
       for (std::size_t d = 0; d < dim; ++d) centers_[l * dim + d] = static_cast<float>(codes[d]) * scale;
     }
-    assigned_ = PartitionCenters::assign(rows_, centers_, lists, executor_, [&](std::size_t n) { meter_.add(n); });
-    std::vector<std::uint32_t>& list_of = list_of_;
-    list_of.resize(table_.size_);
+    assigned_ = PartitionCenters::assign(rows_, centers_, lists, table_.copies_, executor_,
+                                         [&](std::size_t n) { meter_.add(n); });
     members_.resize(lists);
     for (std::size_t i = 0; i < table_.size_; ++i) {
-      list_of[i] = assigned_[i].first;
       members_[assigned_[i].first].push_back(static_cast<Row>(i));
       if (table_.copies_ > 1) members_[assigned_[i].second].push_back(static_cast<Row>(i));
     }
@@ -165,7 +162,8 @@ class PartitionBuilder {
     table_.codes_ = MemoryBlock<std::int8_t>(table_.size_ * table_.code_bytes());
     table_.code_scales_ = MemoryBlock<float>(table_.size_);
     table_.list_of_ = MemoryBlock<std::uint32_t>(table_.size_);
-    std::copy(list_of_.begin(), list_of_.end(), table_.list_of_.mutable_data());
+    std::transform(assigned_.begin(), assigned_.end(), table_.list_of_.mutable_data(),
+                   [](const Assignment& assigned) { return assigned.first; });
     if (table_.is_l2_) table_.lifts_ = MemoryBlock<float>(table_.size_);
     executor_.run(shape_.lists, [&](std::size_t l) {
       std::vector<float> x(dim);
@@ -189,7 +187,7 @@ class PartitionBuilder {
         for (float& value : x) value *= to_direction;
         table_.product_.encode(residual.data(), x.data(), shape_.along, lift, codes.data());
         table_.lists_.write(l, place, codes.data(), codes.size());
-        if (list_of_[row] != l) continue;
+        if (assigned_[row].first != l) continue;
         ++own;
         for (std::size_t d = 0; d < dim; ++d) residual[d] /= table_.spread_[d];
         table_.code_scales_.mutable_data()[row] =
@@ -338,7 +336,6 @@ class PartitionBuilder {
   PartitionTable table_;
   AlignedVector<float> centers_;  // what the table's stand for
   std::vector<Assignment> assigned_;
-  std::vector<std::uint32_t> list_of_;
   std::vector<std::vector<Row>> members_;
 };
 

@@ -116,8 +116,7 @@ void for_each_product(const ScaledRows<Scalar>& rows, std::size_t n, const RowOf
   });
 }
 
-/// k-means (Lloyd) with lists of about equal size: a list that is too long is made to look farther away, round by
-/// round.
+/// k-means (Lloyd).
 ///
 /// Centres are means, as ⟨q, mean⟩ is the mean score of a list. The same for any number of threads.
 class PartitionCenters {
@@ -126,7 +125,6 @@ class PartitionCenters {
     std::size_t lists = 0;  ///< at least 1
     std::size_t sample = 0;
     std::size_t iterations = 10;
-    float balance = 0.0f;
     std::uint64_t seed = 0;
   };
 
@@ -137,9 +135,7 @@ class PartitionCenters {
     const std::size_t dim = rows.dim();
     AlignedVector<float> centers(params.lists * dim, 0.0f);
     for (std::size_t c = 0; c < params.lists; ++c) rows.decode(sample[c % sample.size()], centers.data() + c * dim);
-    std::vector<float> penalties(params.lists, 0.0f);
     std::vector<std::uint32_t> list(sample.size());
-    std::vector<float> gaps(sample.size());
     for (std::size_t iteration = 0; iteration < params.iterations; ++iteration) {
       ask(poll);
       const CenterPanels panels(centers.data(), params.lists, dim);
@@ -147,55 +143,39 @@ class PartitionCenters {
           rows, sample.size(), [&](std::size_t i) { return sample[i]; }, panels, executor,
           [&](std::size_t begin, std::size_t end, const float*, const float* products) {
             for (std::size_t i = begin; i < end; ++i) {
-              const float* of = products + (i - begin) * panels.stride();
-              std::uint32_t best = 0;
-              float most = -std::numeric_limits<float>::infinity();
-              float next = most;
-              for (std::uint32_t c = 0; c < params.lists; ++c) {
-                const float score = of[c] - panels.halves()[c] - penalties[c];
-                if (score <= next) continue;
-                if (score > most) {
-                  next = most;
-                  most = score;
-                  best = c;
-                } else {
-                  next = score;
-                }
-              }
-              list[i] = best;
-              gaps[i] = params.lists > 1 ? most - next : 0.0f;
+              list[i] = nearest(products + (i - begin) * panels.stride(), panels.halves(), params.lists);
             }
           });
-      const std::vector<std::size_t> sizes = move_centers(rows, sample, list, params.lists, executor, centers);
-      const double gap = std::accumulate(gaps.begin(), gaps.end(), 0.0) / static_cast<double>(gaps.size());
-      const double even = static_cast<double>(sample.size()) / static_cast<double>(params.lists);
-      for (std::size_t c = 0; c < params.lists; ++c) {
-        const double over = std::min(2.0, static_cast<double>(sizes[c]) / even - 1.0);
-        penalties[c] = std::max(0.0f, penalties[c] + params.balance * static_cast<float>(gap * over));
-      }
+      move_centers(rows, sample, list, params.lists, executor, centers);
     }
     return centers;
   }
 
-  /// For every row the nearest centre, and the one that best makes up for what the first leaves in the direction of its
-  /// residual r: the least ‖x − c‖² + ⟨r, x − c⟩²/‖r‖² (Sun et al., NeurIPS 2023).
+  /// For every row the nearest centre, and, of two copies, the one that best makes up for what the first leaves in the
+  /// direction of its residual r: the least ‖x − c‖² + ⟨r, x − c⟩²/‖r‖² (Sun et al., NeurIPS 2023).
+  /// @param copies   1 or 2; of one, both centres are the nearest
   /// @param on_rows  (count): called as rows are done
   template <class Scalar, class OnRows>
   [[nodiscard]] static std::vector<Assignment> assign(const ScaledRows<Scalar>& rows,
                                                       const AlignedVector<float>& centers, std::size_t lists,
-                                                      const AnyExecutor& executor, const OnRows& on_rows) {
+                                                      std::size_t copies, const AnyExecutor& executor,
+                                                      const OnRows& on_rows) {
     const std::size_t dim = rows.dim();
     const CenterPanels panels(centers.data(), lists, dim);
-    const std::vector<float> grams = gram_matrix(centers, lists, dim, executor);
+    const std::vector<float> grams = copies > 1 ? gram_matrix(centers, lists, dim, executor) : std::vector<float>();
     std::vector<Assignment> assigned(rows.size());
     for_each_product(
         rows, rows.size(), [](std::size_t i) { return i; }, panels, executor,
         [&](std::size_t begin, std::size_t end, const float* values, const float* products) {
           for (std::size_t i = begin; i < end; ++i) {
+            const float* of = products + (i - begin) * panels.stride();
+            const std::uint32_t first = nearest(of, panels.halves(), lists);
+            assigned[i] = {first, first};
+            if (copies == 1) continue;
             const float* x = values + (i - begin) * dim;
             float squares = 0.0f;
             for (std::size_t d = 0; d < dim; ++d) squares += x[d] * x[d];
-            assigned[i] = assign_row(products + (i - begin) * panels.stride(), squares, panels.halves(), grams, lists);
+            assigned[i].second = second_list(of, squares, panels.halves(), grams, lists, first);
           }
           on_rows(end - begin);
         });
@@ -216,11 +196,9 @@ class PartitionCenters {
 
   /// Each centre to the mean of its rows. One without any takes a row of the longest list.
   template <class Scalar>
-  [[nodiscard]] static std::vector<std::size_t> move_centers(const ScaledRows<Scalar>& rows,
-                                                             const std::vector<Row>& sample,
-                                                             const std::vector<std::uint32_t>& list, std::size_t lists,
-                                                             const AnyExecutor& executor,
-                                                             AlignedVector<float>& centers) {
+  static void move_centers(const ScaledRows<Scalar>& rows, const std::vector<Row>& sample,
+                           const std::vector<std::uint32_t>& list, std::size_t lists, const AnyExecutor& executor,
+                           AlignedVector<float>& centers) {
     const std::size_t dim = rows.dim();
     std::vector<std::vector<Row>> members(lists);
     for (std::size_t i = 0; i < sample.size(); ++i) members[list[i]].push_back(sample[i]);
@@ -236,8 +214,6 @@ class PartitionCenters {
         centers[c * dim + d] = static_cast<float>(sum[d] / static_cast<double>(members[c].size()));
       }
     });
-    std::vector<std::size_t> sizes(lists);
-    for (std::size_t c = 0; c < lists; ++c) sizes[c] = members[c].size();
     for (std::size_t c = 0; c < lists; ++c) {
       if (!members[c].empty()) continue;
       auto& longest = *std::max_element(members.begin(), members.end(),
@@ -246,7 +222,6 @@ class PartitionCenters {
       rows.decode(longest.back(), centers.data() + c * dim);
       longest.pop_back();
     }
-    return sizes;
   }
 
   [[nodiscard]] static std::vector<float> gram_matrix(const AlignedVector<float>& centers, std::size_t lists,
@@ -264,13 +239,20 @@ class PartitionCenters {
     return grams;
   }
 
-  /// @param products  ⟨x, c⟩  @param squares  ‖x‖²  @param halves  ‖c‖²/2  @param grams  ⟨c, c'⟩
-  [[nodiscard]] static Assignment assign_row(const float* products, float squares, const std::vector<float>& halves,
-                                             const std::vector<float>& grams, std::size_t lists) {
-    std::uint32_t first = 0;
+  /// The centre of the least ‖x − c‖². @param products  ⟨x, c⟩  @param halves  ‖c‖²/2
+  [[nodiscard]] static std::uint32_t nearest(const float* products, const std::vector<float>& halves,
+                                             std::size_t lists) {
+    std::uint32_t best = 0;
     for (std::uint32_t c = 1; c < lists; ++c) {
-      if (products[c] - halves[c] > products[first] - halves[first]) first = c;
+      if (products[c] - halves[c] > products[best] - halves[best]) best = c;
     }
+    return best;
+  }
+
+  /// @param squares  ‖x‖²  @param grams  ⟨c, c'⟩  @param first  the nearest
+  [[nodiscard]] static std::uint32_t second_list(const float* products, float squares, const std::vector<float>& halves,
+                                                 const std::vector<float>& grams, std::size_t lists,
+                                                 std::uint32_t first) {
     const float residual = squares - 2.0f * (products[first] - halves[first]);  // ‖r‖²
     const float along = squares - products[first];                              // ⟨r, x⟩
     const float inverse = residual > 0.0f ? 1.0f / residual : 0.0f;
@@ -284,7 +266,7 @@ class PartitionCenters {
         second = c;
       }
     }
-    return {first, second};
+    return second;
   }
 };
 
