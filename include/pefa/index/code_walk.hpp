@@ -151,27 +151,13 @@ class CodeWalk {
 
   /// Greedy descent through the upper levels. @return the row of level 0 to start from
   [[nodiscard]] Row descend(const CodedQuery& query, IndexSearchStats& stats) const {
-    std::uint32_t node = graph_.entry();
-    for (std::size_t l = graph_.upper().size(); l-- > 0;) {
-      const PackedLevel& level = graph_.upper()[l];
-      float best = whole_score(query, level.rows[node]);
-      ++stats.distances;
-      for (bool moved = true; moved;) {
-        moved = false;
-        ++stats.hops;
-        for (const std::uint32_t link : level.links.list(node)) {
+    return greedy_descent(
+        graph_.upper(), graph_.entry(),
+        [&](Row row) {
           ++stats.distances;
-          const float score = whole_score(query, level.rows[link]);
-          if (!(score > best)) continue;  // so written, codes that come to NaN cannot keep it going in circles
-          best = score;
-          node = link;
-          moved = true;
-          break;  // first improvement: the rest of the old list is behind it
-        }
-      }
-      node = level.down[node];
-    }
-    return node;
+          return whole_score(query, row);
+        },
+        [&] { ++stats.hops; });
   }
 
   const CodeTable& table_;

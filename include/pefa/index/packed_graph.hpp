@@ -1,6 +1,6 @@
 // pefa: the links of a finished HNSW graph, packed for reading: what QuantizedHnswIndex walks.
 //
-// Level 0 is in compressed rows by row number: most nodes use about half of the 2M links that hnswlib keeps room for.
+// Level 0 is in compressed rows by row number: a node takes the room of the links that it has.
 // An upper level numbers its own nodes, so that a descent needs no search for them.
 #pragma once
 
@@ -60,6 +60,35 @@ struct PackedLevel {
   std::vector<std::uint32_t> down;  ///< its number on the level below; on level 1 that is its row
   PackedLists links;                ///< numbers of this level
 };
+
+/// Goes down from level to level, on each by greedy steps to whatever is better. @return  the row of level 0 to start
+/// from
+/// @param levels    from level 1 up  @param entry  a number of the topmost level; a row where there is none
+/// @param score_of  (Row): higher is nearer
+/// @param on_pass   (): called for every list of links that is followed
+template <class ScoreOf, class OnPass>
+[[nodiscard]] Row greedy_descent(std::span<const PackedLevel> levels, std::uint32_t entry, const ScoreOf& score_of,
+                                 const OnPass& on_pass) {
+  std::uint32_t node = entry;
+  for (std::size_t l = levels.size(); l-- > 0;) {
+    const PackedLevel& level = levels[l];
+    float best = score_of(level.rows[node]);
+    for (bool moved = true; moved;) {
+      moved = false;
+      on_pass();
+      for (const std::uint32_t link : level.links.list(node)) {
+        const float score = score_of(level.rows[link]);
+        if (!(score > best)) continue;  // so written, codes that come to NaN cannot keep it going in circles
+        best = score;
+        node = link;
+        moved = true;
+        break;  // first improvement: the rest of the old list is behind it
+      }
+    }
+    node = level.down[node];
+  }
+  return node;
+}
 
 /// All links, by row number whatever the order of insertion was.
 class PackedGraph {

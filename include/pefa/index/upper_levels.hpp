@@ -46,24 +46,7 @@ class UpperLevels {
   /// The row of level 0 that greedy steps lead to. @param score  of a row, higher is nearer
   template <class Score>
   [[nodiscard]] Row descend(const Score& score) const {
-    std::uint32_t node = entry_;
-    for (std::size_t l = levels_.size(); l-- > 0;) {
-      const PackedLevel& level = levels_[l];
-      float best = score(level.rows[node]);
-      for (bool moved = true; moved;) {
-        moved = false;
-        for (const std::uint32_t link : level.links.list(node)) {
-          const float at_link = score(level.rows[link]);
-          if (!(at_link > best)) continue;
-          best = at_link;
-          node = link;
-          moved = true;
-          break;
-        }
-      }
-      node = level.down[node];
-    }
-    return node;
+    return greedy_descent(levels_, entry_, score, [] {});
   }
 
   /// The row where a descent begins.
