@@ -144,17 +144,10 @@ template <class Search>
                                                         const SearchOptions& options, const AnyExecutor& executor,
                                                         const Search& search) {
   std::vector<std::vector<Hit>> results(queries.size());
-  std::vector<SearchStats> parts(options.stats == nullptr ? 0 : queries.size());
-  executor.run(queries.size(), [&](std::size_t i) {
-    SearchOptions mine = options;
-    mine.stats = parts.empty() ? nullptr : &parts[i];
-    if (!options.limit.reached()) {
-      results[i] = search(QueryView(queries.row(i), queries.dim()), mine);
-    } else if (mine.stats != nullptr) {
-      mine.stats->passages.stopped = true;
-    }
-  });
-  for (const SearchStats& part : parts) *options.stats += part;
+  for_each_query_block(executor, queries.size(), 1, options,
+                       [&](std::size_t i, std::size_t, const SearchOptions& mine) {
+                         results[i] = search(QueryView(queries.row(i), queries.dim()), mine);
+                       });
   return results;
 }
 

@@ -28,6 +28,8 @@ struct SearchStats {
 
   /// Whether a SearchLimit ended the search early.
   [[nodiscard]] bool stopped() const noexcept { return passages.stopped || queries.stopped; }
+  /// Says that one left no time.
+  void stop() noexcept { passages.stop(); }
 };
 
 /// Arguments of one search of a retriever.

@@ -54,6 +54,9 @@ struct IndexSearchStats {
     stopped = stopped || other.stopped;
     return *this;
   }
+
+  /// Says that a SearchLimit left no time.
+  void stop() noexcept { stopped = true; }
 };
 
 namespace detail {
@@ -84,21 +87,22 @@ class LimitWatch {
 };
 
 /// The accounts of a batch's parts, each written by one thread at a time, added to the caller's in the end.
+template <class Stats>
 class BatchStats {
  public:
   /// @param total  the caller's; nullptr: nobody asks
-  BatchStats(IndexSearchStats* total, std::size_t parts) : total_(total), parts_(total == nullptr ? 0 : parts) {}
+  BatchStats(Stats* total, std::size_t parts) : total_(total), parts_(total == nullptr ? 0 : parts) {}
 
   /// nullptr where nobody asks.
-  [[nodiscard]] IndexSearchStats* part(std::size_t i) noexcept { return total_ == nullptr ? nullptr : &parts_[i]; }
+  [[nodiscard]] Stats* part(std::size_t i) noexcept { return total_ == nullptr ? nullptr : &parts_[i]; }
 
   void add_up() const noexcept {
-    for (const IndexSearchStats& part : parts_) *total_ += part;
+    for (const Stats& part : parts_) *total_ += part;
   }
 
  private:
-  IndexSearchStats* total_;
-  std::vector<IndexSearchStats> parts_;
+  Stats* total_;
+  std::vector<Stats> parts_;
 };
 
 }  // namespace detail

@@ -105,6 +105,29 @@ concept FilteringBatchIndex = FilteringIndex<I> &&
     } -> std::same_as<std::vector<std::vector<Neighbor>>>;
 };
 
+namespace detail {
+
+/// A batch in blocks of queries, each with an account of its own; those whose turn comes after the limit are left out.
+/// @param options  IndexSearchOptions, or a retriever's SearchOptions
+/// @param search   (begin, end, options of the block)
+template <class Options, class Search>
+void for_each_query_block(const AnyExecutor& executor, std::size_t queries, std::size_t block, const Options& options,
+                          const Search& search) {
+  BatchStats stats(options.stats, (queries + block - 1) / block);
+  for_each_block(executor, queries, block, [&](std::size_t begin, std::size_t end) {
+    Options mine = options;
+    mine.stats = stats.part(begin / block);
+    if (!options.limit.reached()) {
+      search(begin, end, mine);
+    } else if (mine.stats != nullptr) {
+      mine.stats->stop();
+    }
+  });
+  stats.add_up();
+}
+
+}  // namespace detail
+
 /// Searches every query, in the order of the queries, by the index's own batch search where it has one. Queries whose
 /// turn comes after the limit have no results.
 /// @param queries  [n_queries x dim]
@@ -116,17 +139,10 @@ template <class Index>
     return index.search_batch(queries, k, options, executor);
   } else {
     std::vector<std::vector<Neighbor>> results(queries.size());
-    detail::BatchStats stats(options.stats, queries.size());
-    executor.run(queries.size(), [&](std::size_t i) {
-      IndexSearchOptions mine = options;
-      mine.stats = stats.part(i);
-      if (!options.limit.reached()) {
-        results[i] = index.search(QueryView(queries.row(i), queries.dim()), k, mine);
-      } else if (mine.stats != nullptr) {
-        mine.stats->stopped = true;
-      }
-    });
-    stats.add_up();
+    detail::for_each_query_block(executor, queries.size(), 1, options,
+                                 [&](std::size_t i, std::size_t, const IndexSearchOptions& mine) {
+                                   results[i] = index.search(QueryView(queries.row(i), queries.dim()), k, mine);
+                                 });
     return results;
   }
 }

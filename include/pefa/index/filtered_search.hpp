@@ -107,17 +107,10 @@ template <class Index>
   } else {
     const RowSet set = filter.to_set(index.size());
     std::vector<std::vector<Neighbor>> results(queries.size());
-    detail::BatchStats stats(options.stats, queries.size());
-    executor.run(queries.size(), [&](std::size_t i) {
-      IndexSearchOptions mine = options;
-      mine.stats = stats.part(i);
-      if (!options.limit.reached()) {
-        results[i] = search_filtered(index, QueryView(queries.row(i), queries.dim()), k, set, mine);
-      } else if (mine.stats != nullptr) {
-        mine.stats->stopped = true;
-      }
-    });
-    stats.add_up();
+    detail::for_each_query_block(
+        executor, queries.size(), 1, options, [&](std::size_t i, std::size_t, const IndexSearchOptions& mine) {
+          results[i] = search_filtered(index, QueryView(queries.row(i), queries.dim()), k, set, mine);
+        });
     return results;
   }
 }

@@ -124,17 +124,10 @@ class FlatIndex {
     }
     const std::size_t share = (queries.size() + executor.concurrency() - 1) / executor.concurrency();
     const std::size_t block = std::clamp<std::size_t>(share, 1, query_block);
-    detail::BatchStats stats(options.stats, (queries.size() + block - 1) / block);
-    for_each_block(executor, queries.size(), block, [&](std::size_t begin, std::size_t end) {
-      IndexSearchOptions mine = options;
-      mine.stats = stats.part(begin / block);
-      if (!options.limit.reached()) {
-        scan_exactly(queries.slice(begin, end), k, mine, results.data() + begin);
-      } else if (mine.stats != nullptr) {
-        mine.stats->stopped = true;
-      }
-    });
-    stats.add_up();
+    detail::for_each_query_block(executor, queries.size(), block, options,
+                                 [&](std::size_t begin, std::size_t end, const IndexSearchOptions& mine) {
+                                   scan_exactly(queries.slice(begin, end), k, mine, results.data() + begin);
+                                 });
     return results;
   }
 
@@ -162,17 +155,10 @@ class FlatIndex {
     if (filter.admits_all()) return search_batch(queries, k, options, executor);
     const RowSet admitted = filter.to_set(size());
     std::vector<std::vector<Neighbor>> results(queries.size());
-    detail::BatchStats stats(options.stats, (queries.size() + query_block - 1) / query_block);
-    for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
-      IndexSearchOptions mine = options;
-      mine.stats = stats.part(begin / query_block);
-      if (!options.limit.reached()) {
-        scan_admitted(queries.slice(begin, end), k, admitted, mine, results.data() + begin);
-      } else if (mine.stats != nullptr) {
-        mine.stats->stopped = true;
-      }
-    });
-    stats.add_up();
+    detail::for_each_query_block(executor, queries.size(), query_block, options,
+                                 [&](std::size_t begin, std::size_t end, const IndexSearchOptions& mine) {
+                                   scan_admitted(queries.slice(begin, end), k, admitted, mine, results.data() + begin);
+                                 });
     return results;
   }
 
