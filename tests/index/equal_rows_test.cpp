@@ -156,13 +156,13 @@ TEST_CASE("first_equal_rows: equal codes with other scales, and rows further apa
 TEST_CASE("EqualRows: appends a group in ascending order, at most as many as asked for") {
   const EqualRows groups({0, 1, 0, 1, 0});
   std::vector<Neighbor> found;
-  groups.append({0, 0.5f}, 10, found);
+  groups.append_admitted({0, 0.5f}, 10, pefa::detail::AdmitsAll{}, found);
   REQUIRE(found == std::vector<Neighbor>{{0, 0.5f}, {2, 0.5f}, {4, 0.5f}});
-  groups.append({1, 0.25f}, 1, found);
+  groups.append_admitted({1, 0.25f}, 1, pefa::detail::AdmitsAll{}, found);
   REQUIRE(found.size() == 4);
   REQUIRE(groups.memory_bytes() == 5 * sizeof(Row));
   REQUIRE(EqualRows().memory_bytes() == 0);
   found.clear();
-  EqualRows().append({7, 1.0f}, 3, found);
+  EqualRows().append_admitted({7, 1.0f}, 3, pefa::detail::AdmitsAll{}, found);
   REQUIRE(found == std::vector<Neighbor>{{7, 1.0f}});
 }

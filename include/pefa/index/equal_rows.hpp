@@ -94,13 +94,6 @@ class EqualRows {
 
   [[nodiscard]] bool empty() const noexcept { return next_.empty(); }
 
-  /// Appends a first row and those equal to it, in ascending order, at most `most`.
-  void append(Neighbor neighbor, std::size_t most, std::vector<Neighbor>& found) const {
-    found.push_back(neighbor);
-    if (empty()) return;
-    for (std::size_t i = 1; i < most && (neighbor.row = next_[neighbor.row]) != none; ++i) found.push_back(neighbor);
-  }
-
   /// Whether a first row, or one equal to it, is admitted. @param admits  (Row)
   template <class Admits>
   [[nodiscard]] bool any(Row row, const Admits& admits) const {

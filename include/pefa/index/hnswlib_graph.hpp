@@ -108,10 +108,10 @@ decltype(auto) with_hnswlib(const char* who, const Action& action) {
 }
 
 /// An empty graph with room for n rows. @throws Error  hnswlib found no memory for their links and rows
-template <class Graph = HnswGraph>
-[[nodiscard]] std::unique_ptr<Graph> make_graph(hnswlib::SpaceInterface<float>& space, std::size_t n, std::size_t m,
-                                                std::size_t ef_construction, std::size_t seed, const char* who) {
-  return with_hnswlib(who, [&] { return std::make_unique<Graph>(&space, n, m, ef_construction, seed); });
+[[nodiscard]] inline std::unique_ptr<HnswGraph> make_graph(hnswlib::SpaceInterface<float>& space, std::size_t n,
+                                                           std::size_t m, std::size_t ef_construction, std::size_t seed,
+                                                           const char* who) {
+  return with_hnswlib(who, [&] { return std::make_unique<HnswGraph>(&space, n, m, ef_construction, seed); });
 }
 
 /// hnswlib's prefetching looks one link past the end of a list. On the upper levels that is past the end of its memory

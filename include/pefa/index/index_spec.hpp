@@ -14,7 +14,7 @@ enum class IndexKind {
   automatic,    ///< chosen when it is built: flat up to IndexSpec::flat_rows rows, quantized above
   flat,         ///< FlatIndex: exact
   hnsw,         ///< HnswIndex: hnswlib's graph over float rows
-  quantized,    ///< QuantizedHnswIndex: the same graph on int8 codes, scores exact
+  quantized,    ///< QuantizedHnswIndex: an HNSW graph of our own on int8 codes, scores exact
   partitioned,  ///< PartitionedIndex: lists of 4-bit codes, rescored on 8 bits, and exactly where rows are kept
   custom        ///< a host's own: it can be told, not built by name
 };

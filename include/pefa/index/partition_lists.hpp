@@ -1,6 +1,6 @@
 // pefa: the lists of a partitioned index: rows and their 4-bit codes in blocks of 32, one list after the other.
 //
-// A block's empty places hold `none`, and may be anywhere: a row goes by overwriting its place.
+// A block's empty places hold `none`, and may be anywhere.
 #pragma once
 
 #include <algorithm>

@@ -71,11 +71,6 @@ struct PartitionSearch {
   IndexSearchStats stats;
 };
 
-/// Every row may be found.
-struct AdmitAll {
-  [[nodiscard]] constexpr bool operator()(Row) const noexcept { return true; }
-};
-
 /// Centres, lists and codes; built once (partition_builder.hpp), then read-only.
 class PartitionTable {
  public:
@@ -129,7 +124,7 @@ class PartitionTable {
 
   /// Offers the rows of one list. The candidates in the end do not depend on the order of the lists.
   /// @param admits  (row): whether it may be found; asked only of rows that would be candidates
-  template <class Admits = AdmitAll>
+  template <class Admits = AdmitsAll>
   void scan(std::uint32_t list, PartitionSearch& search, const Admits& admits = {}) const {
     const std::size_t blocks = lists_.blocks(list);
     search.stats.distances += lists_.size(list);
@@ -166,7 +161,6 @@ class PartitionTable {
     }
     const std::size_t count = search.best.size();
     search.rows.resize(count);
-    search.scores.resize(count);
     for (std::size_t i = 0; i < count; ++i) search.rows[i] = search.best[i].row;
     search.dots.resize(count);
     search.codes.assign(code_bytes(), 0);

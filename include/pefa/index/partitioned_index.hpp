@@ -1,8 +1,8 @@
 // pefa: an index of lists: rows near one of a few hundred centres each, in codes of 4 bits that a search scans list by
 // list, the best of them scored again on 8 bits a coordinate, and exactly where the rows are kept.
 //
-// Where a graph walks from row to row, a search here reads its lists from end to end: it is built in a tenth of the
-// time, its codes can stand for the rows, and rows come and go without repair.
+// Where a graph walks from row to row, a search here reads its lists from end to end: it is built faster, and its codes
+// can stand for the rows.
 #pragma once
 
 #include <algorithm>

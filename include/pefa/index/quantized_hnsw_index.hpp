@@ -69,9 +69,9 @@ struct QuantizedHnswParams {
 ///
 /// @tparam Scalar  element type of the rows; double and int8 rows, too, are walked by codes made from their floats
 /// Built on codes, in parallel; the same to the bit on every run, for any number of threads. `search` is safe from any
-/// number of threads, which do not wait for each other. Memory beside the rows: dim + 12 bytes a row,
-/// rounded up to cache lines, and 4 a link, at most 2·M of them; 775 bytes for 512 dimensions of WordNet
-/// (`bench_scale`).
+/// number of threads, which do not wait for each other. Memory beside the rows: dim + 12 bytes a row, rounded up to
+/// cache lines, and 4 a link, 2·M of them at most but in the few lists that lead to rows nothing else leads to; 771
+/// bytes for 512 dimensions of WordNet (served_bytes()).
 ///
 /// A walk sees rows and queries as codes times a scale. Where their elements are all below 1e-28 that scale counts as
 /// 0, and where the scores on the walk pass the range of float it has lost its way; scores are exact all the same.
