@@ -193,6 +193,11 @@ def compare(space, asked, results):
             process.end()
 
 
+def read(path):
+    with open(path) as file:
+        return file.read().strip()
+
+
 def processor():
     for line in open("/proc/cpuinfo"):
         if line.startswith("model name"):
@@ -212,10 +217,11 @@ def main():
     asked = parser.parse_args()
     for name in ("scratch", "log"):
         os.makedirs(os.path.join(asked.build, name), exist_ok=True)
-    spaces = asked.spaces or ["raw", "whitened", "least_squares_512", "least_squares_256"]
-    sizes = {s: np.load(os.path.join(asked.build, "rows", s, "passages.npy"), mmap_mode="r").shape for s in spaces}
+    rows = os.path.join(asked.build, "rows")
+    spaces = asked.spaces or read(os.path.join(rows, "spaces")).split()
+    sizes = {s: np.load(os.path.join(rows, s, "passages.npy"), mmap_mode="r").shape for s in spaces}
     about = {"machine": f"{processor()}, {os.cpu_count()} hardware threads", "queries": asked.queries,
-             "rounds": asked.rounds, "rows": next(iter(sizes.values()))[0]}
+             "rounds": asked.rounds, "data": read(os.path.join(rows, "made")), "rows": next(iter(sizes.values()))[0]}
     results = Results(asked.results, about)
     for space in spaces:
         compare(space, asked, results)

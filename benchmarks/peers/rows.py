@@ -3,6 +3,8 @@ its balanced form at full rank and at half, each with its queries and the exact 
 tests/reference.
 
     rows.py DATA OUT [--passages N]
+
+OUT/spaces has their names, in this order.
 """
 import argparse
 import os
@@ -66,6 +68,7 @@ def main():
     P, Q, X = (read_matrix(asked.data, name) for name in ("passages", "train_queries", "test_queries"))
     Y = read_pairs(os.path.join(asked.data, "train_relevance.tsv"), (len(Q), len(P)))
     P, Y = P[: asked.passages], Y[:, : asked.passages]
+    names = []
     for name, rows, queries in spaces(P, Q, Y, X):
         folder = os.path.join(asked.out, name)
         os.makedirs(folder, exist_ok=True)
@@ -74,6 +77,9 @@ def main():
         np.save(os.path.join(folder, "queries.npy"), queries)
         np.save(os.path.join(folder, "exact.npy"), exact(rows, queries, min(100, len(rows))))
         print(f"{name}: {rows.shape[0]} rows x {rows.shape[1]}, {len(queries)} queries", flush=True)
+        names.append(name)
+    with open(os.path.join(asked.out, "spaces"), "w") as file:
+        file.writelines(name + "\n" for name in names)
 
 
 if __name__ == "__main__":

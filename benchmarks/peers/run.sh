@@ -8,7 +8,7 @@
 #   --build     where all of it goes (default: build/peers)
 #   --smoke     one setting of each index on 2,000 rows
 #   --passages  the first N rows alone
-#   --spaces raw,whitened,least_squares_512,least_squares_256   --rivals faiss,usearch,...   --queries 500   --rounds 3
+#   --spaces raw,whitened,least_squares_DIM,...   --rivals faiss,usearch,...   --queries 500   --rounds 3
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -75,7 +75,7 @@ fi
 
 python=$build/env/base/bin/python
 made="$data ${rows[*]}"
-if [ "$(cat "$build/rows/made" 2>/dev/null)" != "$made" ]; then
+if [ "$(cat "$build/rows/made" 2>/dev/null)" != "$made" ] || [ ! -e "$build/rows/spaces" ]; then
   rm -rf "$build/rows"
   "$python" "$here/rows.py" "$data" "$build/rows" "${rows[@]}"
   echo "$made" >"$build/rows/made"
