@@ -39,9 +39,8 @@ def settings(n, dim):
     root = max(4, round(math.sqrt(n)))
     ivf = max(4, min(4 * root, n // 39))  # faiss wants 39 rows for each list
     hnsw = {"m": 32, "ef_construction": 500}
-    pefa = {"m": 32, "ef_construction": 500}
     yield "hnswlib", "hnswlib", "Hnswlib", "M 32, efC 500", hnsw, graph()
-    yield "pefa", "pefa", "Pefa", "quantized", {"index": "quantized", **pefa}, graph()
+    yield "pefa", "pefa", "Pefa", "quantized", {"index": "quantized", **hnsw}, graph()
     yield "pefa", "pefa", "Pefa", "partitioned", {"index": "partitioned"}, graph()
     yield "pefa", "pefa", "Pefa", "partitioned, no rows", {"index": "partitioned", "exact_rows": "drop"}, graph()
 
