@@ -17,7 +17,7 @@ fi
 
 release=build/release
 if [ $# -eq 0 ]; then
-  cmake -S . -B "$release" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+  cmake -S . -B "$release" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_BUILD_TESTS=ON >/dev/null
   cmake --build "$release" --target pefa_cli pefa_pgvector_tests
 fi
 pefa=$(realpath "${1:-$release/bin/pefa}")

@@ -58,14 +58,7 @@ case "$encoder" in
   *) echo "$0: no encoder $encoder, expected minilm or use" >&2; exit 2 ;;
 esac
 
-if [ -z "${PEFA:-}" ]; then
-  "$root/cmake/install-packages.sh" g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev \
-    nlohmann-json3-dev libfmt-dev libzip-dev
-  cmake -S "$root" -B "$root/build/release" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_BUILD_TESTS=OFF \
-    -DPEFA_BUILD_BENCHMARKS=OFF >/dev/null
-  cmake --build "$root/build/release" --target pefa_cli
-  PEFA="$root/build/release/bin/pefa"
-fi
+source "$root/examples/build_pefa.sh"
 
 training=(--passages "$out/passages.npy" --train-queries "$out/train_queries.npy" --train-relevance "$pairs")
 "$PEFA" tune "${training[@]}" --metric "$metric" --json "$out/tune.json"

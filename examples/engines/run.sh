@@ -28,12 +28,7 @@ if ! make_engines_environment "$environment"; then
   echo "pip cannot install the engines" >&2
   exit 1
 fi
-if [ -z "${PEFA:-}" ]; then
-  cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev libzip-dev
-  cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
-  cmake --build build/release --target pefa_cli
-  PEFA=build/release/bin/pefa
-fi
+source examples/build_pefa.sh
 work=$(mktemp -d)
 start_postgres "$environment"
 trap 'stop_postgres; rm -rf "$work"' EXIT
