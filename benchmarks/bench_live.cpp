@@ -1,9 +1,10 @@
 // What does it cost to learn while serving? Writes a second, in bursts and beside merges; searches beside a merge;
 // recall while passages come and go; the reading of a log.
 //
-// Loads the first rows of a data set through events, merges, and requires the answers of a retriever that was built of
-// the same rows before any time is taken. Of each kind of write a burst is timed, batch by batch, each acknowledged on
-// the disk of --folder.
+// Loads the first rows of a data set through events, which is timed as it goes, and merges. Of xs and xl, 98 % of the
+// first ten hits must be those of a retriever that was built of the same rows, before a search's time is printed; erm
+// is held against nothing. Of each kind of write a burst is timed, batch by batch, each acknowledged on the disk of
+// --folder.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -18,24 +19,20 @@
 #include <thread>
 #include <vector>
 
+#include "bench_support.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/spec_params.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/eval/statistics.hpp"
 #include "pefa/index/any_index.hpp"
-#include "pefa/io/relevance/pairs.hpp"
-#include "pefa/io/vectors/npy.hpp"
 #include "pefa/live/live_retriever.hpp"
 
 namespace {
 
 using namespace pefa;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+using bench::Clock;
+using bench::seconds_since;
 
 struct Options {
   std::string data;
@@ -60,15 +57,13 @@ EmbeddingStore<float> first_rows(const EmbeddingStore<float>& rows, std::size_t 
 }
 
 Data read(const Options& options) {
-  const auto passages = io::read_npy<float>(options.data + "/passages.npy");
-  const auto queries = io::read_npy<float>(options.data + "/train_queries.npy");
-  const auto all = io::read_pairs(options.data + "/train_relevance.tsv", queries.size(), passages.size());
-  Data data{first_rows(passages, options.passages),
-            first_rows(queries, options.queries),
-            io::read_npy<float>(options.data + "/test_queries.npy"),
+  bench::DataSet all = bench::DataSet::read(options.data);
+  Data data{first_rows(all.passages, options.passages),
+            first_rows(all.train_queries, options.queries),
+            std::move(all.test_queries),
             {}};
   for (Row i = 0; i < data.queries.size(); ++i) {
-    const auto entries = all.passages_of(QueryId(i));
+    const auto entries = all.train_relevance.passages_of(QueryId(i));
     for (std::size_t e = 0; e < entries.size(); ++e) {
       const auto passage = static_cast<Row>(entries.columns[e]);
       if (passage < data.passages.size()) data.pairs.push_back({QueryId(i), PassageId(passage), entries.weights[e]});
@@ -126,7 +121,8 @@ std::vector<double> open_loop(const live::LiveRetriever& retriever, const Embedd
   return milliseconds;
 }
 
-/// Requires the answers of a retriever that was built, and times both in turn.
+/// Times a retriever that was built and a live one in turn.
+/// @throws Error  they agree on less than 98 % of the first ten hits
 template <class Plain>
 void compare(const live::LiveRetriever& retriever, const Plain& plain, const EmbeddingStore<float>& tests) {
   const std::size_t n_tests = std::min<std::size_t>(500, tests.size());
