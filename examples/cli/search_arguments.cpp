@@ -36,13 +36,14 @@ SearchOptions SearchArguments::options(const RetrieverSpec& spec, const std::str
     }
   };
   const bool is_xl = spec.method == Method::xl;
-  const auto may_be_quantized = [](const IndexSpec& index) {
+  const auto may_rescore = [](const IndexSpec& index) {
     return index.kind == IndexKind::quantized || index.kind == IndexKind::automatic ||
            (index.kind == IndexKind::partitioned && index.exact_rows == ExactRows::keep);
   };
-  require(spec.index.kind != IndexKind::flat, ef_ != 0, "--ef", "graph indexes");
-  require(is_xl && spec.query_index.kind != IndexKind::flat, query_ef_ != 0, "--query-ef", "xl over graph indexes");
-  require(may_be_quantized(spec.index), rerank_ != 0, "--rerank", "quantized indexes");
+  require(spec.index.kind != IndexKind::flat, ef_ != 0, "--ef", "graph and partitioned indexes");
+  require(is_xl && spec.query_index.kind != IndexKind::flat, query_ef_ != 0, "--query-ef",
+          "xl over graph and partitioned indexes");
+  require(may_rescore(spec.index), rerank_ != 0, "--rerank", "quantized indexes and partitioned ones with exact rows");
   require(is_xl, lambda_ >= 0.0f, "--lambda", "xl, which blends at search time");
   require(is_xl, neighbors_ != 0, "--neighbors", "xl");
   SearchOptions options{.ef = ef_, .rerank = rerank_, .query_ef = query_ef_, .neighbors = neighbors_};

@@ -233,9 +233,10 @@ TEST_CASE("pefa search: lambda, neighbors and ef belong to the call", "[archive]
   require_refused(search + " --lambda 0.5", 1, "--lambda is for xl, which blends at search time, but");
   require_refused(search + " --neighbors 5", 1, "--neighbors is for xl");
   require_refused(search + " --query-ef 5", 1, "--query-ef is for xl");
-  require_refused(search + " --rerank 5", 1, "--rerank is for quantized");
+  require_refused(search + " --rerank 5", 1,
+                  "--rerank is for quantized indexes and partitioned ones with exact rows, but");
   require_refused("search " + erm + " --queries " + files.tests + " --out " + files.path("r.trec") + " --ef 9", 1,
-                  "--ef is for graph indexes, but");
+                  "--ef is for graph and partitioned indexes, but");
 }
 
 TEST_CASE("pefa search: wrong calls and files that do not fit", "[bad input]") {
