@@ -246,8 +246,8 @@ void SpecOptions::add_index(CLI::App& command) {
   };
   add_both(
       "--index",
-      "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), partitioned (lists of 4-bit codes, built in "
-      "a tenth of the time), or automatic (flat up to 10000 rows, else quantized)",
+      "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), partitioned (lists of 4-bit codes, built "
+      "faster), or automatic (flat up to 10000 rows, else quantized)",
       fits_all, [](auto& index) -> auto& { return index.kind; });
   add_both(
       "--m", "HNSW: M", for_graphs, [](auto& index) -> auto& { return index.m; })
