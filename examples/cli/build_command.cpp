@@ -70,11 +70,10 @@ struct BuildCommand {
 
   /// Read before anything is built, as a file may be refused.
   [[nodiscard]] Tags read_tags(const TrainingData& training) const {
-    const auto rows = [](const auto& ids, std::size_t size) { return ids ? io::RowIds(*ids) : io::RowIds(size); };
     Tags read;
-    if (!tags.empty()) read.of_passages = read_tags_file(tags, rows(training.passage_ids, training.passages.size()));
+    if (!tags.empty()) read.of_passages = read_tags_file(tags, rows_by(training.passage_ids, training.passages.size()));
     if (!query_tags.empty()) {
-      read.of_queries = read_tags_file(query_tags, rows(training.query_ids, training.queries.size()));
+      read.of_queries = read_tags_file(query_tags, rows_by(training.query_ids, training.queries.size()));
     }
     return read;
   }

@@ -78,8 +78,8 @@ struct CompareCommand {
       require_file(file);
       const auto results = [&] {
         const EndAtOnce reading;
-        return io::read_trec_run(file, test.query_ids ? io::RowIds(*test.query_ids) : io::RowIds(test.queries.size()),
-                                 passages.ids != nullptr ? io::RowIds(*passages.ids) : io::RowIds(passages.size));
+        return io::read_trec_run(file, rows_by(test.query_ids, test.queries.size()),
+                                 rows_by(passages.ids, passages.size));
       }();
       measured.push_back(measurement.run(each.substr(0, equals), results, test.truth, test.judgements_skipped));
     }

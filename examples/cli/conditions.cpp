@@ -73,9 +73,8 @@ std::optional<Admitted> Conditions::admitted(const io::RowIds& ids, const TagsOf
 }
 
 std::optional<Admitted> Conditions::admitted(const AnyRetriever& retriever, const std::string& name) const {
-  const io::ExternalIds* ids = retriever.ids();
-  return admitted(ids != nullptr ? io::RowIds(*ids) : io::RowIds(retriever.passage_count()),
-                  {retriever.tags(), retriever.query_tags()}, name);
+  return admitted(rows_by(retriever.ids(), retriever.passage_count()), {retriever.tags(), retriever.query_tags()},
+                  name);
 }
 
 RelevanceMatrix admitted_part(const RelevanceMatrix& relevance, const PassageSet& admitted) {

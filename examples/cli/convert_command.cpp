@@ -153,8 +153,7 @@ struct ConvertCommand {
       if (rows != 0 && cols != 0) return io::read_relevance(in, rows, cols, format);
       return io::read_relevance(in, format);
     }
-    io::Judgements judgements = io::read_relevance(in, queries ? io::RowIds(*queries) : io::RowIds(rows),
-                                                   passages ? io::RowIds(*passages) : io::RowIds(cols), format);
+    io::Judgements judgements = io::read_relevance(in, rows_by(queries, rows), rows_by(passages, cols), format);
     if (!queries && !passages) warn_of_rows_from_one(in, judgements);
     return std::move(judgements.relevance);
   }

@@ -129,7 +129,7 @@ ReadRelevance Reading::relevance(const std::filesystem::path& path, const Judged
                      (side == &queries ? "queries: " : "passages: ") + side->ids_come_from);
   }
   const auto rows = [this](const JudgedSide& side) {
-    return side.ids != nullptr && pairs_by_ != "rows" ? io::RowIds(*side.ids) : io::RowIds(side.size);
+    return rows_by(pairs_by_ != "rows" ? side.ids : nullptr, side.size);
   };
   const io::RowIds query_rows = rows(queries);
   const io::RowIds passage_rows = rows(passages);

@@ -78,6 +78,14 @@ void require_file(const std::filesystem::path& path);
 /// External ids, one a line, or of JSON lines where the extension is .jsonl or .ndjson.
 [[nodiscard]] io::ExternalIds read_ids_file(const std::filesystem::path& path);
 
+/// How the rows of one side are named: by its ids if it has any, else by their numbers. Borrows the ids.
+[[nodiscard]] inline io::RowIds rows_by(const io::ExternalIds* ids, std::size_t n_rows) {
+  return ids != nullptr ? io::RowIds(*ids) : io::RowIds(n_rows);
+}
+[[nodiscard]] inline io::RowIds rows_by(const std::optional<io::ExternalIds>& ids, std::size_t n_rows) {
+  return rows_by(ids ? &*ids : nullptr, n_rows);
+}
+
 /// Says on stderr where the row numbers of a file seem to count from 1.
 void warn_of_rows_from_one(const std::filesystem::path& path, const io::Judgements& judgements);
 

@@ -45,7 +45,7 @@ struct EvalCommand {
     const DataFiles& files = source.files();
     const TrainingData training = source.read_training(spec);
     const TestData test = files.read_test(files.passage_side(training));
-    const io::RowIds ids = rows_by(training.passage_ids ? &*training.passage_ids : nullptr, training.passages.size());
+    const io::RowIds ids = rows_by(training.passage_ids, training.passages.size());
     const auto admitted = admitted_by(ids, {}, "what is built here");
     return measurement.run(spec, training, test, search, admitted ? &*admitted : nullptr).measured;
   }
@@ -58,10 +58,6 @@ struct EvalCommand {
     const auto admitted = admitted_by(ids, {archive.retriever.tags(), archive.retriever.query_tags()}, archive.name);
     return measurement.run(archive, search, source.files().read_test(archive.passage_side()),
                            admitted ? &*admitted : nullptr);
-  }
-
-  [[nodiscard]] static io::RowIds rows_by(const io::ExternalIds* ids, std::size_t size) {
-    return ids != nullptr ? io::RowIds(*ids) : io::RowIds(size);
   }
 
   /// By the tags of a file where one is given, else by those of the archive.
@@ -96,8 +92,8 @@ struct EvalCommand {
     const Measured measured = measurement.run(describe(with_arguments(spec, options.search)) + ", out of fold", results,
                                               without_queries(data.relevance, not_searched), data.judgements_skipped);
     if (!out.empty()) {
-      const auto rows = [](const auto& ids) { return ids ? io::RowIds(*ids) : io::RowIds(); };
-      io::write_trec_run(out, results, rows(data.query_ids), rows(data.passage_ids), "pefa", interrupted);
+      io::write_trec_run(out, results, rows_by(data.query_ids, data.queries.size()),
+                         rows_by(data.passage_ids, data.passages.size()), "pefa", interrupted);
     }
     measurement.output().result(to_table({measured}, "training queries"), to_json(measured));
   }

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "commands.hpp"
+#include "data_files.hpp"
 #include "interrupt.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
@@ -100,7 +101,7 @@ struct ExportSqlCommand {
       throw IoError(out.string() + ": cannot be made a folder" + (error ? ": " + error.message() : ""));
     }
     std::filesystem::remove(out / "README.md", error);  // none beside files of two exports
-    const io::RowIds names = ids ? io::RowIds(*ids) : io::RowIds(passages.size());
+    const io::RowIds names = rows_by(ids, passages.size());
     const auto append_id = [&](io::PgCopy& copy, Row row) {
       if (ids) return copy.text(names.text(row));
       copy.bigint(row);

@@ -35,11 +35,6 @@
 namespace pefa::cli {
 namespace {
 
-/// The ids of a data set's passages.
-io::RowIds ids_of(const TrainingData& data) {
-  return data.passage_ids ? io::RowIds(*data.passage_ids) : io::RowIds(data.passages.size());
-}
-
 struct ExportCommand {
   DataFiles files;
   std::filesystem::path out;
@@ -120,7 +115,8 @@ struct ExportCommand {
     }
     const EngineFolder folder{.engine = engine,
                               .load = since.empty() ? Load::all : Load::changes,
-                              .rows = {exported.rows.view(), ids_of(data), exported.changed, exported.gone},
+                              .rows = {exported.rows.view(), rows_by(data.passage_ids, data.passages.size()),
+                                       exported.changed, exported.gone},
                               .query_map = balanced ? &exported.query_map : nullptr};
     write_engine_folder(out, folder, interrupted);
     output.summary(fmt::format("{}: {} vectors of dim {} for {}{}; its README.md says how to load them\n", out.string(),
@@ -147,8 +143,8 @@ struct ExportCommand {
     ProgressBar bar("folding passages", output.verbosity());
     const InterruptibleExecutor executor(threads);
     RowChanges found =
-        changes_since(before, ids ? io::RowIds(*ids) : io::RowIds(before.passage_count()), data.passages.view(),
-                      data.queries.view(), data.relevance, ids_of(data), {executor, bar.callback()});
+        changes_since(before, rows_by(ids, before.passage_count()), data.passages.view(), data.queries.view(),
+                      data.relevance, rows_by(data.passage_ids, data.passages.size()), {executor, bar.callback()});
     Exported exported{std::move(found.rows), {}, std::move(found.changed), std::move(found.gone)};
     if (balanced) {
       exported.query_map = require_query_map(before.fitted(), "--form balanced");
