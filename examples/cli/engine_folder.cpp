@@ -82,16 +82,24 @@ void write_rows(const std::filesystem::path& folder, const EngineFolder& what, c
 
 }  // namespace
 
-void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what,
-                         const std::function<bool()>& stop) {
+void make_export_folder(const std::filesystem::path& folder, std::initializer_list<const char*> names) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error || !std::filesystem::is_directory(folder)) {
     throw IoError(folder.string() + ": cannot be made a folder" + (error ? ": " + error.message() : ""));
   }
-  for (const char* name : {"README.md", "query_map.npy", "query_map.json"}) {
-    std::filesystem::remove(folder / name, error);  // none beside files of two exports
-  }
+  for (const char* name : names) std::filesystem::remove(folder / name, error);
+}
+
+void write_text(const std::filesystem::path& path, std::string_view text) {
+  io::OutputFile file(path);
+  file.stream() << text;
+  file.commit();
+}
+
+void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what,
+                         const std::function<bool()>& stop) {
+  make_export_folder(folder, {"README.md", "query_map.npy", "query_map.json"});
   write_rows(folder, what, stop);
   if (what.query_map != nullptr) write_query_map(folder, *what.query_map);
   std::size_t id_bytes = 64;

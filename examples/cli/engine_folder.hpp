@@ -4,11 +4,21 @@
 
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
+#include <string_view>
 
 #include "pefa/adapter/linear_map.hpp"
 #include "pefa/io/engines/engine_rows.hpp"
 
 namespace pefa::cli {
+
+/// Makes the folder where it is missing, and takes the named files of an older export out of it: none of them tells of
+/// rows that are not yet, or only in part, those of this export. Other files stay until they are written again.
+/// @throws IoError
+void make_export_folder(const std::filesystem::path& folder, std::initializer_list<const char*> names);
+
+/// Writes a file whole or not at all. @throws IoError
+void write_text(const std::filesystem::path& path, std::string_view text);
 
 /// Whether the rows are the first that the engine sees, or changes to those it has.
 enum class Load { all, changes };

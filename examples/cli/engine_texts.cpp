@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "engine_folder.hpp"
-#include "pefa/io/file/output_file.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -24,12 +23,6 @@ std::string filled(std::string_view text, const Values& values) {
     }
   }
   return result;
-}
-
-void write_text(const std::filesystem::path& path, const std::string& text) {
-  io::OutputFile file(path);
-  file.stream() << text;
-  file.commit();
 }
 
 constexpr std::string_view head = R"(# PEFA-XS vectors for @ENGINE@

@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <system_error>
 
 #include "commands.hpp"
 #include "data_files.hpp"
+#include "engine_folder.hpp"
 #include "interrupt.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
@@ -95,12 +95,7 @@ struct ExportSqlCommand {
     const std::string tables = xl_sql_tables(spec, shape);
     const std::string indexes = xl_sql_indexes(spec, shape);
 
-    std::error_code error;
-    std::filesystem::create_directories(out, error);
-    if (error || !std::filesystem::is_directory(out)) {
-      throw IoError(out.string() + ": cannot be made a folder" + (error ? ": " + error.message() : ""));
-    }
-    std::filesystem::remove(out / "README.md", error);  // none beside files of two exports
+    make_export_folder(out, {"README.md"});
     const io::RowIds names = rows_by(ids, passages.size());
     const auto append_id = [&](io::PgCopy& copy, Row row) {
       if (ids) return copy.text(names.text(row));
@@ -143,8 +138,8 @@ struct ExportSqlCommand {
       script += "\\copy whitening (axis, weights) FROM 'whitening.copy' WITH (FORMAT binary)\n";
     }
     script += indexes + "ANALYZE passage, train_query, relevance;\n\n" + xl_sql_functions(spec, shape);
-    write_text("pefa.sql", script);
-    write_text("README.md", sql_readme);
+    write_text(out / "pefa.sql", script);
+    write_text(out / "README.md", sql_readme);
     output.summary(fmt::format("{}: {} passages, {} training queries, {} pairs; its README.md says how to load them\n",
                                out.string(), passages.size(), queries.size(), xl.relevance().pair_count()),
                    {{"out", out.string()},
@@ -167,11 +162,6 @@ struct ExportSqlCommand {
     }
     copy.end();
     file.stream() << bytes;
-    file.commit();
-  }
-  void write_text(const char* name, const std::string& text) const {
-    io::OutputFile file(out / name);
-    file.stream() << text;
     file.commit();
   }
 };
