@@ -21,8 +21,8 @@
 #include "pefa/adapter/xl_sql.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/io/archive/reader.hpp"
+#include "pefa/io/engines/engine_rows.hpp"
 #include "pefa/io/engines/pg_copy.hpp"
-#include "pefa/io/file/output_file.hpp"
 #include "pefa/io/vectors/npy.hpp"
 
 namespace pefa::cli {
@@ -101,18 +101,18 @@ struct ExportSqlCommand {
       if (ids) return copy.text(names.text(row));
       copy.bigint(row);
     };
-    write_copy("passage.copy", passages.size(), [&](io::PgCopy& copy, std::size_t i) {
+    io::write_pg_copy(out / "passage.copy", passages.size(), interrupted, [&](io::PgCopy& copy, std::size_t i) {
       copy.row(2);
       append_id(copy, static_cast<Row>(i));
       copy.vector({passages.row(i), passages.dim()});
     });
-    write_copy("train_query.copy", queries.size(), [&](io::PgCopy& copy, std::size_t i) {
+    io::write_pg_copy(out / "train_query.copy", queries.size(), interrupted, [&](io::PgCopy& copy, std::size_t i) {
       copy.row(3);
       copy.bigint(static_cast<std::int64_t>(i));
       copy.vector({queries.row(i), queries.dim()});
       copy.real(has_hubness ? xl.hubness()[i] : 0.0f);
     });
-    write_copy("relevance.copy", queries.size(), [&](io::PgCopy& copy, std::size_t i) {
+    io::write_pg_copy(out / "relevance.copy", queries.size(), interrupted, [&](io::PgCopy& copy, std::size_t i) {
       const auto named = xl.relevance().passages_of(QueryId(static_cast<Row>(i)));
       for (std::size_t e = 0; e < named.size(); ++e) {
         copy.row(3);
@@ -129,11 +129,13 @@ struct ExportSqlCommand {
         "SELECT setval(pg_get_serial_sequence('train_query', 'id'), max(id)) AS last FROM train_query \\gset\n";
     if (xl.fitted().whitening) {
       const auto map = xl.fitted().whitening->map().matrix<RowMajorMatrix>();
-      write_copy("whitening.copy", static_cast<std::size_t>(map.rows()), [&](io::PgCopy& copy, std::size_t i) {
-        copy.row(2);
-        copy.integer(static_cast<std::int32_t>(i));
-        copy.vector({map.data() + static_cast<std::ptrdiff_t>(i) * map.cols(), static_cast<std::size_t>(map.cols())});
-      });
+      io::write_pg_copy(out / "whitening.copy", static_cast<std::size_t>(map.rows()), interrupted,
+                        [&](io::PgCopy& copy, std::size_t i) {
+                          copy.row(2);
+                          copy.integer(static_cast<std::int32_t>(i));
+                          copy.vector({map.data() + static_cast<std::ptrdiff_t>(i) * map.cols(),
+                                       static_cast<std::size_t>(map.cols())});
+                        });
       io::write_npy(out / "whitening.npy", EmbeddingView<float>(map));
       script += "\\copy whitening (axis, weights) FROM 'whitening.copy' WITH (FORMAT binary)\n";
     }
@@ -147,22 +149,6 @@ struct ExportSqlCommand {
                     {"training_queries", queries.size()},
                     {"pairs", xl.relevance().pair_count()},
                     {"exact", exact}});
-  }
-
-  /// A file of what `append` makes of each of n rows.
-  template <class Append>
-  void write_copy(const char* name, std::size_t n, const Append& append) const {
-    io::OutputFile file(out / name, interrupted);
-    std::string bytes;
-    io::PgCopy copy(bytes);
-    for (std::size_t i = 0; i < n; ++i) {
-      append(copy, i);
-      file.stream() << bytes;
-      bytes.clear();
-    }
-    copy.end();
-    file.stream() << bytes;
-    file.commit();
   }
 };
 

@@ -104,19 +104,14 @@ void write_engine_lines(std::ostream& out, const EngineRows& rows, const Line& l
 
 }  // namespace detail
 
-/// Binary COPY of (id, embedding): id is text of a table, or a bigint. @throws IoError  @throws Cancelled
-inline void write_pgvector_copy(const std::filesystem::path& path, const EngineRows& rows, const StopCheck& stop = {}) {
+/// A file of binary COPY: the rows that `append(copy, i)` makes of each i below n. @throws IoError  @throws Cancelled
+template <class Append>
+void write_pg_copy(const std::filesystem::path& path, std::size_t n, const StopCheck& stop, const Append& append) {
   OutputFile file(path, stop);
   std::string bytes;
   PgCopy copy(bytes);
-  for (const Row row : rows.rows) {
-    copy.row(2);
-    if (rows.ids.has_table()) {
-      copy.text(rows.ids.text(row));
-    } else {
-      copy.bigint(row);
-    }
-    copy.vector(rows.vector(row));
+  for (std::size_t i = 0; i < n; ++i) {
+    append(copy, i);
     file.stream() << bytes;
     bytes.clear();
   }
@@ -125,24 +120,30 @@ inline void write_pgvector_copy(const std::filesystem::path& path, const EngineR
   file.commit();
 }
 
+/// Binary COPY of (id, embedding): id is text of a table, or a bigint. @throws IoError  @throws Cancelled
+inline void write_pgvector_copy(const std::filesystem::path& path, const EngineRows& rows, const StopCheck& stop = {}) {
+  write_pg_copy(path, rows.rows.size(), stop, [&](PgCopy& copy, std::size_t i) {
+    const Row row = rows.rows[i];
+    copy.row(2);
+    if (rows.ids.has_table()) {
+      copy.text(rows.ids.text(row));
+    } else {
+      copy.bigint(row);
+    }
+    copy.vector(rows.vector(row));
+  });
+}
+
 /// Binary COPY of (id) of the ids to delete. @throws ValueError  a row number that is none  @throws IoError
 inline void write_pgvector_deletes(const std::filesystem::path& path, const EngineRows& rows) {
-  OutputFile file(path);
-  std::string bytes;
-  PgCopy copy(bytes);
-  for (const std::string& id : rows.gone) {
+  write_pg_copy(path, rows.gone.size(), {}, [&](PgCopy& copy, std::size_t i) {
+    const std::string& id = rows.gone[i];
     copy.row(1);
-    if (rows.ids.has_table()) {
-      copy.text(id);
-      continue;
-    }
+    if (rows.ids.has_table()) return copy.text(id);
     const std::optional<Row> row = RowIds().find(id);
     if (!row) pefa::detail::fail<ValueError>(path.string(), ": '", id, "' to delete, expected a row number");
     copy.bigint(*row);
-  }
-  copy.end();
-  file.stream() << bytes;
-  file.commit();
+  });
 }
 
 /// Points of Qdrant, one a line: {"id": 7, "vector": [...]}; with a table {"id": "uuid5", "vector": [...], "payload":
