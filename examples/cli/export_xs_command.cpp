@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "data_files.hpp"
 #include "engine_folder.hpp"
+#include "enum_option.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
@@ -220,8 +221,7 @@ void add_export_xs_command(CLI::App& app) {
   CLI::Option* to =
       command.add_option("--to", exported->to, "write a folder that this engine loads: " + list_names<io::Engine>())
           ->group(groups::output)
-          ->check(
-              CLI::IsMember(std::vector<std::string>(enum_names<io::Engine>.begin(), enum_names<io::Engine>.end())));
+          ->check(CLI::IsMember(choices<io::Engine>()));
   command
       .add_option("--form", exported->form,
                   "of --to: folded (raw queries), or balanced (faster in graphs; queries are multiplied by a matrix)")

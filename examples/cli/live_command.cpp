@@ -15,6 +15,7 @@
 
 #include "commands.hpp"
 #include "data_files.hpp"
+#include "enum_option.hpp"
 #include "interrupt.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
@@ -71,7 +72,7 @@ class Applier {
  private:
   live::LiveRetriever& to_;
   live::Batch batch_;
-  std::array<std::size_t, 4> counts_{};
+  std::array<std::size_t, enum_names<live::ItemStatus>.size()> counts_{};
   std::string first_reason_;
 };
 
@@ -105,9 +106,7 @@ struct LiveCommand {
 struct InitCommand : LiveCommand {
   DataFiles files;
   MethodOptions method;
-  std::string weighting = "total";
-  std::string duplicates = "sum";
-  double half_life = 0.0;
+  live::CountingParams counting;
   bool park = false;
   std::size_t threads = 0;
 
@@ -118,9 +117,7 @@ struct InitCommand : LiveCommand {
     live::LiveParams params{.spec = method.spec()};
     const TrainingData training = method.read_training(files, params.spec);
     params.dim = training.passages.dim();
-    params.counting.weighting = *parse_enum<live::Weighting>(weighting);
-    params.counting.duplicates = *parse_enum<DuplicatePolicy>(duplicates);
-    params.counting.half_life = half_life;
+    params.counting = counting;
     if (park) params.counting.unknown = live::UnknownIds::park;
     std::filesystem::path part = folder;
     part += ".part";
@@ -398,15 +395,12 @@ void add_init(CLI::App& app) {
   init->files.add_training(command, Required::no);
   init->files.add_reading(command);
   init->method.add_options(command);
-  command.add_option("--weighting", init->weighting, "what the total of a pair's weights becomes in Y")
-      ->check(CLI::IsMember({"total", "binary", "log1p", "row_normalized"}))
-      ->capture_default_str()
+  live::CountingParams& counting = init->counting;
+  add_value(command, "--weighting", "what the total of a pair's weights becomes in Y", counting.weighting)
       ->group(groups::method);
-  command.add_option("--duplicates", init->duplicates, "what several events of one pair come to")
-      ->check(CLI::IsMember({"sum", "max", "last"}))
-      ->capture_default_str()
+  add_value(command, "--duplicates", "what several events of one pair come to", counting.duplicates)
       ->group(groups::method);
-  command.add_option("--half-life", init->half_life, "at a merge totals halve for every so much time; 0: they stay")
+  command.add_option("--half-life", counting.half_life, "at a merge totals halve for every so much time; 0: they stay")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->group(groups::method);

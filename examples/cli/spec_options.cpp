@@ -2,9 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <type_traits>
 #include <utility>
 
+#include "enum_option.hpp"
 #include "option_groups.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "tuned_file.hpp"
@@ -73,27 +73,6 @@ std::string for_approximate(const RetrieverSpec& spec) {
 std::string for_partitioned(const RetrieverSpec& spec) {
   const bool is_partitioned = spec.index.kind == IndexKind::partitioned;
   return is_partitioned ? "" : std::string("is for --index partitioned, not ") + name(spec.index.kind);
-}
-
-/// The names that an option takes: all but an index of the host's own, which no command line can name.
-template <NamedEnum E>
-std::vector<std::string> choices() {
-  std::vector<std::string> names(enum_names<E>.begin(), enum_names<E>.end());
-  if constexpr (std::is_same_v<E, IndexKind>) names.pop_back();
-  return names;
-}
-static_assert(std::string_view(enum_names<IndexKind>.back()) == "custom");
-
-template <class T>
-CLI::Option* add_value(CLI::App& command, const char* option, const char* help, T& value) {
-  if constexpr (NamedEnum<T>) {
-    const auto set = [&value](const std::string& text) { value = *parse_enum<T>(text); };
-    return command.add_option_function<std::string>(option, set, help)
-        ->check(CLI::IsMember(choices<T>()))
-        ->default_str(pefa::name(value));
-  } else {
-    return command.add_option(option, value, help)->capture_default_str();
-  }
 }
 
 const auto share = CLI::Range(0.0, 1.0);
