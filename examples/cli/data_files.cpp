@@ -18,16 +18,6 @@ const io::ExternalIds* pointer_to(const std::optional<io::ExternalIds>& ids) {
   return ids ? &*ids : nullptr;
 }
 
-std::optional<io::ExternalIds> read_ids_for(const std::filesystem::path& path, std::size_t n_rows, const char* what) {
-  if (path.empty()) return std::nullopt;
-  io::ExternalIds ids = read_ids_file(path);
-  if (ids.size() != n_rows) {
-    throw ShapeError(path.string() + ": has " + std::to_string(ids.size()) + " ids for " + std::to_string(n_rows) +
-                     " " + what + ", expected one each");
-  }
-  return ids;
-}
-
 void require_option(const std::filesystem::path& path, const char* option) {
   if (path.empty()) throw CLI::RequiredError(option);
 }
@@ -60,6 +50,16 @@ io::ExternalIds read_ids_file(const std::filesystem::path& path) {
   const EndAtOnce reading;
   const bool json = path.extension() == ".jsonl" || path.extension() == ".ndjson";
   return json ? io::read_jsonl_ids(path) : io::read_ids(path);
+}
+
+std::optional<io::ExternalIds> read_ids_for(const std::filesystem::path& path, std::size_t n_rows, const char* what) {
+  if (path.empty()) return std::nullopt;
+  io::ExternalIds ids = read_ids_file(path);
+  if (ids.size() != n_rows) {
+    throw ShapeError(path.string() + ": has " + std::to_string(ids.size()) + " ids for " + std::to_string(n_rows) +
+                     " " + what + ", expected one each");
+  }
+  return ids;
 }
 
 void warn_of_rows_from_one(const std::filesystem::path& path, const io::Judgements& judgements) {

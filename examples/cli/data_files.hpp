@@ -78,6 +78,11 @@ void require_file(const std::filesystem::path& path);
 /// External ids, one a line, or of JSON lines where the extension is .jsonl or .ndjson.
 [[nodiscard]] io::ExternalIds read_ids_file(const std::filesystem::path& path);
 
+/// The same, one for each row; nothing where no file is named. @param what  the rows are, for messages
+/// @throws ShapeError  other than one id for each row
+[[nodiscard]] std::optional<io::ExternalIds> read_ids_for(const std::filesystem::path& path, std::size_t n_rows,
+                                                          const char* what);
+
 /// How the rows of one side are named: by its ids if it has any, else by their numbers. Borrows the ids.
 [[nodiscard]] inline io::RowIds rows_by(const io::ExternalIds* ids, std::size_t n_rows) {
   return ids != nullptr ? io::RowIds(*ids) : io::RowIds(n_rows);

@@ -76,11 +76,6 @@ class Applier {
   std::string first_reason_;
 };
 
-/// Row i's id: of the file, or its number.
-std::string id_of(const std::optional<io::ExternalIds>& ids, std::size_t row) {
-  return ids ? std::string((*ids)[row]) : std::to_string(row);
-}
-
 std::vector<float> to_vector(const EmbeddingStore<float>& rows, std::size_t row) {
   return {rows.row(row), rows.row(row) + rows.dim()};
 }
@@ -139,15 +134,17 @@ struct InitCommand : LiveCommand {
                                      const TrainingData& training) const {
     const auto retriever = live::LiveRetriever::create(part, params);
     Applier events(*retriever);
-    for (std::size_t i = 0; i < training.passages.size(); ++i) {
-      events.add(live::UpsertPassage{id_of(training.passage_ids, i), to_vector(training.passages, i)});
+    const io::RowIds passages = rows_by(training.passage_ids, training.passages.size());
+    const io::RowIds queries = rows_by(training.query_ids, training.queries.size());
+    for (Row i = 0; i < passages.size(); ++i) {
+      events.add(live::UpsertPassage{passages.text(i), to_vector(training.passages, i)});
     }
-    for (std::size_t i = 0; i < training.queries.size(); ++i) {
-      events.add(live::UpsertQuery{id_of(training.query_ids, i), to_vector(training.queries, i)});
-      const auto pairs = training.relevance.passages_of(QueryId(static_cast<Row>(i)));
+    for (Row i = 0; i < queries.size(); ++i) {
+      events.add(live::UpsertQuery{queries.text(i), to_vector(training.queries, i)});
+      const auto pairs = training.relevance.passages_of(QueryId(i));
       for (std::size_t j = 0; j < pairs.size(); ++j) {
-        const auto passage = static_cast<std::size_t>(pairs.columns[j]);
-        events.add(live::AddPair{id_of(training.query_ids, i), id_of(training.passage_ids, passage), pairs.weights[j]});
+        const auto passage = static_cast<Row>(pairs.columns[j]);
+        events.add(live::AddPair{queries.text(i), passages.text(passage), pairs.weights[j]});
       }
     }
     events.flush();
@@ -188,12 +185,8 @@ struct AddCommand : LiveCommand {
     if (rows.dim() != dim) {
       throw ShapeError(fmt::format("{}: has dim {}, {} has {}", vectors.string(), rows.dim(), folder.string(), dim));
     }
-    const io::ExternalIds ids = read_ids_file(ids_file);
-    if (ids.size() != rows.size()) {
-      throw ShapeError(
-          fmt::format("{}: has {} ids for {} vectors, expected one each", ids_file.string(), ids.size(), rows.size()));
-    }
-    for (std::size_t i = 0; i < rows.size(); ++i) put(std::string(ids[i]), to_vector(rows, i));
+    const auto ids = read_ids_for(ids_file, rows.size(), "vectors");
+    for (std::size_t i = 0; i < rows.size(); ++i) put(std::string((*ids)[i]), to_vector(rows, i));
   }
 };
 

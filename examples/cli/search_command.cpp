@@ -48,12 +48,7 @@ struct SearchCommand {
     warn_of_neighbors(options.neighbors, opened.training_queries);
     const std::optional<Admitted> admitted = conditions.admitted(opened.retriever, opened.name);
     const EmbeddingStore<float> asked = reading.queries(queries, opened.passage_side());
-    std::optional<io::ExternalIds> ids;
-    if (!query_ids.empty()) ids = read_ids_file(query_ids);
-    if (ids && ids->size() != asked.size()) {  // before the search, not after
-      throw ShapeError(fmt::format("{}: has {} ids for {} queries, expected one each", query_ids.string(), ids->size(),
-                                   asked.size()));
-    }
+    const auto ids = read_ids_for(query_ids, asked.size(), "queries");  // before the search, not after
     const auto start = std::chrono::steady_clock::now();
     const Results results = admitted ? search(Filtered(opened.retriever, *admitted), asked, options)
                                      : search(opened.retriever, asked, options);
