@@ -10,30 +10,21 @@ is asked for."""
 import argparse
 import os
 import pathlib
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 
 import numpy
 
-
-def read(path):
-    rows = numpy.load(path)
-    if rows.dtype == numpy.int8:
-        rows = rows.astype(numpy.float32) * numpy.load(str(path).replace(".npy", ".scales.npy"))[:, None]
-    return rows.astype(numpy.float32)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/engines"))
+from exports import load  # noqa: E402
+from rankings import as_literal, read_queries  # noqa: E402
 
 
-def run_readme(folder):
-    """The README's block of Load, as it stands; the seconds it took."""
-    readme = (folder / "README.md").read_text()
+def seconds_to_load(folder):
     began = time.perf_counter()
-    for kind, program in (("sh", ["bash", "-euo", "pipefail", "-c"]), ("python", [sys.executable, "-c"])):
-        for code in re.findall(rf"^```{kind}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL):
-            subprocess.run([*program, code], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    load(folder)
     return time.perf_counter() - began
 
 
@@ -46,7 +37,7 @@ class Pgvector:
         import psycopg
         with psycopg.connect(autocommit=True) as connection:
             connection.execute("DROP TABLE IF EXISTS passage")
-        self.load_seconds = run_readme(folder)
+        self.load_seconds = seconds_to_load(folder)
         self.connection = psycopg.connect(autocommit=True)
         self.connection.execute("SET enable_seqscan = off")
         self.connection.execute("SET hnsw.iterative_scan = strict_order")
@@ -57,9 +48,8 @@ class Pgvector:
         return ef
 
     def ask(self, query, k):
-        text = "[" + ",".join(map(str, query.tolist())) + "]"
         return [id for id, in self.connection.execute(
-            "SELECT id FROM passage ORDER BY embedding <#> %s::vector LIMIT %s", [text, k])]
+            "SELECT id FROM passage ORDER BY embedding <#> %s::vector LIMIT %s", [as_literal(query), k])]
 
 
 class Qdrant:
@@ -67,7 +57,7 @@ class Qdrant:
         import qdrant_edge
         self.edge = qdrant_edge
         shutil.rmtree(folder / "passage.qdrant", ignore_errors=True)
-        self.load_seconds = run_readme(folder)
+        self.load_seconds = seconds_to_load(folder)
         self.shard = qdrant_edge.EdgeShard.load(str(folder / "passage.qdrant"))
         self.bytes = disk_bytes(folder / "passage.qdrant")
 
@@ -84,7 +74,7 @@ class Lancedb:
     def __init__(self, folder):
         import lancedb
         shutil.rmtree(folder / "passage.lance", ignore_errors=True)
-        self.load_seconds = run_readme(folder)
+        self.load_seconds = seconds_to_load(folder)
         self.table = lancedb.connect(str(folder / "passage.lance")).open_table("passage")
         began = time.perf_counter()
         self.table.create_index(metric="dot", index_type="IVF_HNSW_SQ", m=32, ef_construction=200, num_partitions=1)
@@ -106,7 +96,7 @@ class Milvus:
         shutil.rmtree(folder / "passage.db", ignore_errors=True)
         if (folder / "passage.db").is_file():
             (folder / "passage.db").unlink()
-        self.load_seconds = run_readme(folder)
+        self.load_seconds = seconds_to_load(folder)
         self.client = MilvusClient(str(folder / "passage.db"))
         self.client.load_collection("passage")
         self.bytes = disk_bytes(folder / "passage.db")
@@ -131,7 +121,7 @@ def main():
     parser.add_argument("--queries", type=int, default=1000)
     arguments = parser.parse_args()
     arguments.folder = arguments.folder.resolve()
-    queries = read(arguments.data / "test_queries.npy")[:arguments.queries]
+    queries = read_queries(str(arguments.data / "test_queries.npy"), arguments.queries)
     truth = {}
     for line in open(arguments.data / "test_relevance.tsv"):
         query, passage, *_ = line.split()

@@ -44,12 +44,15 @@ for data in "${datas[@]}"; do
     # shellcheck disable=SC2086
     "$PEFA" export-xs "${training[@]}" ${options[$name]} --to lancedb --quiet --out "$work/rows"
     for engine in $engines; do
-      # shellcheck disable=SC2086
-      "$PEFA" export-xs "${training[@]}" ${options[$name]} --to "$engine" --quiet --out "$work/$engine"
-      "$environment/bin/python" examples/engines/measure.py "$engine" "$work/$engine" "$data" "$name" \
+      folder=$work/rows
+      if [ "$engine" != lancedb ]; then
+        folder=$work/$engine
+        # shellcheck disable=SC2086
+        "$PEFA" export-xs "${training[@]}" ${options[$name]} --to "$engine" --quiet --out "$folder"
+      fi
+      "$environment/bin/python" examples/engines/measure.py "$engine" "$folder" "$data" "$name" \
         --rows "$work/rows" --queries "$queries" 2>>"$work/log" || { tail -5 "$work/log" >&2; exit 1; }
-      rm -rf "${work:?}/$engine"
     done
-    rm -rf "$work/rows"
+    rm -rf "${work:?}"/{rows,pgvector,qdrant,milvus}
   done
 done

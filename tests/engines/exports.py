@@ -28,7 +28,7 @@ def load(folder):
     for code in blocks(readme, "sh"):
         subprocess.run(["bash", "-euo", "pipefail", "-c", code], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     for code in blocks(readme, "python"):
-        subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+        subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def ask_postgres():
@@ -81,4 +81,5 @@ def main():
     print(f"{arguments.folder.name}: {len(queries)} queries, recall {recall:.3f} of the exact ten")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -5,12 +5,12 @@ import numpy
 
 
 def read_queries(path, count):
-    """The first vectors of a .npy, int8 codes with their scales too."""
+    """The first vectors of a .npy as float32, int8 codes with their scales too."""
     queries = numpy.load(path)[:count]
     if queries.dtype == numpy.int8:
         scales = numpy.load(path.replace(".npy", ".scales.npy"))[:count]
         queries = queries.astype(numpy.float32) * scales[:, None]
-    return queries
+    return queries.astype(numpy.float32)
 
 
 def read_hits(path, count):
