@@ -23,6 +23,8 @@
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/store/embedding_source.hpp"
 #include "pefa/store/relevance_matrix.hpp"
+#include "pefa/store/row_filter.hpp"
+#include "pefa/store/row_set.hpp"
 
 namespace pefa {
 
@@ -159,24 +161,12 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     constexpr const char* who = "PefaXsMulti::search_filtered";
     require_filter(filter, who);
     if (filter.passages.rows().admits_all()) return search(query, k, options);
-    detail::require_folded_lambda(options, how_.centroids.lambda, who);
-    detail::require_direction(query, who);
-    detail::MappedQuery mapped;
-    detail::map_query(fitted_, query, mapped, who);
-    return with_vectors_of(filter.passages.rows(), [&](const RowFilter& vectors) {
-      std::vector<Hit> best;
-      for (std::size_t rows = first_rows(k);; rows = more_rows(rows, k)) {
-        const auto found = detail::search_admitted_passages(index_, mapped, rows, vectors, options);
-        std::vector<Hit> hits = distinct(found, k);
-        const bool is_last = is_complete(hits, k, found, rows) || options.limit.reached();
-        if (hits.size() >= best.size()) best = std::move(hits);  // a limit may have cut the wider search short
-        if (is_last) return best;
-      }
-    });
+    return with_vectors_of(filter.passages.rows(),
+                           [&](const RowFilter& vectors) { return find_admitted(query, k, vectors, options, who); });
   }
 
-  /// The same for many; a predicate is asked about each passage's vectors once. Queries whose turn comes after the
-  /// limit have no results. @param queries  [n_queries x dim]
+  /// The same for many; a predicate is asked about each passage once. Queries whose turn comes after the limit have no
+  /// results. @param queries  [n_queries x dim]
   [[nodiscard]] std::vector<std::vector<Hit>> search_filtered_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                                     const SearchFilter& filter,
                                                                     const SearchOptions& options = {},
@@ -185,9 +175,10 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     require_filter(filter, who);
     if (filter.passages.rows().admits_all()) return search_batch(queries, k, options, executor);
     detail::require_directions(queries, who);
-    const PassageSet admitted(filter.passages.rows().to_set(passage_count()));
+    const RowSet admitted = filter.passages.rows().to_set(passage_count());
+    const RowSet vectors = with_vectors_of(admitted, [&](const RowFilter& rows) { return rows.to_set(index_.size()); });
     return detail::search_each(queries, options, executor, [&](QueryView query, const SearchOptions& mine) {
-      return search_filtered(query, k, admitted, mine);
+      return find_admitted(query, k, vectors, mine, "PefaXsMulti::search_filtered");
     });
   }
 
@@ -257,6 +248,23 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
     RowSet vectors = RowSet::of(listed, passage_.size());
     if (set->form() == RowSetForm::all_but) vectors = ~vectors;
     return use(RowFilter(vectors));
+  }
+
+  /// search_filtered(), by a filter on vectors.
+  [[nodiscard]] std::vector<Hit> find_admitted(QueryView query, std::size_t k, const RowFilter& vectors,
+                                               const SearchOptions& options, const char* who) const {
+    detail::require_folded_lambda(options, how_.centroids.lambda, who);
+    detail::require_direction(query, who);
+    detail::MappedQuery mapped;
+    detail::map_query(fitted_, query, mapped, who);
+    std::vector<Hit> best;
+    for (std::size_t rows = first_rows(k);; rows = more_rows(rows, k)) {
+      const auto found = detail::search_admitted_passages(index_, mapped, rows, vectors, options);
+      std::vector<Hit> hits = distinct(found, k);
+      const bool is_last = is_complete(hits, k, found, rows) || options.limit.reached();
+      if (hits.size() >= best.size()) best = std::move(hits);  // a limit may have cut the wider search short
+      if (is_last) return best;
+    }
   }
 
   /// So many rows hold k passages whatever their order is, or are all there are.
