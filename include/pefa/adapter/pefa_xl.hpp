@@ -30,6 +30,7 @@
 #include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/archivable_index.hpp"
+#include "pefa/index/filtered_search.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_source.hpp"
@@ -166,9 +167,7 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
   /// The best k. Where a SearchLimit ends either side early, what both have found is blended.
   /// @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; λ outside [0, 1]
   [[nodiscard]] std::vector<Hit> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
-    std::vector<Hit> hits(std::min(k, passage_count()));
-    hits.resize(search(query, std::span<Hit>(hits), options));
-    return hits;
+    return find(query, k, options, Unfiltered{});
   }
 
   /// The best hits.size(), into the caller's buffer; returns how many. @throws  as above
@@ -189,9 +188,7 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     require_filter(filter, "PefaXl::search_filtered");
     if (filter.admits_all()) return search(query, k, options);
     return with_voters(filter, [&](const RowFilter& voters) {
-      std::vector<Hit> hits(std::min(k, passage_count()));
-      hits.resize(find(query, hits, options, Filtered{filter.passages.rows(), voters}));
-      return hits;
+      return find(query, k, options, Filtered{filter.passages.rows(), voters});
     });
   }
 
@@ -208,9 +205,7 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     const RowSet voters = with_voters(SearchFilter(PassageFilter(passages), filter.training_queries, filter.neighbors),
                                       [&](const RowFilter& rows) { return rows.to_set(query_index_.size()); });
     return detail::search_each(queries, options, executor, [&](QueryView query, const SearchOptions& mine) {
-      std::vector<Hit> hits(std::min(k, passage_count()));
-      hits.resize(find(query, hits, mine, Filtered{passages, voters}));
-      return hits;
+      return find(query, k, mine, Filtered{passages, voters});
     });
   }
 
@@ -389,10 +384,8 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
   /// The exact ERM scores of passages.
   void score_passages(const detail::AskedQuery& asked, std::span<const Row> passages, std::span<float> scores) const {
     const QueryView query = asked.passages.view;
-    if constexpr (BatchScoringIndex<PassageIndex>) {
-      passage_index_.score_rows(query, passages, scores);
-    } else if constexpr (ScoringIndex<PassageIndex>) {
-      for (std::size_t i = 0; i < passages.size(); ++i) scores[i] = passage_index_.score(query, passages[i]);
+    if constexpr (ScoringIndex<PassageIndex>) {
+      detail::score_rows(passage_index_, query, passages, scores);
     } else {
       const EmbeddingView<Scalar> rows = copies_.passages->view();
       simd::dot_rows_kernel<Scalar>()(query.data(), rows.data(), rows.stride(), rows.dim(), passages.data(),
@@ -568,6 +561,15 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     }
     const auto erm = passages_of(scratch->asked.passages, candidates(k, scratch->votes), options, filter);
     return blend(scratch->asked, lambda, erm, hits, options, *scratch);
+  }
+
+  /// The same, the best k.
+  template <class Filter>
+  [[nodiscard]] std::vector<Hit> find(QueryView query, std::size_t k, const SearchOptions& options,
+                                      const Filter& filter) const {
+    std::vector<Hit> hits(std::min(k, passage_count()));
+    hits.resize(find(query, std::span<Hit>(hits), options, filter));
+    return hits;
   }
 
   [[nodiscard]] auto take_scratch() const {

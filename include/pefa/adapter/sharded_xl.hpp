@@ -23,6 +23,7 @@
 #include "pefa/adapter/knn_similarity.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/policies.hpp"
+#include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/vote.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
@@ -38,10 +39,7 @@ namespace pefa {
     for (const Hit& hit : hits) all.push_back({hit.passage.row(), hit.score});
   }
   keep_best(all, k);
-  std::vector<Hit> best;
-  best.reserve(all.size());
-  for (const Neighbor& hit : all) best.push_back({PassageId(hit.row), hit.score});
-  return best;
+  return detail::to_hits(all);
 }
 
 /// Adds to the ids of a shard's hits, whose passages are numbered from 0, the number of its first one in the whole.
