@@ -23,6 +23,7 @@
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/io/engines/pg_copy.hpp"
+#include "pefa/io/file/big_endian.hpp"
 
 namespace pefa::pg {
 

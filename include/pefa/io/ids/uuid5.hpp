@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "pefa/io/file/big_endian.hpp"
+
 namespace pefa::io {
 
 namespace detail {
@@ -18,18 +20,11 @@ namespace detail {
   const std::uint64_t bits = 8 * static_cast<std::uint64_t>(message.size());
   message += '\x80';
   while (message.size() % 64 != 56) message += '\0';
-  for (unsigned shift = 64; shift > 0; shift -= 8) {
-    message += static_cast<char>(static_cast<unsigned char>(bits >> (shift - 8)));
-  }
+  append_big_endian(message, bits);
   std::array<std::uint32_t, 5> hash{0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0};
   std::array<std::uint32_t, 80> w{};
   for (std::size_t block = 0; block < message.size(); block += 64) {
-    for (std::size_t t = 0; t < 16; ++t) {
-      w[t] = 0;
-      for (std::size_t b = 0; b < 4; ++b) {
-        w[t] = (w[t] << 8U) | static_cast<unsigned char>(message[block + 4 * t + b]);
-      }
-    }
+    for (std::size_t t = 0; t < 16; ++t) w[t] = read_big_endian<std::uint32_t>(message.data() + block + 4 * t);
     for (std::size_t t = 16; t < 80; ++t) w[t] = std::rotl(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
     auto [a, b, c, d, e] = hash;
     for (std::size_t t = 0; t < 80; ++t) {
