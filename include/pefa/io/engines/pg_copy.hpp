@@ -23,6 +23,15 @@ namespace pefa::io {
 /// pgvector's element types: float32, or half in half the bytes.
 enum class PgVectorType { vector, halfvec };
 
+namespace detail {
+
+/// Bytes of an element.
+[[nodiscard]] constexpr std::size_t element_bytes(PgVectorType type) noexcept {
+  return type == PgVectorType::vector ? 4 : 2;
+}
+
+}  // namespace detail
+
 /// Appends a vector as the server sends and takes it: its dim, 0, its elements.
 /// @throws ShapeError  more elements than pgvector counts (32,767)
 /// @throws ValueError  an element that a half cannot hold
@@ -48,7 +57,7 @@ inline void append_pg_vector(std::string& out, std::span<const float> vector, Pg
 /// Reads a vector that the server sent. @param out  as long as the vector
 /// @throws FormatError  other bytes than those of a vector of out.size() elements
 inline void read_pg_vector(std::string_view bytes, PgVectorType type, std::span<float> out) {
-  const std::size_t element = type == PgVectorType::vector ? 4 : 2;
+  const std::size_t element = detail::element_bytes(type);
   const std::size_t dim = bytes.size() < 4 ? 0 : detail::read_big_endian<std::uint16_t>(bytes.data());
   if (bytes.size() != 4 + element * out.size() || dim != out.size()) {
     pefa::detail::fail<FormatError>("read_pg_vector: ", bytes.size(), " bytes of dim ", dim, ", expected ",
@@ -99,7 +108,7 @@ class PgCopy {
   }
   /// A vector or a halfvec. @throws  as append_pg_vector()
   void vector(std::span<const float> value, PgVectorType type = PgVectorType::vector) {
-    const std::size_t element = type == PgVectorType::vector ? 4 : 2;
+    const std::size_t element = detail::element_bytes(type);
     detail::append_big_endian(out_, static_cast<std::uint32_t>(4 + element * value.size()));
     append_pg_vector(out_, value, type);
   }
