@@ -3,7 +3,6 @@
 // Needs nlohmann-json, so pefa.hpp does not include it.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -11,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
@@ -24,17 +25,32 @@ namespace pefa::io {
 
 namespace detail {
 
-/// One line's JSON as it streams by: a flat object whose values are texts, integers, true, false, null or lists of
-/// those. Calls set_id(text) and add(key, text or integer) until one of them refuses.
-template <class Sink>
+/// The tags of one line, kept until its id is known.
+struct LineTags {
+  struct Tag {
+    std::string key;
+    std::string text;
+    std::int64_t number;
+    TagKind kind;
+  };
+
+  std::string row;
+  std::vector<Tag> tags;
+
+  void add_text(const std::string& key, const std::string& value) { tags.push_back({key, value, 0, TagKind::text}); }
+  void add_integer(const std::string& key, std::int64_t value) { tags.push_back({key, {}, value, TagKind::integer}); }
+};
+
+/// Takes the tags of one line's JSON as it streams by: a flat object whose values are texts, integers, true, false,
+/// null or lists of those.
 class JsonTagHandler : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit JsonTagHandler(Sink& sink) : sink_(sink) {}
+  explicit JsonTagHandler(LineTags& found) : found_(found) {}
 
   bool null() override { return in_object("null") && (!is_id_ || fail("has null as its id")); }
   bool boolean(bool value) override { return in_object("a boolean") && text(value ? "true" : "false", true); }
   bool number_integer(number_integer_t number) override {
-    return in_object("a number") && (is_id_ ? id(std::to_string(number)) : sink_.integer(key_, number));
+    return in_object("a number") && (is_id_ ? id(std::to_string(number)) : integer(number));
   }
   bool number_unsigned(number_unsigned_t number) override {
     if (!in_object("a number")) return false;
@@ -42,7 +58,7 @@ class JsonTagHandler : public nlohmann::json_sax<nlohmann::json> {
     if (number > static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max())) {
       return fail("'" + key_ + "' has more than 64 bits");
     }
-    return sink_.integer(key_, static_cast<std::int64_t>(number));
+    return integer(static_cast<std::int64_t>(number));
   }
   bool number_float(number_float_t, const string_t& written) override {
     return in_object("a number") && fail("'" + key_ + "' is " + written + ", expected text or a whole number");
@@ -88,45 +104,25 @@ class JsonTagHandler : public nlohmann::json_sax<nlohmann::json> {
   bool in_object(const char* what) { return depth_ > 0 || fail(std::string("is ") + what + ", expected an object"); }
   bool id(const std::string& text) {
     has_id_ = true;
-    return sink_.id(text);
+    found_.row = text;
+    return true;
   }
   bool text(const std::string& value, bool is_boolean) {
-    if (!is_id_) return sink_.text(key_, value);
-    return is_boolean ? fail("has a boolean as its id") : id(value);
+    if (is_id_) return is_boolean ? fail("has a boolean as its id") : id(value);
+    found_.add_text(key_, value);
+    return true;
+  }
+  bool integer(std::int64_t value) {
+    found_.add_integer(key_, value);
+    return true;
   }
 
-  Sink& sink_;
+  LineTags& found_;
   std::size_t depth_ = 0;
   std::string key_;
   bool is_id_ = false;  // the value that comes next
   bool has_id_ = false;
   std::string problem_;
-};
-
-/// The tags of one line, kept until its id is known.
-struct LineTags {
-  struct Tag {
-    std::string key;
-    std::string text;
-    std::int64_t number;
-    TagKind kind;
-  };
-
-  std::string row;
-  std::vector<Tag> tags;
-
-  bool id(const std::string& value) {
-    row = value;
-    return true;
-  }
-  bool text(const std::string& key, const std::string& value) {
-    tags.push_back({key, value, 0, TagKind::text});
-    return true;
-  }
-  bool integer(const std::string& key, std::int64_t value) {
-    tags.push_back({key, {}, value, TagKind::integer});
-    return true;
-  }
 };
 
 }  // namespace detail
