@@ -226,7 +226,7 @@ TEST_CASE("AnyRetriever: ids come with the hits, as text or as numbers, and stay
     texts.insert("p-" + std::to_string(j));
     numbers.insert(std::to_string(9'000'000'000'000 + j));
   }
-  const Bytes archive = saved(plain.with_ids(texts));  // its ids are read in place
+  const Bytes archive = saved(plain.with_ids(texts));  // its rows are read in place
   const AnyRetriever named = open(open_bytes(archive));
   REQUIRE(named.search_ids(query, 1)[0].id == "p-" + std::to_string(best));
   REQUIRE(named.search_ids(query, 3)[0].score == plain.search(query, 3)[0].score);

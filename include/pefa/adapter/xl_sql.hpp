@@ -33,7 +33,8 @@ inline void fill_in(std::string& text, std::string_view name, const std::string&
   }
 }
 
-/// The shortest text that brings a real back, as PostgreSQL reads it.
+/// The shortest decimal that a real of PostgreSQL reads as this value; a double precision reads the decimal itself,
+/// which may be a little beside it.
 [[nodiscard]] inline std::string real_text(float value) {
   std::array<char, 32> digits;
   const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
