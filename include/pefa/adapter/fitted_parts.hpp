@@ -17,6 +17,7 @@
 #include "pefa/adapter/fit_params.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/least_squares.hpp"
+#include "pefa/adapter/linear_map.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/whitening.hpp"
@@ -82,6 +83,15 @@ struct AskedQuery {
   std::vector<float> whitened{};
   std::vector<float> extended{};
 };
+
+/// A training query as its index holds it, from how that is asked with it. What hubness adds is left 0, with which the
+/// index scores s_i alone.
+[[nodiscard]] inline std::vector<float> query_row(const AskedQuery& asked, KnnSimilarity similarity) {
+  std::vector<float> row(asked.queries.size());
+  std::copy(asked.similar.begin(), asked.similar.end(), row.begin());
+  if (similarity == KnnSimilarity::cosine) (void)make_unit(row.data(), asked.similar.size());
+  return row;
+}
 
 /// x' = Π(W·q̂). @param who  "PefaXs::search"
 /// @throws ShapeError  a query of another dim  @throws ValueError  one that is not finite

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,13 @@ namespace detail {
   for (auto it = hashed.begin(); it != hashed.begin() + kept; ++it) sample.push_back(it->second);
   std::sort(sample.begin(), sample.end());
   return sample;
+}
+
+/// The mean of the scores, of one at least: r of a query whose nearest these are.
+[[nodiscard]] inline float mean_score(std::span<const Neighbor> nearest) {
+  double sum = 0.0;
+  for (const Neighbor& neighbor : nearest) sum += static_cast<double>(neighbor.score);
+  return static_cast<float>(sum / static_cast<double>(nearest.size()));
 }
 
 }  // namespace detail

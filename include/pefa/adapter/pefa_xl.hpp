@@ -280,20 +280,14 @@ class PefaXl : public ArchivedRetriever<PefaXl<Scalar, PassageIndex, QueryIndex,
     detail::require_direction(query, "PefaXl::fold_one_query");
     detail::AskedQuery asked;
     ask(query, asked);
-    std::vector<float> row(asked.queries.begin(), asked.queries.end());
-    if (params_.similarity == KnnSimilarity::cosine) {
-      (void)detail::make_unit(row.data(), row.size() - (hubness_.offsets.empty() ? 0 : 1));
-    }
+    std::vector<float> row = detail::query_row(asked, params_.similarity);
     if (hubness_.offsets.empty()) return row;
-    row.back() = 0.0f;  // then the index scores s_i alone
     const std::vector<Row> sample =
         detail::seeded_sample(query_index_.size(), HubnessParams{}.sample_size, HubnessParams{}.seed);
     std::vector<Neighbor> near;
     for (const Row i : sample) near.push_back({i, query_index_.score(row, i)});
     keep_best(near, HubnessParams{}.nearest);
-    double sum = 0.0;
-    for (const Neighbor& neighbor : near) sum += static_cast<double>(neighbor.score);
-    row.back() = params_.hubness * (hubness_.mean - static_cast<float>(sum / static_cast<double>(near.size())));
+    row.back() = params_.hubness * (hubness_.mean - detail::mean_score(near));
     return row;
   }
 
