@@ -122,6 +122,7 @@ using pefa::PassageSet;
 using pefa::PassageVectors;
 using pefa::PefaXl;
 using pefa::PefaXlParams;
+using pefa::PefaXlParts;
 using pefa::PefaXs;
 using pefa::PefaXsMulti;
 using pefa::PefaXsMultiParams;
