@@ -106,13 +106,7 @@ class RetrieverModel final : public RetrieverInterface {
     }
   }
   std::size_t passage_count() const override { return retriever_.passage_count(); }
-  std::size_t query_count() const override {
-    if constexpr (requires { retriever_.relevance().rows(); }) {
-      return retriever_.relevance().rows();
-    } else {
-      return 0;
-    }
-  }
+  std::size_t query_count() const override { return looked_up_queries(retriever_); }
   std::size_t dim() const override { return retriever_.dim(); }
   std::size_t memory_bytes() const override { return sizeof(*this) + retriever_.memory_bytes(); }
   const RetrieverSpec& spec() const override { return spec_; }
@@ -285,8 +279,10 @@ AnyRetriever open(const io::ArchiveReader& reader) {
     AnyRetriever any(std::make_shared<const detail::RetrieverModel<decltype(retriever)>>(std::move(retriever), spec),
                      nullptr);
     if (auto ids = io::read_passage_ids(reader)) any = any.with_ids(*std::move(ids));
-    if (auto tags = io::read_tags(reader, "passages.tags.", any.passage_count())) any = any.with_tags(*std::move(tags));
-    if (auto tags = io::read_tags(reader, "queries.tags.", any.query_count())) {
+    if (auto tags = io::read_tags(reader, detail::passage_tags_prefix, any.passage_count())) {
+      any = any.with_tags(*std::move(tags));
+    }
+    if (auto tags = io::read_tags(reader, detail::query_tags_prefix, any.query_count())) {
       any = any.with_query_tags(*std::move(tags));
     }
     return any;

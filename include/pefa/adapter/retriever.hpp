@@ -166,6 +166,16 @@ inline void require_directions(const EmbeddingView<float>& queries, const char* 
   }
 }
 
+/// How many training queries a retriever looks up: those of Y where it keeps Y, or none.
+template <class R>
+[[nodiscard]] std::size_t looked_up_queries(const R& retriever) {
+  if constexpr (requires { retriever.relevance().rows(); }) {
+    return retriever.relevance().rows();
+  } else {
+    return 0;
+  }
+}
+
 /// Writes neighbours of a passage index to a caller's buffer; returns how many.
 inline std::size_t to_hits(const std::vector<Neighbor>& neighbors, std::span<Hit> hits) {
   const std::size_t count = std::min(neighbors.size(), hits.size());

@@ -29,6 +29,7 @@
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/adapter/policies.hpp"
+#include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
@@ -331,6 +332,10 @@ struct RetrieverFields<PefaXl<Scalar, PassageIndex, QueryIndex, G>> {
   }
 };
 
+/// Where an archive keeps the tags of passages, and those of training queries.
+inline constexpr const char* passage_tags_prefix = "passages.tags.";
+inline constexpr const char* query_tags_prefix = "queries.tags.";
+
 /// Adds the tags of the passages and of the training queries that a retriever looks up.
 /// @throws ShapeError  tags for another number of rows
 template <class R>
@@ -342,10 +347,8 @@ void add_tags(io::ArchiveWriter& writer, const R& retriever, const SaveOptions& 
     }
     io::add_tags(writer, prefix, *tags);
   };
-  add(options.passage_tags, "passages.tags.", retriever.passage_count(), "passage");
-  std::size_t queries = 0;
-  if constexpr (requires { retriever.relevance().rows(); }) queries = retriever.relevance().rows();
-  add(options.query_tags, "queries.tags.", queries, "training query that is looked up");
+  add(options.passage_tags, passage_tags_prefix, retriever.passage_count(), "passage");
+  add(options.query_tags, query_tags_prefix, looked_up_queries(retriever), "training query that is looked up");
 }
 
 /// An archive of a retriever, which must live, unchanged, until that is written.
