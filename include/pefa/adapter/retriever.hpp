@@ -129,8 +129,8 @@ inline void require_passage_filter(const SearchFilter& filter, std::size_t passa
   filter.passages.rows().require_universe(passages, who, "passages");
 }
 
-/// @throws ValueError  a filter on training queries, which the retriever cannot heed  @param why  "has folded the
-/// training queries in"
+/// @throws ValueError  a filter on training queries, which the retriever cannot heed  @param why  "has folded them into
+/// the passages"
 inline void require_no_query_filter(const SearchFilter& filter, const char* why, const char* who) {
   if (filter.training_queries.rows().admits_all()) return;
   fail<ValueError>(who, ": the filter is on training queries, too, but this retriever ", why,
