@@ -241,10 +241,7 @@ class LiveEpoch {
     for (std::size_t i = 0; i < sample_->size(); ++i) {
       best.push({static_cast<Row>(i), dot(row.data(), sample_->row(i), row.size(), 1.0f)});
     }
-    const std::vector<Neighbor> near = best.take();
-    double sum = 0.0;
-    for (const Neighbor& neighbor : near) sum += static_cast<double>(neighbor.score);
-    return static_cast<float>(sum / static_cast<double>(near.size()));
+    return pefa::detail::mean_score(best.take());
   }
 
   /// An index of rows that no training query has a part in.
