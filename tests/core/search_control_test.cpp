@@ -42,5 +42,5 @@ TEST_CASE("BatchStats: add to what was there; nobody asking costs nothing") {
   REQUIRE(total.hops == 1);
   REQUIRE(total.reranked == 7);
   REQUIRE(total.stopped);
-  REQUIRE(detail::BatchStats(nullptr, 3).part(1) == nullptr);
+  REQUIRE(detail::BatchStats<IndexSearchStats>(nullptr, 3).part(1) == nullptr);
 }
