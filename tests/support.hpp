@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,16 @@ inline RelevanceMatrix random_relevance(std::size_t n_queries, std::size_t n_pas
 /// Y as a dense matrix, for oracles.
 inline RowMajorMatrix dense(const RelevanceMatrix& relevance) {
   return RowMajorMatrix(relevance.sparse());
+}
+
+/// A view of the store's rows, for expressions.
+inline Eigen::Map<const RowMajorMatrix> as_matrix(const EmbeddingStore<float>& store) {
+  return {store.row(0), static_cast<Eigen::Index>(store.size()), static_cast<Eigen::Index>(store.dim())};
+}
+
+/// The same rows in a vector, which compares and prints.
+inline std::vector<Row> listed(std::span<const Row> rows) {
+  return {rows.begin(), rows.end()};
 }
 
 /// A folder of its own that goes with the test.

@@ -9,14 +9,6 @@
 using namespace pefa;
 using namespace pefa::test;
 
-namespace {
-
-Eigen::Map<const RowMajorMatrix> as_matrix(const EmbeddingStore<float>& store) {
-  return {store.row(0), static_cast<Eigen::Index>(store.size()), static_cast<Eigen::Index>(store.dim())};
-}
-
-}  // namespace
-
 TEMPLATE_TEST_CASE("aggregate_queries: is the normalised QᵀY of the dense oracle", "", float, double, Eigen::half,
                    Eigen::bfloat16, std::int8_t) {
   const Problem problem;

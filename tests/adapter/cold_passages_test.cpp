@@ -36,10 +36,6 @@ RowMajorMatrix oracle_borrowed(const Problem& problem) {
   return c;
 }
 
-Eigen::Map<const RowMajorMatrix> as_matrix(const EmbeddingStore<float>& store) {
-  return {store.row(0), static_cast<Eigen::Index>(store.size()), static_cast<Eigen::Index>(store.dim())};
-}
-
 EmbeddingStore<float> fold(const Problem& problem, ColdPassage cold, PseudoNorm norm = PseudoNorm::unit,
                            const BuildOptions& options = {}) {
   return fold_queries(EmbeddingView<float>(problem.passages), EmbeddingView<float>(problem.queries), problem.relevance,

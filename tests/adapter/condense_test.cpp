@@ -13,10 +13,6 @@ using namespace pefa::test;
 
 namespace {
 
-Eigen::Map<const RowMajorMatrix> as_matrix(const EmbeddingStore<float>& store) {
-  return {store.row(0), static_cast<Eigen::Index>(store.size()), static_cast<Eigen::Index>(store.dim())};
-}
-
 RelevanceMatrix relevance_of(const std::vector<RelevancePair>& pairs, std::size_t queries) {
   return RelevanceMatrix::from_pairs(pairs, queries, 4);
 }

@@ -62,7 +62,7 @@ RowMajorMatrix oracle(const Problem& problem, KnnSimilarity similarity, float sc
 }
 
 template <class G>
-using FlatXl = PefaXl<float, FlatIndex<>, FlatIndex<>, G>;
+using ExactXl = PefaXl<float, FlatIndex<>, FlatIndex<>, G>;
 
 Metric metric_of(KnnSimilarity similarity) {
   return similarity == KnnSimilarity::l2 ? Metric::l2 : Metric::inner_product;
@@ -77,12 +77,12 @@ TEMPLATE_TEST_CASE(
   const TestType gate{};
   for (const KnnSimilarity similarity : {KnnSimilarity::inner_product, KnnSimilarity::cosine, KnnSimilarity::l2}) {
     for (const float scale : {1.0f, 3.5f}) {
-      const auto xl = FlatXl<TestType>::build(problem.passages, problem.queries, problem.relevance,
-                                              {.neighbors = 12,
-                                               .gate = gate,
-                                               .similarity = similarity,
-                                               .knn_scale = scale,
-                                               .query_index = {.metric = metric_of(similarity)}});
+      const auto xl = ExactXl<TestType>::build(problem.passages, problem.queries, problem.relevance,
+                                               {.neighbors = 12,
+                                                .gate = gate,
+                                                .similarity = similarity,
+                                                .knn_scale = scale,
+                                                .query_index = {.metric = metric_of(similarity)}});
       for (const float lambda : {0.0f, 0.3f}) {
         const RowMajorMatrix scores = oracle(problem, similarity, scale, lambda, 12, gate);
         const auto batch = xl.search_batch(problem.tests, 90, {.lambda = lambda});
@@ -103,8 +103,8 @@ TEMPLATE_TEST_CASE(
 
 TEST_CASE("PefaXl: with cosine the length of the test query scales every score and moves none") {
   const UnequalProblem problem;
-  const auto xl = FlatXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
-                                             {.lambda = 0.3f, .similarity = KnnSimilarity::cosine});
+  const auto xl = ExactXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
+                                              {.lambda = 0.3f, .similarity = KnnSimilarity::cosine});
   const RowMajorMatrix longer = 4.0f * problem.tests;
   for (Eigen::Index t = 0; t < problem.tests.rows(); ++t) {
     const auto hits = xl.search(problem.test(t), 90);
@@ -116,8 +116,8 @@ TEST_CASE("PefaXl: with cosine the length of the test query scales every score a
 TEST_CASE("PefaXl: for unit vectors cosine is the inner product") {
   const Problem problem;
   const auto build = [&](KnnSimilarity similarity) {
-    return FlatXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
-                                      {.lambda = 0.3f, .similarity = similarity});
+    return ExactXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
+                                       {.lambda = 0.3f, .similarity = similarity});
   };
   const auto product = build(KnnSimilarity::inner_product);
   const auto cosine = build(KnnSimilarity::cosine);
@@ -130,11 +130,11 @@ TEST_CASE("PefaXl: for unit vectors cosine is the inner product") {
 
 TEST_CASE("PefaXl: cosine over borrowed rows keeps the directions it made, and works over a graph and int8 rows") {
   const UnequalProblem problem;
-  const auto expected = FlatXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
-                                                   {.similarity = KnnSimilarity::cosine});
+  const auto expected = ExactXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
+                                                    {.similarity = KnnSimilarity::cosine});
   const auto borrowing =
-      FlatXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
-                                 {.similarity = KnnSimilarity::cosine, .query_index = {.rows = Rows::borrow}});
+      ExactXl<SoftmaxGate>::build(problem.passages, problem.queries, problem.relevance,
+                                  {.similarity = KnnSimilarity::cosine, .query_index = {.rows = Rows::borrow}});
   const auto passages = EmbeddingStore<std::int8_t>::from(problem.passages);
   const auto queries = EmbeddingStore<std::int8_t>::from(problem.queries);
   const auto graph = PefaXl<std::int8_t, HnswIndex, HnswIndex, SoftmaxGate>::build(
@@ -149,7 +149,7 @@ TEST_CASE("PefaXl: cosine over borrowed rows keeps the directions it made, and w
 TEST_CASE("PefaXl::nearest_queries: tells the similarity that was asked for") {
   const UnequalProblem problem;
   for (const KnnSimilarity similarity : {KnnSimilarity::inner_product, KnnSimilarity::cosine, KnnSimilarity::l2}) {
-    const auto xl = FlatXl<MeanGate>::build(
+    const auto xl = ExactXl<MeanGate>::build(
         problem.passages, problem.queries, problem.relevance,
         {.neighbors = 5, .similarity = similarity, .query_index = {.metric = metric_of(similarity)}});
     for (const Neighbor& neighbor : xl.nearest_queries(problem.test(2))) {
@@ -171,8 +171,8 @@ TEST_CASE("mean_norm: is the mean length of the rows, codes included") {
 TEST_CASE("PefaXl::build: a similarity and an index that do not go together are refused, as is a scale out of range") {
   const Problem p;
   const auto build = [&](KnnSimilarity similarity, Metric metric, float scale = 1.0f) {
-    return FlatXl<MeanGate>::build(p.passages, p.queries, p.relevance,
-                                   {.similarity = similarity, .knn_scale = scale, .query_index = {.metric = metric}});
+    return ExactXl<MeanGate>::build(p.passages, p.queries, p.relevance,
+                                    {.similarity = similarity, .knn_scale = scale, .query_index = {.metric = metric}});
   };
   REQUIRE_ERROR(ValueError, "the index has metric inner_product, expected l2 on the side of the queries",
                 build(KnnSimilarity::l2, Metric::inner_product));

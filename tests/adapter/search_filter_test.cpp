@@ -42,7 +42,7 @@ static_assert(!FilteringRetriever<PefaXl<float, ScoringHostIndex, BareIndex>>);
 static_assert(FilteringRetriever<PefaXl<float, ScoringHostIndex>>);
 
 constexpr std::size_t n = 90;
-constexpr std::size_t n_queries = 140;
+constexpr std::size_t n_train = 140;
 
 /// Sets of every form and size, among them none, one, and all but a few.
 std::vector<PassageSet> passage_sets() {
@@ -75,7 +75,7 @@ Eigen::RowVectorXf oracle_of(const Problem& p, const RowMajorMatrix& rows, float
                              const std::vector<bool>& may_vote, Eigen::Index test) {
   const Eigen::RowVectorXf similarity = p.tests.row(test) * p.queries.transpose();
   std::vector<Neighbor> order;
-  for (Row i = 0; i < n_queries; ++i) {
+  for (Row i = 0; i < n_train; ++i) {
     if (may_vote[i]) order.push_back({i, similarity[static_cast<Eigen::Index>(i)]});
   }
   std::sort(order.begin(), order.end(), ranks_before);
@@ -90,8 +90,8 @@ Eigen::RowVectorXf oracle_of(const Problem& p, const RowMajorMatrix& rows, float
 
 /// Whether each training query has a passage in the set, and is admitted itself.
 std::vector<bool> with_admitted(const Problem& p, const PassageSet& set, const QueryFilter& queries = {}) {
-  std::vector<bool> may_vote(n_queries);
-  for (Row i = 0; i < n_queries; ++i) {
+  std::vector<bool> may_vote(n_train);
+  for (Row i = 0; i < n_train; ++i) {
     for (const std::int32_t passage : p.relevance.passages_of(QueryId(i)).columns) {
       if (set.contains(PassageId(static_cast<Row>(passage)))) may_vote[i] = queries.admits(QueryId(i));
     }
@@ -166,14 +166,14 @@ void check_all(const typename Index::Params& index) {
                     [&](Eigen::Index t) { return Eigen::RowVectorXf(p.tests.row(t) * p.passages.transpose()); });
     check_retriever(xs, p, set, [&](Eigen::Index t) { return Eigen::RowVectorXf(p.tests.row(t) * rows.transpose()); });
     check_retriever(multi, p, set, multi_scores);
-    const std::vector<bool> all(n_queries, true);
+    const std::vector<bool> all(n_train, true);
     const std::vector<bool> may_vote = set.size() == n ? all : with_admitted(p, set);
     check_retriever(xl, p, set, [&](Eigen::Index t) { return oracle_of(p, p.passages, 0.4f, 9, may_vote, t); });
     check_retriever(xl_over_xs, p, set, [&](Eigen::Index t) { return oracle_of(p, rows, 0.4f, 9, may_vote, t); });
     // The k nearest of all, whose votes are filtered: a passage scores as without a filter.
-    const QuerySet tenant(RowSet::where(n_queries, [](Row row) { return row % 5 < 2; }));
-    std::vector<bool> of_tenant(n_queries);
-    for (Row i = 0; i < n_queries; ++i) of_tenant[i] = tenant.contains(QueryId(i));
+    const QuerySet tenant(RowSet::where(n_train, [](Row row) { return row % 5 < 2; }));
+    std::vector<bool> of_tenant(n_train);
+    for (Row i = 0; i < n_train; ++i) of_tenant[i] = tenant.contains(QueryId(i));
     for (Eigen::Index t = 0; t < 6; ++t) {
       const SearchFilter votes_filtered{set, {}, FilteredNeighbors::all};
       require_best_admitted(xl.search_filtered(p.test(t), 7, votes_filtered), oracle_of(p, p.passages, 0.4f, 9, all, t),
@@ -204,7 +204,7 @@ TEST_CASE("search_filtered: every retriever over a host's own index gives the be
 
 TEST_CASE("search_filtered: a filter on training queries is refused where they are not there any more") {
   const Problem p;
-  const QuerySet some(RowSet::where(n_queries, [](Row row) { return row % 2 == 0; }));
+  const QuerySet some(RowSet::where(n_train, [](Row row) { return row % 2 == 0; }));
   const SearchFilter filter{PassageFilter(), some};
   const auto xs = PefaXs<float, ScoringHostIndex>::build(p.passages, p.queries, p.relevance);
   REQUIRE_ERROR(
@@ -232,7 +232,7 @@ TEST_CASE("PefaXl::search_filtered: without an admitted training query the ERM s
   const Problem p;
   const auto xl = PefaXl<float, ScoringHostIndex>::build(p.passages, p.queries, p.relevance, {.lambda = 0.4f});
   const PassageSet half(RowSet::where(n, [](Row row) { return row % 2 == 0; }));
-  const QuerySet none(RowSet::none(n_queries));
+  const QuerySet none(RowSet::none(n_train));
   require_best_admitted(xl.search_filtered(p.test(0), 7, {half, none}),
                         0.4f * (p.tests.row(0) * p.passages.transpose()), half, 7);
 }

@@ -21,7 +21,7 @@ RowMajorMatrix uneven_rows(std::size_t n, std::size_t dim) {
 }
 
 template <class Index>
-double recall(const Index& index, const RowMajorMatrix& rows) {
+double recall_at_300(const Index& index, const RowMajorMatrix& rows) {
   const RowMajorMatrix queries = random_matrix(200, static_cast<std::size_t>(rows.cols()), 32);
   const auto exact = FlatIndex<>::build(EmbeddingView<float>(rows));
   double sum = 0.0;
@@ -64,8 +64,8 @@ TEST_CASE("Lift: graphs on lifted rows find their way, and their scores stay inn
   const HnswParams lifted{.lift = Lift::when_uneven};
   const BuildOptions serial{AnyExecutor::serial()};
   const auto hnsw = HnswIndex::build(view, lifted, serial);
-  REQUIRE(recall(hnsw, rows) >= 0.95);
-  REQUIRE(recall(QuantizedHnswIndex<>::build(view, {.graph = lifted}, serial), rows) >= 0.95);
+  REQUIRE(recall_at_300(hnsw, rows) >= 0.95);
+  REQUIRE(recall_at_300(QuantizedHnswIndex<>::build(view, {.graph = lifted}, serial), rows) >= 0.95);
   const RowMajorMatrix query = random_matrix(1, 24, 34);
   for (const Neighbor& neighbor : hnsw.search({query.data(), 24}, 10)) {
     REQUIRE(neighbor.score == Approx(rows.row(neighbor.row).dot(query.row(0))).margin(1e-6));

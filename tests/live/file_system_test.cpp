@@ -21,7 +21,7 @@ using test::SimulatedDisk;
 
 namespace {
 
-std::vector<std::byte> bytes_of(std::string_view text) {
+std::vector<std::byte> contents(std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
 }
@@ -39,7 +39,7 @@ TEST_CASE("live::replace_file: cut at any call, the file is the old one or the n
   std::size_t calls = 0;
   {
     SimulatedDisk disk;
-    replace_file(disk, "/file", bytes_of(new_text));
+    replace_file(disk, "/file", contents(new_text));
     calls = disk.calls();
   }
   REQUIRE(calls >= 6);
@@ -47,14 +47,14 @@ TEST_CASE("live::replace_file: cut at any call, the file is the old one or the n
   for (std::size_t call = 1; call <= calls; ++call) {
     for (unsigned seed = 0; seed < 50; ++seed) {
       SimulatedDisk disk(seed);
-      disk.put("/file", bytes_of(old_text));
+      disk.put("/file", contents(old_text));
       disk.faults.cut_at = call;
-      REQUIRE_THROWS_AS(replace_file(disk, "/file", bytes_of(new_text)), test::PowerCut);
+      REQUIRE_THROWS_AS(replace_file(disk, "/file", contents(new_text)), test::PowerCut);
       disk.cut_power();
       const std::string left = text_of(disk, "/file");
       REQUIRE((left == old_text || left == new_text));
       seen.insert(left);
-      replace_file(disk, "/file", bytes_of(new_text));  // a .part that was left does not hinder
+      replace_file(disk, "/file", contents(new_text));  // a .part that was left does not hinder
       disk.cut_power();
       REQUIRE(text_of(disk, "/file") == new_text);
     }
@@ -66,10 +66,10 @@ TEST_CASE("live::replace_file: a call that fails is told, and the file is the ol
   for (const bool takes_effect : {false, true}) {
     for (std::size_t call = 1; call <= 6; ++call) {
       SimulatedDisk disk;
-      disk.put("/file", bytes_of("old"));
+      disk.put("/file", contents("old"));
       disk.faults.fail_from = call;
       disk.faults.takes_effect = takes_effect;
-      REQUIRE_ERROR(IoError, "Input/output error", replace_file(disk, "/file", bytes_of("new")));
+      REQUIRE_ERROR(IoError, "Input/output error", replace_file(disk, "/file", contents("new")));
       disk.heal();
       const std::string left = text_of(disk, "/file");
       REQUIRE((left == "old" || left == "new"));
@@ -81,10 +81,10 @@ TEST_CASE("live::replace_file: short writes are carried on, a full disk is told"
   SimulatedDisk disk;
   disk.faults.largest_write = 7;
   const std::string text(1000, 'x');
-  replace_file(disk, "/file", bytes_of(text));
+  replace_file(disk, "/file", contents(text));
   REQUIRE(text_of(disk, "/file") == text);
   disk.faults.room = 100;
-  REQUIRE_ERROR(IoError, "No space left", replace_file(disk, "/file", bytes_of("y" + text)));
+  REQUIRE_ERROR(IoError, "No space left", replace_file(disk, "/file", contents("y" + text)));
   disk.heal();
   REQUIRE(text_of(disk, "/file") == text);
 }
@@ -92,8 +92,8 @@ TEST_CASE("live::replace_file: short writes are carried on, a full disk is told"
 TEST_CASE("live::read_file: nothing where there is no file, and never more than asked for") {
   SimulatedDisk disk;
   REQUIRE(read_file(disk, "/file", 10) == std::nullopt);
-  disk.put("/file", bytes_of("12345"));
-  REQUIRE(read_file(disk, "/file", 5) == bytes_of("12345"));
+  disk.put("/file", contents("12345"));
+  REQUIRE(read_file(disk, "/file", 5) == contents("12345"));
   REQUIRE_ERROR(FormatError, "/file: has 5 bytes, expected up to 4", read_file(disk, "/file", 4));
   disk.put("/empty", {});
   REQUIRE(read_file(disk, "/empty", 0)->empty());
@@ -103,10 +103,10 @@ TEST_CASE("live::copy_bytes: a part of a file, and an error where it ends before
   SimulatedDisk disk;
   std::string text;
   for (int i = 0; i < 3'000'000; ++i) text.push_back(static_cast<char>('a' + i % 26));
-  disk.put("/from", bytes_of(text));
+  disk.put("/from", contents(text));
   const auto from = disk.open("/from");
   copy_bytes(*from, 5, 2'500'000, *disk.create("/to"));
-  REQUIRE(read_file(disk, "/to", 3'000'000) == bytes_of(text.substr(5, 2'499'995)));
+  REQUIRE(read_file(disk, "/to", 3'000'000) == contents(text.substr(5, 2'499'995)));
   copy_bytes(*from, 5, 5, *disk.create("/none"));
   REQUIRE(text_of(disk, "/none").empty());
   REQUIRE_ERROR(IoError, "ends at byte 3000000", copy_bytes(*from, 0, 3'000'001, *disk.create("/more")));
@@ -116,8 +116,8 @@ TEST_CASE("live::remove_tree: a directory and all that is in it") {
   SimulatedDisk disk;
   disk.create_directory("/a");
   disk.create_directory("/a/b");
-  disk.put("/a/b/file", bytes_of("x"));
-  disk.put("/a/file", bytes_of("x"));
+  disk.put("/a/b/file", contents("x"));
+  disk.put("/a/file", contents("x"));
   remove_tree(disk, "/a", true);
   REQUIRE(disk.list("/").empty());
   remove_tree(disk, "/nothing", false);
@@ -128,10 +128,10 @@ TEST_CASE("SimulatedDisk: loses what was not synced, now and then, and never wha
   for (unsigned seed = 0; seed < 200; ++seed) {
     SimulatedDisk disk(seed);
     const auto file = disk.create("/file");
-    file->append(bytes_of(std::string(200, 'a')));
+    file->append(contents(std::string(200, 'a')));
     file->sync();
     disk.sync_directory("/");
-    file->append(bytes_of(std::string(200, 'b')));
+    file->append(contents(std::string(200, 'b')));
     disk.cut_power();
     const std::string left = text_of(disk, "/file");
     REQUIRE(left.substr(0, 200) == std::string(200, 'a'));
@@ -148,7 +148,7 @@ TEST_CASE("SimulatedDisk: after a sync that failed, one that succeeds does not b
     SimulatedDisk disk(seed);
     const auto file = disk.create("/file");
     disk.sync_directory("/");
-    file->append(bytes_of("text"));
+    file->append(contents("text"));
     disk.faults.fail_from = disk.calls() + 1;
     REQUIRE_THROWS_AS(file->sync(), IoError);
     disk.heal();

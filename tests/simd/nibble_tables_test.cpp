@@ -14,7 +14,7 @@ using pefa::test::levels_here;
 
 namespace {
 
-std::vector<std::int8_t> random_codes(std::size_t n, unsigned seed) {
+std::vector<std::int8_t> random_sub_codes(std::size_t n, unsigned seed) {
   std::mt19937 random(seed);
   std::vector<std::int8_t> codes(n);
   for (std::int8_t& code : codes) code = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
@@ -28,8 +28,8 @@ TEST_CASE("centre products: every family gives the exact integers") {
     for (const std::size_t width : {4U, 8U, 12U, 100U}) {
       INFO(name(level) << ", width " << width);
       constexpr std::size_t subspaces = 7;
-      auto query = random_codes(subspaces * width, 1);
-      auto centres = random_codes(subspaces * width * nibble_values, 2);
+      auto query = random_sub_codes(subspaces * width, 1);
+      auto centres = random_sub_codes(subspaces * width * nibble_values, 2);
       std::fill_n(query.begin(), width, std::int8_t{-127});  // as large as they get, in one subspace
       std::fill_n(centres.begin(), width * nibble_values, std::int8_t{127});
       std::vector<std::int32_t> products(subspaces * nibble_values);

@@ -5,16 +5,10 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "support.hpp"
 
 using namespace pefa;
-
-namespace {
-
-std::vector<Row> listed(std::span<const Row> rows) {
-  return {rows.begin(), rows.end()};
-}
-
-}  // namespace
+using pefa::test::listed;
 
 TEST_CASE("TagTableBuilder: rows in any order, several values a row, the same tag once more") {
   TagTableBuilder builder(6);

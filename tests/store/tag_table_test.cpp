@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "support.hpp"
 
 using namespace pefa;
+using pefa::test::listed;
 
 namespace {
 
@@ -27,10 +29,6 @@ struct Arrays {
                           "x.pefa");
   }
 };
-
-std::vector<Row> listed(std::span<const Row> rows) {
-  return {rows.begin(), rows.end()};
-}
 
 template <class Change>
 void refuse(const char* what, const Change& change) {

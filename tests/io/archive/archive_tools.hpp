@@ -58,7 +58,7 @@ inline void sign(Bytes& bytes) {
   return io::ArchiveReader::over(bytes, nullptr, "x.pefa");
 }
 
-namespace detail {
+namespace archive_text {
 
 template <class T>
 void append(std::string& out, std::span<const T> elements) {
@@ -84,16 +84,16 @@ inline void append_elements(std::string& out, const io::ArchiveReader& reader, c
   }
 }
 
-}  // namespace detail
+}  // namespace archive_text
 
 /// Everything that can be read from an archive, in one string.
 [[nodiscard]] inline std::string everything_in(const io::ArchiveReader& reader) {
   std::string out;
   for (const io::ArchiveSection& section : reader.sections()) {
     out += section.key + '\n' + std::to_string(section.count) + io::name(section.type) + '\n';
-    detail::append_elements(out, reader, section);
+    archive_text::append_elements(out, reader, section);
   }
-  detail::append(out, std::span<const std::byte>(reader.metadata().encoded()));
+  archive_text::append(out, std::span<const std::byte>(reader.metadata().encoded()));
   return out;
 }
 
