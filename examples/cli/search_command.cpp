@@ -17,9 +17,7 @@
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
-#include "pefa/io/results/hits_jsonl.hpp"
-#include "pefa/io/results/hits_npy.hpp"
-#include "pefa/io/results/trec_run.hpp"
+#include "results_file.hpp"
 
 namespace pefa::cli {
 namespace {
@@ -33,16 +31,13 @@ struct SearchCommand {
   std::filesystem::path query_ids;
   SearchArguments arguments;
   Conditions conditions;
-  std::size_t top_k = 100;
-  std::filesystem::path out;
-  std::string format;
-  std::string tag = "pefa";
+  ResultsFile results_file;
   bool row_numbers = false;
   std::size_t threads = 0;
   Output output;
 
   void run() const {
-    const std::string to = format.empty() ? format_of(out) : format;
+    const std::string to = results_file.format();
     const OpenArchive opened = open_archive(archive);
     const SearchOptions options = arguments.options(opened.retriever.spec(), opened.name);
     warn_of_neighbors(options.neighbors, opened.training_queries);
@@ -54,34 +49,22 @@ struct SearchCommand {
                                      : search(opened.retriever, asked, options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const io::ExternalIds* passage_ids = row_numbers ? nullptr : opened.retriever.ids();
-    write(results, to, ids ? io::RowIds(*ids) : io::RowIds(), passage_ids ? io::RowIds(*passage_ids) : io::RowIds());
+    results_file.write(results, ids ? io::RowIds(*ids) : io::RowIds(),
+                       passage_ids ? io::RowIds(*passage_ids) : io::RowIds());
 
     const std::size_t n_passages = admitted ? admitted->passages.size() : opened.retriever.passage_count();
-    const std::size_t written = std::min(top_k, n_passages);
-    if (written < top_k) {
-      fmt::print(stderr, "pefa: {}: asked for {} of {} passages{}: {} written\n", out.string(), top_k, n_passages,
-                 admitted ? " that are admitted" : "", written);
-    }
+    const std::size_t written = results_file.limited_to(n_passages, admitted ? " that are admitted" : "");
     const double rate = static_cast<double>(asked.size()) / seconds;
-    output.summary(fmt::format("{}: top {} of {} queries, {:.0f} queries/s\n", out.string(),
-                               std::min(top_k, n_passages), asked.size(), rate),
-                   {{"archive", archive.string()},
-                    {"out", out.string()},
-                    {"format", to},
-                    {"queries", asked.size()},
-                    {"top_k", top_k},
-                    {"passages_admitted", n_passages},
-                    {"seconds", seconds},
-                    {"queries_per_second", rate}});
-  }
-
-  static std::string format_of(const std::filesystem::path& path) {
-    const std::string extension = path.extension().string();
-    if (extension == ".trec" || extension == ".run") return "trec";
-    if (extension == ".npy") return "npy";
-    if (extension == ".jsonl" || extension == ".ndjson") return "jsonl";
-    throw ValueError(path.string() + ": has the extension '" + extension +
-                     "', which tells no format of results, expected .trec, .run, .npy or .jsonl; or give --format");
+    output.summary(
+        fmt::format("{}: top {} of {} queries, {:.0f} queries/s\n", results_file.name(), written, asked.size(), rate),
+        {{"archive", archive.string()},
+         {"out", results_file.name()},
+         {"format", to},
+         {"queries", asked.size()},
+         {"top_k", results_file.top_k()},
+         {"passages_admitted", n_passages},
+         {"seconds", seconds},
+         {"queries_per_second", rate}});
   }
 
   template <class Searched>
@@ -96,18 +79,11 @@ struct SearchCommand {
     results.reserve(asked.size());
     for (std::size_t begin = 0; begin < asked.size(); begin += block) {
       const std::size_t end = std::min(asked.size(), begin + block);
-      auto found = retriever.search_batch(asked.view().slice(begin, end), top_k, options, executor);
+      auto found = retriever.search_batch(asked.view().slice(begin, end), results_file.top_k(), options, executor);
       std::move(found.begin(), found.end(), std::back_inserter(results));
       meter.add(end - begin);
     }
     return results;
-  }
-
-  void write(const Results& results, const std::string& to, const io::RowIds& queries_by,
-             const io::RowIds& passages_by) const {
-    if (to == "trec") return io::write_trec_run(out, results, queries_by, passages_by, tag, interrupted);
-    if (to == "jsonl") return io::write_hits_jsonl(out, results, queries_by, passages_by, interrupted);
-    io::write_hits_npy(out, results, top_k, passages_by, interrupted);
   }
 };
 
@@ -125,21 +101,9 @@ void add_search_command(CLI::App& app) {
                   "ids of the queries: one a line, or JSON lines with _id or id (*.jsonl); default: row numbers")
       ->group(groups::data);
   search->reading.add_vector_options(command);
-  command.add_option("--top-k", search->top_k, "passages a query asks for")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str()
-      ->group(groups::search);
   search->arguments.add_archive_options(command);
   search->conditions.add_options(command);
-  command
-      .add_option("--out", search->out,
-                  "the file to write; run.npy becomes run.ids.npy (int64) and run.scores.npy (float32)")
-      ->required()
-      ->group(groups::output);
-  command.add_option("--format", search->format, "trec, npy or jsonl (default: by the extension of --out)")
-      ->check(CLI::IsMember({"trec", "npy", "jsonl"}))
-      ->group(groups::output);
-  command.add_option("--tag", search->tag, "trec: the name of the run")->capture_default_str()->group(groups::output);
+  search->results_file.add_options(command);
   command.add_flag("--row-numbers", search->row_numbers, "passages by row number, whatever ids the archive has")
       ->group(groups::output);
   add_threads_option(command, search->threads);

@@ -1,6 +1,7 @@
 // pefa live: a folder from the command line, from its first passages to its restored backup.
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "cli_support.hpp"
@@ -70,6 +71,44 @@ TEST_CASE("pefa live: events count, merges keep them, a backup restores and a ro
   const Json rolled = stats_of(shop);
   REQUIRE(rolled["base"] == now["base"]);
   REQUIRE(rolled["pairs"] == now["pairs"]);
+}
+
+TEST_CASE("pefa live search: the folder as it is now, among passages of some tags or of a list", "[live]") {
+  const Files files;
+  const std::string shop = files.path("shop");
+  const std::string run = files.path("run.trec");
+  std::ofstream(files.path("tags.tsv")) << "passage\tlang\tprice\n3\ten\t5\n4\ten\t50\n5\tfr\t5\n";
+  run_well("live init " + shop + files.training() + " --method xl --tags " + files.path("tags.tsv") + " --quiet");
+  const auto found = [&](const std::string& more) {
+    run_well("live search " + shop + " --quiet --queries " + files.tests + " --top-k 4 --out " + run + more);
+    std::set<std::string> passages;
+    std::ifstream in(run);
+    for (std::string query, q0, passage, rest; in >> query >> q0 >> passage && std::getline(in, rest);)
+      passages.insert(passage);
+    return passages;
+  };
+  const auto all = found("");
+  REQUIRE(all.size() > 4);
+  REQUIRE(found(" --where 'lang=en | price<=5'") == std::set<std::string>{"3", "4", "5"});
+  std::ofstream(files.path("listed.txt")) << "4\n5\n6\n";
+  REQUIRE(found(" --filter " + files.path("listed.txt")) == std::set<std::string>{"4", "5", "6"});
+  REQUIRE(found(" --where lang=en --filter " + files.path("listed.txt")) == std::set<std::string>{"4"});
+
+  std::ofstream(files.path("new.txt")) << "new\n";
+  std::ofstream(files.path("new.tsv")) << "new\tlang\tfr\n";
+  io::write_npy(files.path("new.npy"), EmbeddingView<float>(test::random_matrix(1, 8, 6)));
+  run_well("live add " + shop + " --quiet --passages " + files.path("new.npy") + " --passage-ids " +
+           files.path("new.txt") + " --tags " + files.path("new.tsv"));
+  run_well("live remove " + shop + " 5 --quiet");
+  REQUIRE(found(" --where lang=fr") == std::set<std::string>{"new"});
+  run_well("live merge " + shop + " --quiet");
+  REQUIRE(found(" --where lang=fr") == std::set<std::string>{"new"});
+
+  const std::string search = "live search " + shop + " --queries " + files.tests + " --out " + run;
+  require_refused(search + " --where colour=red", 1, "colour");
+  require_refused(search + " --filter " + files.path("listed.txt"), 1, "has no passage '5'");
+  require_refused("live add " + shop + " --tags " + files.path("new.tsv") + " --train-queries x.npy", 2,
+                  "--tags: --passages is required");
 }
 
 TEST_CASE("pefa live: what is refused is told by name, and a damaged folder is found", "[live]") {
