@@ -5,12 +5,15 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 #include <pefa/adapter/retriever_spec_json.hpp>
 #include <pefa/eval/evaluate.hpp>
 #include <pefa/eval/tune.hpp>
 #include <pefa/io/ids/external_ids.hpp>
 #include <pefa/serve.hpp>
+#include <pefa/store/tag_condition.hpp>
+#include <pefa/store/tag_table_builder.hpp>
 
 #include <future>
 #include <limits>
@@ -25,7 +28,9 @@ using Matrix = Array<const float, 2>;
 using Rows = Array<const pefa::Row, 1>;
 using Pairs = std::tuple<Rows, Rows, Array<const float, 1>>;
 using Ids = std::optional<std::vector<std::string>>;
+using Tags = std::optional<std::vector<std::tuple<std::string, pefa::Row, std::variant<std::int64_t, std::string>>>>;
 using Options = std::tuple<std::size_t, std::size_t, std::size_t, std::size_t, std::optional<float>>;
+using Condition = std::optional<std::string>;
 using Json = nlohmann::ordered_json;
 
 /// A retriever, and the arrays that its indexes may read.
@@ -70,8 +75,21 @@ pefa::RelevanceMatrix relevance(const Pairs& arrays, std::size_t n_queries, std:
   return pefa::RelevanceMatrix::from_pairs(pairs, n_queries, n_passages);
 }
 
+pefa::TagTable tag_table(const Tags& tags, std::size_t n_rows) {
+  pefa::TagTableBuilder builder(n_rows);
+  for (const auto& [key, row, value] : *tags) {
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+      builder.add_integer(row, key, *number);
+    } else {
+      builder.add_text(row, key, std::get<std::string>(value));
+    }
+  }
+  return builder.build();
+}
+
 Held build(const std::string& spec_text, const Matrix& passages, const std::optional<Matrix>& queries,
-           const std::optional<Pairs>& pairs, const Ids& ids, bool copy, std::size_t threads) {
+           const std::optional<Pairs>& pairs, const Ids& ids, const Tags& tags, const Tags& query_tags, bool copy,
+           std::size_t threads) {
   const pefa::RetrieverSpec spec = pefa::spec_from_json(Json::parse(spec_text));
   const auto rows = copy ? pefa::Rows::copy : pefa::Rows::borrow;
   auto built = interruptible([&](const std::atomic<bool>& stop) {
@@ -81,6 +99,8 @@ Held build(const std::string& spec_text, const Matrix& passages, const std::opti
     return pefa::build(spec, view(passages), view(*queries), training, options, rows);
   });
   if (ids) built = built.with_ids(pefa::io::ExternalIds::from(*ids));
+  if (tags) built = built.with_tags(tag_table(tags, passages.shape(0)));
+  if (query_tags) built = built.with_query_tags(tag_table(query_tags, queries ? queries->shape(0) : 0));
   return copy ? Held{built} : Held{built, passages, queries};
 }
 
@@ -96,8 +116,31 @@ pefa::SearchOptions search_options(const Options& given) {
   return {.ef = ef, .rerank = rerank, .query_ef = query_ef, .neighbors = neighbors, .lambda = lambda};
 }
 
+/// What a search may find, and who votes in it; nothing where nothing is asked.
+struct Admitted {
+  Admitted(const pefa::AnyRetriever& any, const Condition& where, const std::optional<Rows>& among,
+           const Condition& train_where) {
+    if (!where && !among && !train_where) return;
+    pefa::RowSet rows = where ? any.where(*where).rows() : pefa::RowSet::all(any.passage_count());
+    if (among) rows = rows & pefa::RowSet::of({among->data(), among->size()}, any.passage_count());
+    passages = pefa::PassageSet(std::move(rows));
+    if (train_where) voters = any.queries_where(*train_where);
+  }
+
+  template <class Searched, class Filtered>  // searched(), or filtered(filter)
+  auto choose(const Searched& searched, const Filtered& filtered) const {
+    if (!passages) return searched();
+    return filtered(voters ? pefa::SearchFilter(*passages, *voters) : pefa::SearchFilter(*passages));
+  }
+
+  std::optional<pefa::PassageSet> passages{};
+  std::optional<pefa::QuerySet> voters{};
+};
+
 void search(const Held& self, const Matrix& queries, const Array<std::int64_t, 2>& ids, const Array<float, 2>& scores,
-            std::size_t threads, const Options& given) {
+            std::size_t threads, const Options& given, const Condition& where, const std::optional<Rows>& among,
+            const Condition& train_where) {
+  const Admitted admitted(self.any, where, among, train_where);
   auto options = search_options(given);
   const std::size_t k = ids.shape(1);
   const auto write = [&](std::size_t row, const std::vector<pefa::Hit>& hits) {
@@ -108,14 +151,22 @@ void search(const Held& self, const Matrix& queries, const Array<std::int64_t, 2
   };
   if (queries.shape(0) == 1) {
     const nb::gil_scoped_release released;
-    return write(0, self.any.search({queries.data(), queries.shape(1)}, k, options));
+    const pefa::QueryView query(queries.data(), queries.shape(1));
+    return write(0, admitted.choose([&] { return self.any.search(query, k, options); },
+                                    [&](const pefa::SearchFilter& filter) {
+                                      return self.any.search_filtered(query, k, filter, options);
+                                    }));
   }
   interruptible([&](const std::atomic<bool>& stop) {
     options.limit.stop = &stop;
     constexpr std::size_t block = 1024;  // bounds what is held beside the arrays
     for (std::size_t begin = 0; begin < queries.shape(0) && !stop; begin += block) {
       const auto part = view(queries).slice(begin, std::min(queries.shape(0), begin + block));
-      const auto hits = self.any.search_batch(part, k, options, pefa::ThreadExecutor(threads));
+      const pefa::ThreadExecutor executor(threads);
+      const auto hits = admitted.choose([&] { return self.any.search_batch(part, k, options, executor); },
+                                        [&](const pefa::SearchFilter& filter) {
+                                          return self.any.search_filtered_batch(part, k, filter, options, executor);
+                                        });
       for (std::size_t i = 0; i < hits.size(); ++i) write(begin + i, hits[i]);
     }
   });

@@ -87,6 +87,28 @@ def test_archives(tmp_path):
         pefa.open(tmp_path / "none.pefa")
 
 
+def test_conditions_and_rows_filter(tmp_path):
+    price, lang = np.arange(len(P)) % 50, [("en", "fr")[: 1 + i % 2] if i % 3 else None for i in range(len(P))]
+    era = ["old" if i % 2 else "new" for i in range(len(Q))]
+    xl = pefa.build(P, Q, Y, spec={"method": "xl"}, tags={"price": price, "lang": lang}, query_tags={"era": era})
+    xl.save(tmp_path / "tagged.pefa")
+    cheap = np.flatnonzero((price <= 5) & [bool(each) and "fr" in each for each in lang])
+    for retriever in (xl, pefa.open(tmp_path / "tagged.pefa")):
+        found = retriever.search(X[:50], 10, where="lang=fr & price<=5")
+        assert np.isin(found[0], cheap).all()
+        for among in (cheap, np.isin(np.arange(len(P)), cheap)):
+            assert (retriever.search(X[:50], 10, among=among)[0] == found[0]).all()
+        assert (retriever.search(X[0], 10, where="lang=fr", among=np.flatnonzero(price <= 5))[0] == found[0][0]).all()
+    assert (xl.search(X[:50], among=np.arange(3))[0][:, 3:] == -1).all()
+    assert (xl.search(X[:50], train_where="era=old")[0] != xl.search(X[:50])[0]).any()
+    with pytest.raises(ValueError, match="colour"):
+        xl.search(X, where="colour=red")
+    with pytest.raises(ValueError, match="among is int64 of shape"):
+        xl.search(X, among=[len(P)])
+    with pytest.raises(ValueError, match=r"tags\['a'\] has 1 rows, expected 2717"):
+        pefa.build(P, method="erm", tags={"a": [1]})
+
+
 ERRORS = [
     (lambda: pefa.build(P, Q[1:], Y), ValueError, r"Y is csr_array of shape \(5234, 2717\), expected .*\(5233, 2717\)"),
     (lambda: pefa.build(P, Q, ([0], [-1])), ValueError, "int64 -1 to -1, expected rows from 0 to 2716"),

@@ -31,17 +31,20 @@ class Retriever:
     ids = property(lambda self: self._held.ids(), doc="The passages' own ids; None where it has no table of them.")
     spec = property(lambda self: json.loads(self._held.spec()), doc="What it is, as build() takes it.")
 
-    def search(self, X, k=10, *, threads=0, **options):
+    def search(self, X, k=10, *, where=None, among=None, train_where=None, threads=0, **options):
         """The best k passages of each query: rows (int64) and scores (float32), [n, k], or [k] for one vector.
 
-        Where fewer are found, -1 and -inf fill the rest. Options: ef, rerank, query_ef, neighbors, lambda_.
+        Where fewer are found, -1 and -inf fill the rest. where="lang=en & price<=20" admits passages by their tags,
+        among (row numbers, or a bool a passage) by rows, train_where the training queries that vote. Options: ef,
+        rerank, query_ef, neighbors, lambda_.
         """
         X, k = np.asarray(X), operator.index(k)
         if k < 1:
             raise ValueError(f"search: k is {k}, expected at least 1")
         queries = _rows(X[None] if X.ndim == 1 else X, "X")
         ids, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        self._held.search(queries, ids, scores, threads, _options(**options))
+        among = None if among is None else _among(np.asarray(among), self.passage_count)
+        self._held.search(queries, ids, scores, threads, _options(**options), where, among, train_where)
         return (ids[0], scores[0]) if X.ndim == 1 else (ids, scores)
 
     def explain(self, x, passage, **options):
@@ -56,11 +59,12 @@ class Retriever:
         self._held.save(os.fspath(path))
 
 
-def build(P, Q=None, Y=None, *, spec=None, ids=None, copy=False, threads=0, **fields):
+def build(P, Q=None, Y=None, *, spec=None, ids=None, tags=None, query_tags=None, copy=False, threads=0, **fields):
     """A retriever as a spec says: a dict, tune(...).pick, or its fields as keywords (method="xs", lambda_=0.1).
 
     Y is a SciPy sparse matrix, or (queries, passages[, weights]) as arrays; duplicates add up. method="erm" needs P
-    alone. ids names the passages. Unless copy=True, the retriever may read P and Q where they are: it keeps them alive,
+    alone. ids names the passages; tags is {key: [a value, several, or None for each passage]}, of integers or of text,
+    query_tags the same of the training queries (XL). Unless copy=True, the retriever may read P and Q where they are: it keeps them alive,
     and they must not change. threads=1 builds the same to the bit every time.
     """
     fields = {name.rstrip("_"): value for name, value in fields.items()}
@@ -69,7 +73,9 @@ def build(P, Q=None, Y=None, *, spec=None, ids=None, copy=False, threads=0, **fi
     text = json.dumps({**(spec or {}), **fields}, default=np.generic.item, allow_nan=False)
     P, Q = _rows(P, "P"), None if Q is None else _rows(Q, "Q")
     pairs = None if Q is None else _pairs(Y, (len(Q), len(P)), "Y")
-    return Retriever(_pefa.build(text, P, Q, pairs, None if ids is None else [str(i) for i in ids], copy, threads))
+    ids = None if ids is None else [str(i) for i in ids]
+    tags, query_tags = _tags(tags, len(P), "tags"), _tags(query_tags, 0 if Q is None else len(Q), "query_tags")
+    return Retriever(_pefa.build(text, P, Q, pairs, ids, tags, query_tags, copy, threads))
 
 
 def tune(P, Q, Y, metric="recall@10", *, max_queries=2000, threads=0):
@@ -97,6 +103,27 @@ def open(path, *, verify=False):
 
 def _options(ef=0, rerank=0, query_ef=0, neighbors=0, lambda_=None):
     return ef, rerank, query_ef, neighbors, lambda_
+
+
+def _among(rows, n):
+    rows = np.flatnonzero(rows) if rows.dtype == bool and rows.shape == (n,) else rows
+    if rows.ndim != 1 or rows.size > 0 and (rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n):
+        raise ValueError(f"among is {rows.dtype} of shape {rows.shape}, expected {n} bools, or rows from 0 to {n - 1}")
+    return np.ascontiguousarray(rows, "u4")
+
+
+def _tags(columns, n, name):
+    if columns is None:
+        return None
+    tags = []
+    for key, column in columns.items():
+        column = column.tolist() if hasattr(column, "tolist") else list(column)
+        if len(column) != n:
+            raise ValueError(f"{name}[{key!r}] has {len(column)} rows, expected {n}")
+        for row, values in enumerate(column):
+            values = values if isinstance(values, (list, tuple, set)) else () if values is None else (values,)
+            tags += [(key, row, value if isinstance(value, str) else operator.index(value)) for value in values]
+    return tags
 
 
 def _rows(x, name):
