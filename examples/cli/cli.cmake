@@ -19,7 +19,6 @@ set_target_properties(pefa_cli PROPERTIES OUTPUT_NAME pefa UNITY_BUILD ON UNITY_
 set_source_files_properties(${cli_answers} PROPERTIES UNITY_GROUP answers)
 set_source_files_properties(${cli_files} PROPERTIES UNITY_GROUP files)
 set_source_files_properties(${cli_live} PROPERTIES UNITY_GROUP live)
-target_compile_options(pefa_cli PRIVATE $<$<CONFIG:Release>:-O2>)  # a third less to compile; the kernels are as fast
 target_link_libraries(pefa_cli PRIVATE pefa::pefa CLI11::CLI11 nlohmann_json::nlohmann_json fmt::fmt)
 
 # SciPy's .npz. Debian's libzip-config.cmake asks for tools that its -dev package lacks, so it is looked for by hand.

@@ -55,13 +55,13 @@ test::Bytes in_memory(const ArchiveWriter& writer) {
   return {sink.bytes().begin(), sink.bytes().end()};
 }
 
-std::string as_text(const test::Bytes& bytes) {
+std::string text_of(const test::Bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 const std::vector<std::uint16_t> three{1, 2, 3};
 
-ArchiveWriter small_archive() {
+ArchiveWriter small_writer() {
   ArchiveWriter writer;
   writer.metadata().add("k", 16);
   writer.add("three", three);
@@ -72,12 +72,12 @@ ArchiveWriter small_archive() {
 }  // namespace
 
 TEST_CASE("ArchiveWriter: the bytes are where archive_format.hpp says") {
-  const test::Bytes bytes = in_memory(small_archive());
+  const test::Bytes bytes = in_memory(small_writer());
   const std::size_t directory = 128;
   const std::size_t metadata = 8 + 1 + 8;
   REQUIRE(bytes.size() == directory + 2 * 80 + metadata + 8);
 
-  REQUIRE(as_text(bytes).substr(0, 12) == std::string("\x93PEFA\r\n\x1A\x04\x03\x02\x01", 12));
+  REQUIRE(text_of(bytes).substr(0, 12) == std::string("\x93PEFA\r\n\x1A\x04\x03\x02\x01", 12));
   REQUIRE(peek<std::uint32_t>(bytes, 12) == 1);
   REQUIRE(peek<std::uint16_t>(bytes, 16) == PEFA_VERSION_MAJOR);
   REQUIRE(peek<std::uint16_t>(bytes, 18) == PEFA_VERSION_MINOR);
@@ -91,20 +91,20 @@ TEST_CASE("ArchiveWriter: the bytes are where archive_format.hpp says") {
   const std::span<const std::byte> all(bytes);
   REQUIRE(peek<std::uint64_t>(bytes, 56) == io::checksum(all.first(56)));
 
-  REQUIRE(as_text(bytes).substr(64, 64) == std::string("\1\0\2\0\3\0", 6) + std::string(58, '\0'));
+  REQUIRE(text_of(bytes).substr(64, 64) == std::string("\1\0\2\0\3\0", 6) + std::string(58, '\0'));
 
-  REQUIRE(as_text(bytes).substr(directory, 48) == "three" + std::string(43, '\0'));
+  REQUIRE(text_of(bytes).substr(directory, 48) == "three" + std::string(43, '\0'));
   REQUIRE(peek<std::uint32_t>(bytes, directory + 48) == 4);  // uint16
   REQUIRE(peek<std::uint32_t>(bytes, directory + 52) == 2);
   REQUIRE(peek<std::uint64_t>(bytes, directory + 56) == 3);
   REQUIRE(peek<std::uint64_t>(bytes, directory + 64) == 64);
   REQUIRE(peek<std::uint64_t>(bytes, directory + 72) == io::checksum(all.subspan(64, 6)));
-  REQUIRE(as_text(bytes).substr(directory + 80, 48) == "none" + std::string(44, '\0'));
+  REQUIRE(text_of(bytes).substr(directory + 80, 48) == "none" + std::string(44, '\0'));
   REQUIRE(peek<std::uint64_t>(bytes, directory + 80 + 56) == 0);
   REQUIRE(peek<std::uint64_t>(bytes, directory + 80 + 64) == 128);
   REQUIRE(peek<std::uint64_t>(bytes, directory + 80 + 72) == io::checksum({}));
 
-  REQUIRE(as_text(bytes).substr(directory + 160, metadata) == std::string("\1\1\0\0\x08\0\0\0k\x10\0\0\0\0\0\0\0", 17));
+  REQUIRE(text_of(bytes).substr(directory + 160, metadata) == std::string("\1\1\0\0\x08\0\0\0k\x10\0\0\0\0\0\0\0", 17));
   REQUIRE(peek<std::uint64_t>(bytes, bytes.size() - 8) == io::checksum(all.subspan(directory, 160 + metadata)));
 }
 
@@ -116,12 +116,12 @@ TEST_CASE("ArchiveWriter: an archive of nothing is a header and an empty directo
 
 TEST_CASE("ArchiveWriter: a file, a stream and memory get the same bytes, each time") {
   const TemporaryDirectory directory;
-  const ArchiveWriter writer = small_archive();
+  const ArchiveWriter writer = small_writer();
   writer.save(directory / "a.pefa");
   const std::string bytes = read_bytes(directory / "a.pefa");
   REQUIRE(streamed(writer) == bytes);
   REQUIRE(streamed(writer) == bytes);
-  REQUIRE(as_text(in_memory(writer)) == bytes);
+  REQUIRE(text_of(in_memory(writer)) == bytes);
   REQUIRE(writer.byte_size() == bytes.size());
   REQUIRE(directory.file_count() == 1);
 }
@@ -261,7 +261,7 @@ TEST_CASE("ArchiveWriter: a stream that fails at any byte is an IoError") {
    private:
     std::size_t room_;
   };
-  const ArchiveWriter writer = small_archive();
+  const ArchiveWriter writer = small_writer();
   for (std::size_t room = 0; room <= writer.byte_size(); ++room) {
     Full buffer(room);
     std::ostream out(&buffer);

@@ -22,7 +22,7 @@ static_assert(!std::is_copy_constructible_v<DurableFile>);
 
 namespace {
 
-std::span<const std::byte> bytes_of(std::string_view text) {
+std::span<const std::byte> to_bytes(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
@@ -38,7 +38,7 @@ TEST_CASE("DurableFile: the file appears whole at commit, and no .part stays") {
   const TemporaryDirectory directory;
   {
     DurableFile file(directory / "out");
-    file.write(bytes_of("new"));
+    file.write(to_bytes("new"));
     REQUIRE_FALSE(std::filesystem::exists(directory / "out"));
     file.commit();
     REQUIRE(read_bytes(directory / "out") == "new");
@@ -52,7 +52,7 @@ TEST_CASE("DurableFile: abandoned, it leaves the older file and no .part") {
   const auto path = directory.write("out", "old");
   {
     DurableFile file(path);
-    file.write(bytes_of(pattern(1'000'000)));
+    file.write(to_bytes(pattern(1'000'000)));
     REQUIRE(directory.file_count() == 2);
     REQUIRE(read_bytes(path) == "old");
   }
@@ -66,7 +66,7 @@ TEST_CASE("DurableFile: writes of every size arrive in order, around its buffer'
   DurableFile file(directory / "out");
   std::size_t at = 0;
   const auto write = [&](std::size_t size) {
-    file.write(bytes_of(text).subspan(at, size));
+    file.write(to_bytes(text).subspan(at, size));
     at += size;
   };
   for (const std::size_t size : {1U, 0U, 100U, 262'043U, 1U, 262'144U, 7U, 262'145U, 1'000'000U, 3U}) write(size);
@@ -88,7 +88,7 @@ TEST_CASE("DurableFile: a rename that fails is an IoError and leaves no .part") 
   const TemporaryDirectory directory;
   {
     DurableFile file(directory / "out");
-    file.write(bytes_of("new"));
+    file.write(to_bytes("new"));
     std::filesystem::create_directory(directory / "out");
     REQUIRE_ERROR(IoError, "out: ", (file.commit(), 0));
   }
@@ -99,8 +99,8 @@ TEST_CASE("DurableFile: two writers of one path do not meet; the last to commit 
   const TemporaryDirectory directory;
   DurableFile first(directory / "out");
   DurableFile second(directory / "out");
-  first.write(bytes_of("first"));
-  second.write(bytes_of("second, longer"));
+  first.write(to_bytes("first"));
+  second.write(to_bytes("second, longer"));
   second.commit();
   first.commit();
   REQUIRE(read_bytes(directory / "out") == "first");
@@ -119,7 +119,7 @@ TEST_CASE("DurableFile: a bare name is written in the working directory") {
   std::filesystem::current_path(directory / "");
   {
     DurableFile file("out");
-    file.write(bytes_of("new"));
+    file.write(to_bytes("new"));
     file.commit();
   }
   std::filesystem::current_path(before);
@@ -133,7 +133,7 @@ TEST_CASE("DurableFile: the new file has the permissions of the one it replaces"
   for (const auto permissions : {fs::perms::owner_read | fs::perms::owner_write, fs::perms(0664), fs::perms(0444)}) {
     fs::permissions(path, permissions);
     DurableFile file(path);
-    file.write(bytes_of("new"));
+    file.write(to_bytes("new"));
     file.commit();
     REQUIRE(fs::status(path).permissions() == permissions);
   }
@@ -144,7 +144,7 @@ TEST_CASE("DurableFile: the file is flushed before it is renamed, and the direct
   Disk disk;
   {
     FaultyFile file(directory / "out", FaultyCalls(disk));
-    file.write(bytes_of("new"));
+    file.write(to_bytes("new"));
     file.commit();
   }
   const std::vector<std::string> expected{"open directory", "open file", "write",          "sync file",
@@ -161,7 +161,7 @@ TEST_CASE("DurableFile: a call that fails is an IoError with the reason; the old
     INFO(call);
     REQUIRE_ERROR(IoError, "out: ", [&] {
       FaultyFile file(path, FaultyCalls(disk));
-      file.write(bytes_of("new"));
+      file.write(to_bytes("new"));
       file.commit();
       return 0;
     }());
@@ -180,7 +180,7 @@ TEST_CASE("DurableFile: a disk that is full after any byte leaves the older file
     disk.room = room;
     {
       FaultyFile file(path, FaultyCalls(disk));
-      file.write(bytes_of(text));
+      file.write(to_bytes(text));
       if (room < text.size()) {
         REQUIRE_ERROR(IoError, "out: cannot be written: No space left on device", (file.commit(), 0));
       } else {
@@ -198,7 +198,7 @@ TEST_CASE("DurableFile: short writes and interrupted calls are carried on with")
   disk.largest_write = 3;
   disk.interruptions = 2;
   FaultyFile file(directory / "out", FaultyCalls(disk));
-  file.write(bytes_of("all of this"));
+  file.write(to_bytes("all of this"));
   file.commit();
   REQUIRE(disk.interruptions == 0);
   REQUIRE(read_bytes(directory / "out") == "all of this");
@@ -209,7 +209,7 @@ TEST_CASE("DurableFile: a system that takes no bytes is an IoError, not a wait f
   Disk disk;
   disk.largest_write = 0;
   FaultyFile file(directory / "out", FaultyCalls(disk));
-  file.write(bytes_of("new"));
+  file.write(to_bytes("new"));
   REQUIRE_ERROR(IoError, "out: cannot be written: the system takes no bytes", (file.commit(), 0));
 }
 
@@ -220,7 +220,7 @@ TEST_CASE("DurableFile: a directory that fails to flush is told apart: the new f
   disk.refuses = "sync directory";
   {
     FaultyFile file(path, FaultyCalls(disk));
-    file.write(bytes_of("new"));
+    file.write(to_bytes("new"));
     REQUIRE_ERROR(IoError, "out: is in place, but its directory cannot be flushed", (file.commit(), 0));
   }
   REQUIRE(read_bytes(path) == "new");
@@ -233,7 +233,7 @@ TEST_CASE("DurableFile: a file system that has nothing to flush for a directory 
   disk.refuses = "sync directory";
   disk.reason = EINVAL;
   FaultyFile file(directory / "out", FaultyCalls(disk));
-  file.write(bytes_of("new"));
+  file.write(to_bytes("new"));
   file.commit();
   REQUIRE(read_bytes(directory / "out") == "new");
 }

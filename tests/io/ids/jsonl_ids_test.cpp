@@ -16,7 +16,7 @@ ExternalIds read(const std::string& text) {
   return io::read_jsonl_ids(directory.write("test.jsonl", text));
 }
 
-ExternalIds table(const std::vector<std::string>& ids) {
+ExternalIds ids_of(const std::vector<std::string>& ids) {
   return ExternalIds::from(ids);
 }
 
@@ -24,20 +24,20 @@ ExternalIds table(const std::vector<std::string>& ids) {
 
 TEST_CASE("read_jsonl_ids: strings and integers under _id or id, in file order") {
   REQUIRE(read("{\"_id\": \"q1\", \"text\": \"x\"}\n{\"text\": \"y\", \"id\": 7}\r\n{\"_id\": -3}") ==
-          table({"q1", "7", "-3"}));
-  REQUIRE(read(R"({"_id": 18446744073709551615})") == table({"18446744073709551615"}));
-  REQUIRE(read(R"({"_id": "caf\u00e9 \"\n\ud83d\ude00"})") == table({"caf\xC3\xA9 \"\n\xF0\x9F\x98\x80"}));
-  REQUIRE(read("{\"_id\": \"a\"}\n\n \n") == table({"a"}));
+          ids_of({"q1", "7", "-3"}));
+  REQUIRE(read(R"({"_id": 18446744073709551615})") == ids_of({"18446744073709551615"}));
+  REQUIRE(read(R"({"_id": "caf\u00e9 \"\n\ud83d\ude00"})") == ids_of({"caf\xC3\xA9 \"\n\xF0\x9F\x98\x80"}));
+  REQUIRE(read("{\"_id\": \"a\"}\n\n \n") == ids_of({"a"}));
 }
 
 TEST_CASE("read_jsonl_ids: _id goes before id, wherever they stand") {
-  REQUIRE(read(R"({"id": "x", "_id": "y"})") == table({"y"}));
-  REQUIRE(read(R"({"_id": "y", "id": null})") == table({"y"}));
+  REQUIRE(read(R"({"id": "x", "_id": "y"})") == ids_of({"y"}));
+  REQUIRE(read(R"({"_id": "y", "id": null})") == ids_of({"y"}));
 }
 
 TEST_CASE("read_jsonl_ids: ids of inner objects are not the line's") {
   REQUIRE(read(R"({"metadata": {"_id": "no", "a": [{"id": 1}, [2]]}, "_id": "yes", "z": {"_id": 3}})") ==
-          table({"yes"}));
+          ids_of({"yes"}));
   REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"", read(R"({"metadata": {"_id": "no"}})"));
   REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"", read(R"({"a": ["_id", "id"]})"));
 }
@@ -74,5 +74,5 @@ TEST_CASE("read_jsonl_ids: a bad line is refused by its number with what is wron
 TEST_CASE("read_jsonl_ids: nesting as deep as the line is long does no harm") {
   const std::string deep(100000, '[');
   REQUIRE_ERROR(FormatError, "is not JSON", read("{\"a\": " + deep));
-  REQUIRE(read("{\"a\": " + deep + std::string(100000, ']') + ", \"_id\": \"x\"}") == table({"x"}));
+  REQUIRE(read("{\"a\": " + deep + std::string(100000, ']') + ", \"_id\": \"x\"}") == ids_of({"x"}));
 }

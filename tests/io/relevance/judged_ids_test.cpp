@@ -12,7 +12,7 @@ using io::ExternalIds;
 
 namespace {
 
-io::JudgedIds read(const std::string& name, const std::string& text) {
+io::JudgedIds read_ids(const std::string& name, const std::string& text) {
   const test::TemporaryDirectory directory;
   return io::read_judged_ids(directory.write(name, text));
 }
@@ -27,7 +27,7 @@ TEST_CASE("read_judged_ids: pairs, qrels and BEIR's qrels, in the order of the l
   for (const auto& [name, text] : {std::pair<std::string, std::string>{"x.tsv", "b\tD1\na\tD2\t3\n\nb\tD2\n"},
                                    {"x.qrels", "b 0 D1 1\na 0 D2 0\nb 0 D2 2\n"},
                                    {"x.beir", "query-id\tcorpus-id\tscore\nb\tD1\t1\na\tD2\t1\nb\tD2\t1\n"}}) {
-    const io::JudgedIds ids = read(name, text);
+    const io::JudgedIds ids = read_ids(name, text);
     REQUIRE(ids.queries == table({"b", "a"}));
     REQUIRE(ids.passages == table({"D1", "D2"}));
   }
@@ -43,9 +43,10 @@ TEST_CASE("read_judged_ids: with its ids, the file is read whole") {
 }
 
 TEST_CASE("read_judged_ids: what has no ids, and lines that are no judgements, are refused") {
-  REQUIRE_ERROR(ValueError, "x.csr: csr files have rows and no ids, expected tsv, qrels or beir", read("x.csr", "x"));
-  REQUIRE_ERROR(ValueError, "extension '.foo' names no relevance format", read("x.foo", "x"));
-  REQUIRE_ERROR(FormatError, "x.qrels:2: has 3 fields, expected 4", read("x.qrels", "a 0 b 1\na 0 b\n"));
-  REQUIRE_ERROR(FormatError, "x.tsv:1: the query is empty", read("x.tsv", "\tb\n"));
-  REQUIRE_ERROR(FormatError, "x.tsv: has no pairs, expected at least one", read("x.tsv", "\n"));
+  REQUIRE_ERROR(ValueError, "x.csr: csr files have rows and no ids, expected tsv, qrels or beir",
+                read_ids("x.csr", "x"));
+  REQUIRE_ERROR(ValueError, "extension '.foo' names no relevance format", read_ids("x.foo", "x"));
+  REQUIRE_ERROR(FormatError, "x.qrels:2: has 3 fields, expected 4", read_ids("x.qrels", "a 0 b 1\na 0 b\n"));
+  REQUIRE_ERROR(FormatError, "x.tsv:1: the query is empty", read_ids("x.tsv", "\tb\n"));
+  REQUIRE_ERROR(FormatError, "x.tsv: has no pairs, expected at least one", read_ids("x.tsv", "\n"));
 }

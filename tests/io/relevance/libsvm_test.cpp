@@ -13,7 +13,7 @@ using io::PointFeatures;
 
 namespace {
 
-io::LabelledPoints read(const std::string& text, const LibsvmLayout& layout = {}) {
+io::LabelledPoints read_points(const std::string& text, const LibsvmLayout& layout = {}) {
   const test::TemporaryDirectory directory;
   return io::read_libsvm(directory.write("test.svm", text), layout);
 }
@@ -21,7 +21,7 @@ io::LabelledPoints read(const std::string& text, const LibsvmLayout& layout = {}
 }  // namespace
 
 TEST_CASE("read_libsvm: every line is a point; labels count from 0 and features from 1 unless told") {
-  const io::LabelledPoints points = read("0,4 1:0.5 4:-2\n\n 2:1\r\n1", {.features = PointFeatures::keep});
+  const io::LabelledPoints points = read_points("0,4 1:0.5 4:-2\n\n 2:1\r\n1", {.features = PointFeatures::keep});
   RowMajorMatrix labels = RowMajorMatrix::Zero(4, 5);
   labels(0, 0) = labels(0, 4) = labels(3, 1) = 1.0f;
   RowMajorMatrix features = RowMajorMatrix::Zero(4, 4);
@@ -33,11 +33,11 @@ TEST_CASE("read_libsvm: every line is a point; labels count from 0 and features 
 }
 
 TEST_CASE("read_libsvm: labels from 1, features from 0, counts as given") {
-  const io::LabelledPoints points = read("1,3,7 0:1\n", {.label_base = IndexBase::one,
-                                                         .feature_base = IndexBase::zero,
-                                                         .n_labels = 7,
-                                                         .n_features = 9,
-                                                         .features = PointFeatures::keep});
+  const io::LabelledPoints points = read_points("1,3,7 0:1\n", {.label_base = IndexBase::one,
+                                                                .feature_base = IndexBase::zero,
+                                                                .n_labels = 7,
+                                                                .n_features = 9,
+                                                                .features = PointFeatures::keep});
   REQUIRE(points.labels.cols() == 7);
   REQUIRE(points.labels.passages_of(QueryId(0)).columns[1] == 2);
   REQUIRE(points.features.cols() == 9);
@@ -45,16 +45,16 @@ TEST_CASE("read_libsvm: labels from 1, features from 0, counts as given") {
 }
 
 TEST_CASE("read_libsvm: counts that are not given are the largest seen") {
-  REQUIRE(read("0,4 1:1\n").labels.cols() == 5);
-  REQUIRE(read("1,4 1:1\n", {.label_base = IndexBase::one}).labels.cols() == 4);
-  REQUIRE(read(" 1:1\n").labels.cols() == 0);
-  REQUIRE(read("0\n", {.features = PointFeatures::keep}).features.cols() == 0);
+  REQUIRE(read_points("0,4 1:1\n").labels.cols() == 5);
+  REQUIRE(read_points("1,4 1:1\n", {.label_base = IndexBase::one}).labels.cols() == 4);
+  REQUIRE(read_points(" 1:1\n").labels.cols() == 0);
+  REQUIRE(read_points("0\n", {.features = PointFeatures::keep}).features.cols() == 0);
 }
 
 TEST_CASE("read_libsvm: a bad line is refused by its number with what is wrong") {
   const auto refused = [](const std::string& line, const std::string& what, const LibsvmLayout& layout = {}) {
     INFO(line);
-    REQUIRE_ERROR(FormatError, "test.svm:2: " + what, read("1 1:1\n" + line + "\n", layout));
+    REQUIRE_ERROR(FormatError, "test.svm:2: " + what, read_points("1 1:1\n" + line + "\n", layout));
   };
   refused("5 1:1", "label 5 is out of range, expected below 5 (labels count from 0)", {.n_labels = 5});
   refused("6 1:1", "label 6 is out of range, expected below 6 (labels count from 1)",
@@ -68,8 +68,8 @@ TEST_CASE("read_libsvm: a bad line is refused by its number with what is wrong")
   refused("1 qid:1 2:1", "expected feature, got 'qid'");
   refused("1 2:1 # no", "expected a feature:value, got '#'");
   refused("1 2:nan", "'2:nan' is not a finite 32-bit value");
-  REQUIRE_ERROR(FormatError, "test.svm: has no points, expected one a line", read(""));
-  REQUIRE_ERROR(ShapeError, "asked to read 3000000000 labels", read("1\n", {.n_labels = 3000000000}));
+  REQUIRE_ERROR(FormatError, "test.svm: has no points, expected one a line", read_points(""));
+  REQUIRE_ERROR(ShapeError, "asked to read 3000000000 labels", read_points("1\n", {.n_labels = 3000000000}));
 }
 
 TEST_CASE("write_libsvm: read_libsvm brings labels and features back, from either base") {

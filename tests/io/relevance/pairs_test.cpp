@@ -24,7 +24,7 @@ struct Grouping : std::numpunct<char> {
   std::string do_grouping() const override { return "\3"; }
 };
 
-RelevanceMatrix read(const std::string& text, DuplicatePolicy duplicates = DuplicatePolicy::sum) {
+RelevanceMatrix read_tsv(const std::string& text, DuplicatePolicy duplicates = DuplicatePolicy::sum) {
   const test::TemporaryDirectory directory;
   return io::read_pairs(directory.write("pairs.tsv", text), 5, 10, duplicates);
 }
@@ -47,7 +47,7 @@ bool same_bits(const RelevanceMatrix& a, const RelevanceMatrix& b) {
 }  // namespace
 
 TEST_CASE("read_pairs: lines with and without a weight, in any order") {
-  const auto relevance = read("4\t9\n0\t3\t2.5\n0\t1\n");
+  const auto relevance = read_tsv("4\t9\n0\t3\t2.5\n0\t1\n");
   REQUIRE(relevance.rows() == 5);
   REQUIRE(relevance.cols() == 10);
   REQUIRE(
@@ -56,25 +56,25 @@ TEST_CASE("read_pairs: lines with and without a weight, in any order") {
 }
 
 TEST_CASE("read_pairs: CRLF, blank lines and a missing last newline are fine") {
-  REQUIRE(same_bits(read("\r\n1\t2\t3\r\n\r\n   \n\t\n2\t2\t0.5"), read("1\t2\t3\n2\t2\t0.5\n")));
+  REQUIRE(same_bits(read_tsv("\r\n1\t2\t3\r\n\r\n   \n\t\n2\t2\t0.5"), read_tsv("1\t2\t3\n2\t2\t0.5\n")));
 }
 
 TEST_CASE("read_pairs: a weight of zero is left out") {
-  REQUIRE(read("0\t0\t0\n1\t1\n").pair_count() == 1);
-  REQUIRE(read("0\t0\t0\n").pair_count() == 0);
+  REQUIRE(read_tsv("0\t0\t0\n1\t1\n").pair_count() == 1);
+  REQUIRE(read_tsv("0\t0\t0\n").pair_count() == 0);
 }
 
 TEST_CASE("read_pairs: duplicates follow the policy, sum by default") {
   const std::string text = "1\t1\t2\n1\t1\t5\n1\t1\t3\n";
-  REQUIRE(read(text).passages_of(QueryId(1)).weights[0] == 10.0f);
-  REQUIRE(read(text, DuplicatePolicy::max).passages_of(QueryId(1)).weights[0] == 5.0f);
-  REQUIRE(read(text, DuplicatePolicy::last).passages_of(QueryId(1)).weights[0] == 3.0f);
+  REQUIRE(read_tsv(text).passages_of(QueryId(1)).weights[0] == 10.0f);
+  REQUIRE(read_tsv(text, DuplicatePolicy::max).passages_of(QueryId(1)).weights[0] == 5.0f);
+  REQUIRE(read_tsv(text, DuplicatePolicy::last).passages_of(QueryId(1)).weights[0] == 3.0f);
 }
 
 TEST_CASE("read_pairs: a bad line is refused by its number with what is wrong") {
   const auto refused = [](const std::string& line, const std::string& what) {
     INFO(line);
-    REQUIRE_ERROR(FormatError, "pairs.tsv:4: " + what, read("0\t0\n\n1\t1\n" + line + "\n2\t2\n"));
+    REQUIRE_ERROR(FormatError, "pairs.tsv:4: " + what, read_tsv("0\t0\n\n1\t1\n" + line + "\n2\t2\n"));
   };
   refused("1", "has 1 tab-separated fields, expected query, passage and an optional weight");
   refused("1 2", "has 1 tab-separated fields");
@@ -102,8 +102,8 @@ TEST_CASE("read_pairs: a bad line is refused by its number with what is wrong") 
 }
 
 TEST_CASE("read_pairs: a file without pairs is refused") {
-  REQUIRE_ERROR(FormatError, "pairs.tsv: has no pairs, expected at least one", read(""));
-  REQUIRE_ERROR(FormatError, "pairs.tsv: has no pairs, expected at least one", read("\n \r\n\t\n"));
+  REQUIRE_ERROR(FormatError, "pairs.tsv: has no pairs, expected at least one", read_tsv(""));
+  REQUIRE_ERROR(FormatError, "pairs.tsv: has no pairs, expected at least one", read_tsv("\n \r\n\t\n"));
 }
 
 TEST_CASE("read_pairs: a missing file and a directory are IoErrors") {

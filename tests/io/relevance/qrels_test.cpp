@@ -9,7 +9,7 @@ using namespace pefa;
 
 namespace {
 
-RelevanceMatrix read(const std::string& text, DuplicatePolicy duplicates = DuplicatePolicy::last) {
+RelevanceMatrix read_trec(const std::string& text, DuplicatePolicy duplicates = DuplicatePolicy::last) {
   const test::TemporaryDirectory directory;
   return io::read_qrels(directory.write("test.qrels", text), 5, 10, duplicates);
 }
@@ -17,7 +17,7 @@ RelevanceMatrix read(const std::string& text, DuplicatePolicy duplicates = Dupli
 }  // namespace
 
 TEST_CASE("read_qrels: grades are the weights, blanks of any kind separate") {
-  const auto relevance = read("0 0 3 2\n4\t0\t9\t1\n  0  Q0 \t 5  0.5  \n");
+  const auto relevance = read_trec("0 0 3 2\n4\t0\t9\t1\n  0  Q0 \t 5  0.5  \n");
   RowMajorMatrix expected = RowMajorMatrix::Zero(5, 10);
   expected(0, 3) = 2.0f;
   expected(4, 9) = 1.0f;
@@ -26,26 +26,26 @@ TEST_CASE("read_qrels: grades are the weights, blanks of any kind separate") {
 }
 
 TEST_CASE("read_qrels: grades of zero or below are judged, not relevant, and left out") {
-  REQUIRE(read("0 0 3 0\n0 0 4 -1\n0 0 5 -2.5\n1 0 1 1\n").pair_count() == 1);
-  REQUIRE(read("0 0 3 0\n").pair_count() == 0);
+  REQUIRE(read_trec("0 0 3 0\n0 0 4 -1\n0 0 5 -2.5\n1 0 1 1\n").pair_count() == 1);
+  REQUIRE(read_trec("0 0 3 0\n").pair_count() == 0);
 }
 
 TEST_CASE("read_qrels: the last of several grades counts, or what the policy says") {
   const std::string text = "1 0 1 2\n1 0 1 3\n1 0 1 1\n";
-  REQUIRE(read(text).passages_of(QueryId(1)).weights[0] == 1.0f);
-  REQUIRE(read(text, DuplicatePolicy::max).passages_of(QueryId(1)).weights[0] == 3.0f);
-  REQUIRE(read(text, DuplicatePolicy::sum).passages_of(QueryId(1)).weights[0] == 6.0f);
-  REQUIRE(read("1 0 1 2\n1 0 1 -1\n").pair_count() == 0);
+  REQUIRE(read_trec(text).passages_of(QueryId(1)).weights[0] == 1.0f);
+  REQUIRE(read_trec(text, DuplicatePolicy::max).passages_of(QueryId(1)).weights[0] == 3.0f);
+  REQUIRE(read_trec(text, DuplicatePolicy::sum).passages_of(QueryId(1)).weights[0] == 6.0f);
+  REQUIRE(read_trec("1 0 1 2\n1 0 1 -1\n").pair_count() == 0);
 }
 
 TEST_CASE("read_qrels: CRLF, blank lines and a missing last newline are fine") {
-  REQUIRE(test::dense(read("\r\n0 0 3 2\r\n\n \t\r\n1 0 4 1")) == test::dense(read("0 0 3 2\n1 0 4 1\n")));
+  REQUIRE(test::dense(read_trec("\r\n0 0 3 2\r\n\n \t\r\n1 0 4 1")) == test::dense(read_trec("0 0 3 2\n1 0 4 1\n")));
 }
 
 TEST_CASE("read_qrels: a bad line is refused by its number with what is wrong") {
   const auto refused = [](const std::string& line, const std::string& what) {
     INFO(line);
-    REQUIRE_ERROR(FormatError, "test.qrels:3: " + what, read("0 0 0 1\n\n" + line + "\r\n1 0 1 1\n"));
+    REQUIRE_ERROR(FormatError, "test.qrels:3: " + what, read_trec("0 0 0 1\n\n" + line + "\r\n1 0 1 1\n"));
   };
   refused("0 0 3", "has 3 fields, expected 4: query, iteration, passage, grade");
   refused("0 0 3 1 x", "has 5 fields");
@@ -66,8 +66,8 @@ TEST_CASE("read_qrels: a bad line is refused by its number with what is wrong") 
 }
 
 TEST_CASE("read_qrels: a file without judgements is refused") {
-  REQUIRE_ERROR(FormatError, "test.qrels: has no judgements, expected at least one", read(""));
-  REQUIRE_ERROR(FormatError, "test.qrels: has no judgements, expected at least one", read("\r\n\n"));
+  REQUIRE_ERROR(FormatError, "test.qrels: has no judgements, expected at least one", read_trec(""));
+  REQUIRE_ERROR(FormatError, "test.qrels: has no judgements, expected at least one", read_trec("\r\n\n"));
 }
 
 TEST_CASE("read_qrels: a missing file and a directory are IoErrors") {

@@ -79,8 +79,8 @@ void write(const std::filesystem::path& path, const Members& members, bool defla
   archive.commit();
 }
 
-RelevanceMatrix read(const Members& members, DuplicatePolicy duplicates = DuplicatePolicy::sum,
-                     const io::NpzLimits& limits = {}) {
+RelevanceMatrix read_members(const Members& members, DuplicatePolicy duplicates = DuplicatePolicy::sum,
+                             const io::NpzLimits& limits = {}) {
   const test::TemporaryDirectory directory;
   write(directory / "test.npz", members, true);
   return io::read_scipy_npz(directory / "test.npz", duplicates, limits);
@@ -95,7 +95,7 @@ std::filesystem::path anew(const test::TemporaryDirectory& directory, const std:
 
 void require_refused(const Members& members, const std::string& what) {
   INFO(what);
-  REQUIRE_ERROR(FormatError, what, read(members));
+  REQUIRE_ERROR(FormatError, what, read_members(members));
 }
 
 }  // namespace
@@ -116,7 +116,7 @@ TEMPLATE_TEST_CASE("read_scipy_npz: integers of every width and floats as values
   const char kind = std::is_floating_point_v<TestType> ? 'f' : std::is_signed_v<TestType> ? 'i' : 'u';
   const std::string descr = "<" + std::string(1, kind) + std::to_string(sizeof(TestType));
   const std::vector<TestType> values = {1, 2, 3, 100};
-  const RelevanceMatrix relevance = read(with(csr(), "data.npy", array(values, descr)));
+  const RelevanceMatrix relevance = read_members(with(csr(), "data.npy", array(values, descr)));
   RowMajorMatrix expected = RowMajorMatrix::Zero(4, 3);
   expected(0, 2) = 1.0f;
   expected(0, 1) = 2.0f;
@@ -127,27 +127,27 @@ TEMPLATE_TEST_CASE("read_scipy_npz: integers of every width and floats as values
 
 TEST_CASE("read_scipy_npz: bools are ones, zeros are left out, the format's name may be text") {
   const std::string bools = io::npy_array_header("|b1", {4}) + std::string("\1\1\0\1", 4);
-  REQUIRE(read(with(csr(), "data.npy", bools)).pair_count() == 3);
+  REQUIRE(read_members(with(csr(), "data.npy", bools)).pair_count() == 3);
   const std::string utf32 = io::npy_array_header("<U3", {}) + std::string("c\0\0\0s\0\0\0r\0\0\0", 12);
-  REQUIRE(test::dense(read(with(csr(), "format.npy", utf32))) == example());
+  REQUIRE(test::dense(read_members(with(csr(), "format.npy", utf32))) == example());
   Members newer = csr();
   newer["_is_array.npy"] = io::npy_array_header("|b1", {}) + std::string(1, '\1');
-  REQUIRE(test::dense(read(newer)) == example());
+  REQUIRE(test::dense(read_members(newer)) == example());
 }
 
 TEST_CASE("read_scipy_npz: entries of one place follow the policy") {
   const Members twice = with(csr(), "indices.npy", i4({2, 2, 0, 2}));
-  REQUIRE(read(twice).passages_of(QueryId(0)).weights[0] == 2.5f);
-  REQUIRE(read(twice, DuplicatePolicy::last).passages_of(QueryId(0)).weights[0] == 2.0f);
+  REQUIRE(read_members(twice).passages_of(QueryId(0)).weights[0] == 2.5f);
+  REQUIRE(read_members(twice, DuplicatePolicy::last).passages_of(QueryId(0)).weights[0] == 2.0f);
 }
 
 TEST_CASE("read_scipy_npz: matrices without rows, columns or entries") {
   const Members none =
       with(with(with(with(csr(), "shape.npy", i8({0, 0})), "indptr.npy", i4({0})), "indices.npy", i4({})), "data.npy",
            f4({}));
-  REQUIRE(read(none).rows() == 0);
+  REQUIRE(read_members(none).rows() == 0);
   const Members blank = with(with(with(coo(), "row.npy", i4({})), "col.npy", i4({})), "data.npy", f4({}));
-  REQUIRE(read(blank).rows() == 4);
+  REQUIRE(read_members(blank).rows() == 4);
 }
 
 TEST_CASE("read_scipy_npz: more entries than a buffer holds") {
@@ -242,9 +242,9 @@ TEST_CASE("read_scipy_npz: an archive may not inflate past its limit, nor past w
   const Members zeros = with(with(with(coo(), "row.npy", i4(std::vector<std::int32_t>(100000))), "col.npy",
                                   i4(std::vector<std::int32_t>(100000))),
                              "data.npy", f4(std::vector<float>(100000)));
-  REQUIRE(read(zeros).pair_count() == 0);
+  REQUIRE(read_members(zeros).pair_count() == 0);
   REQUIRE_ERROR(FormatError, "data.npy: inflates to 400128 bytes, which takes the archive past the 1000000 allowed",
-                read(zeros, DuplicatePolicy::sum, {.inflated_bytes = 1000000}));
+                read_members(zeros, DuplicatePolicy::sum, {.inflated_bytes = 1000000}));
 
   // The inflated size of data.npy in the central directory, raised to what its bytes cannot hold.
   const test::TemporaryDirectory directory;

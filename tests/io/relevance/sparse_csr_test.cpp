@@ -38,7 +38,7 @@ struct Csr {
   }
 };
 
-RelevanceMatrix read(const std::string& bytes, DuplicatePolicy duplicates = DuplicatePolicy::sum) {
+RelevanceMatrix read_csr(const std::string& bytes, DuplicatePolicy duplicates = DuplicatePolicy::sum) {
   const test::TemporaryDirectory directory;
   return io::read_sparse_csr(directory.write("test.csr", bytes), duplicates);
 }
@@ -51,21 +51,21 @@ TEST_CASE("read_sparse_csr: rows, columns in any order, weights") {
   expected(0, 0) = 0.5f;
   expected(2, 1) = 2.0f;
   expected(2, 2) = 4.0f;
-  REQUIRE(test::dense(read(Csr{}.bytes())) == expected);
+  REQUIRE(test::dense(read_csr(Csr{}.bytes())) == expected);
 }
 
 TEST_CASE("read_sparse_csr: a column twice in a row follows the policy, zeros are left out") {
   const std::string bytes = Csr{.columns = {3, 3, 1, 2}, .weights = {1.0f, 2.0f, 0.0f, 4.0f}}.bytes();
-  REQUIRE(read(bytes).pair_count() == 2);
-  REQUIRE(read(bytes).passages_of(QueryId(0)).weights[0] == 3.0f);
-  REQUIRE(read(bytes, DuplicatePolicy::last).passages_of(QueryId(0)).weights[0] == 2.0f);
+  REQUIRE(read_csr(bytes).pair_count() == 2);
+  REQUIRE(read_csr(bytes).passages_of(QueryId(0)).weights[0] == 3.0f);
+  REQUIRE(read_csr(bytes, DuplicatePolicy::last).passages_of(QueryId(0)).weights[0] == 2.0f);
 }
 
 TEST_CASE("read_sparse_csr: matrices without rows, columns or entries") {
   const Csr empty{.rows = 0, .cols = 0, .entries = 0, .starts = {0}, .columns = {}, .weights = {}};
-  REQUIRE(read(empty.bytes()).rows() == 0);
+  REQUIRE(read_csr(empty.bytes()).rows() == 0);
   const Csr blank{.rows = 2, .cols = 5, .entries = 0, .starts = {0, 0, 0}, .columns = {}, .weights = {}};
-  REQUIRE(read(blank.bytes()).cols() == 5);
+  REQUIRE(read_csr(blank.bytes()).cols() == 5);
 }
 
 TEST_CASE("write_sparse_csr: read_sparse_csr brings Y back, and the bytes are as documented") {
@@ -75,7 +75,7 @@ TEST_CASE("write_sparse_csr: read_sparse_csr brings Y back, and the bytes are as
   REQUIRE(test::dense(io::read_sparse_csr(directory / "x.csr")) == test::dense(relevance));
 
   const Csr sorted{.columns = {0, 3, 1, 2}, .weights = {0.5f, 1.0f, 2.0f, 4.0f}};
-  io::write_sparse_csr(directory / "y.csr", read(Csr{}.bytes()));
+  io::write_sparse_csr(directory / "y.csr", read_csr(Csr{}.bytes()));
   REQUIRE(test::read_bytes(directory / "y.csr") == sorted.bytes());
 }
 
@@ -83,15 +83,15 @@ TEST_CASE("read_sparse_csr: a file cut off at any byte, or longer than it says, 
   const std::string whole = Csr{}.bytes();
   for (std::size_t size = 0; size < whole.size(); ++size) {
     REQUIRE_ERROR(FormatError, "test.csr: is " + std::to_string(size) + " bytes long, expected ",
-                  read(whole.substr(0, size)));
+                  read_csr(whole.substr(0, size)));
   }
   REQUIRE_ERROR(FormatError, "is 89 bytes long, expected 88 for the 3 rows and 4 entries of its header",
-                read(whole + "x"));
+                read_csr(whole + "x"));
 }
 
 TEST_CASE("read_sparse_csr: hostile counts are refused before they take memory") {
   const auto refused = [](const Csr& csr, const std::string& what) {
-    REQUIRE_ERROR(FormatError, "test.csr: " + what, read(csr.bytes()));
+    REQUIRE_ERROR(FormatError, "test.csr: " + what, read_csr(csr.bytes()));
   };
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   refused({.rows = -1}, "has -1 rows (byte 0), expected 0 to 2147483646");
@@ -106,7 +106,7 @@ TEST_CASE("read_sparse_csr: hostile counts are refused before they take memory")
 
 TEST_CASE("read_sparse_csr: rows that overlap or leave entries out are refused by the byte") {
   const auto refused = [](const std::vector<std::int64_t>& starts, const std::string& what) {
-    REQUIRE_ERROR(FormatError, "test.csr: " + what, read(Csr{.starts = starts}.bytes()));
+    REQUIRE_ERROR(FormatError, "test.csr: " + what, read_csr(Csr{.starts = starts}.bytes()));
   };
   refused({1, 2, 2, 4}, "row 0 starts at entry 1 (byte 24), expected 0");
   refused({0, 2, 2, 3}, "the last row ends at entry 3 (byte 48), expected 4");
@@ -118,16 +118,16 @@ TEST_CASE("read_sparse_csr: rows that overlap or leave entries out are refused b
 
 TEST_CASE("read_sparse_csr: columns out of range and weights that are none are refused by the byte") {
   REQUIRE_ERROR(FormatError, "entry 1 is in column 4 (byte 60), expected 0 or more and below 4",
-                read(Csr{.columns = {3, 4, 1, 2}}.bytes()));
+                read_csr(Csr{.columns = {3, 4, 1, 2}}.bytes()));
   REQUIRE_ERROR(FormatError, "entry 3 is in column -1 (byte 68), expected 0 or more and below 4",
-                read(Csr{.columns = {3, 0, 1, -1}}.bytes()));
+                read_csr(Csr{.columns = {3, 0, 1, -1}}.bytes()));
   const float infinity = std::numeric_limits<float>::infinity();
   REQUIRE_ERROR(FormatError, "entry 0 has weight nan (byte 72), expected finite and >= 0",
-                read(Csr{.weights = {std::nanf(""), 0.5f, 2.0f, 4.0f}}.bytes()));
+                read_csr(Csr{.weights = {std::nanf(""), 0.5f, 2.0f, 4.0f}}.bytes()));
   REQUIRE_ERROR(FormatError, "entry 1 has weight -0.5 (byte 76)",
-                read(Csr{.weights = {1.0f, -0.5f, 2.0f, 4.0f}}.bytes()));
+                read_csr(Csr{.weights = {1.0f, -0.5f, 2.0f, 4.0f}}.bytes()));
   REQUIRE_ERROR(FormatError, "entry 3 has weight inf (byte 84)",
-                read(Csr{.weights = {1.0f, 0.5f, 2.0f, infinity}}.bytes()));
+                read_csr(Csr{.weights = {1.0f, 0.5f, 2.0f, infinity}}.bytes()));
 }
 
 TEST_CASE("read_sparse_csr: damaged files give a matrix or an error, nothing else") {
@@ -138,7 +138,7 @@ TEST_CASE("read_sparse_csr: damaged files give a matrix or an error, nothing els
     for (std::size_t flips = 1 + random() % 4; flips > 0; --flips)
       bytes[random() % bytes.size()] = static_cast<char>(random());
     try {
-      const RelevanceMatrix relevance = read(bytes);
+      const RelevanceMatrix relevance = read_csr(bytes);
       REQUIRE(relevance.pair_count() <= 4);
     } catch (const Error&) {
     }

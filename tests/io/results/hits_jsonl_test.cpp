@@ -19,11 +19,11 @@ namespace {
 
 using Results = std::vector<std::vector<Hit>>;
 
-ExternalIds table(const std::vector<std::string>& ids) {
+ExternalIds passage_table(const std::vector<std::string>& ids) {
   return ExternalIds::from(ids);
 }
 
-std::string written(const Results& results, const RowIds& queries = RowIds(), const RowIds& passages = RowIds()) {
+std::string written_jsonl(const Results& results, const RowIds& queries = RowIds(), const RowIds& passages = RowIds()) {
   const test::TemporaryDirectory directory;
   io::write_hits_jsonl(directory / "test.jsonl", results, queries, passages);
   return test::read_bytes(directory / "test.jsonl");
@@ -33,10 +33,10 @@ std::string written(const Results& results, const RowIds& queries = RowIds(), co
 
 TEST_CASE("write_hits_jsonl: one object a query, queries without hits too") {
   const Results results = {{{PassageId(2), 0.5f}, {PassageId(0), -3.0f}}, {}};
-  REQUIRE(written(results) ==
+  REQUIRE(written_jsonl(results) ==
           "{\"query\": \"0\", \"hits\": [{\"passage\": \"2\", \"score\": 0.5}, {\"passage\": \"0\", \"score\": -3}]}\n"
           "{\"query\": \"1\", \"hits\": []}\n");
-  REQUIRE(written({}).empty());
+  REQUIRE(written_jsonl({}).empty());
 }
 
 TEST_CASE("write_hits_jsonl: another program's parser reads the same ids and the same scores") {
@@ -49,7 +49,7 @@ TEST_CASE("write_hits_jsonl: another program's parser reads the same ids and the
   for (auto& hits : results) {
     for (Row row = 0; row < ids.size(); ++row) hits.push_back({PassageId(row), std::pow(gaussian(random), 9.0f)});
   }
-  std::istringstream lines(written(results, table(ids), table(ids)));
+  std::istringstream lines(written_jsonl(results, passage_table(ids), passage_table(ids)));
   std::size_t query = 0;
   for (std::string line; std::getline(lines, line); ++query) {
     const nlohmann::json object = nlohmann::json::parse(line);
@@ -66,11 +66,12 @@ TEST_CASE("write_hits_jsonl: another program's parser reads the same ids and the
 
 TEST_CASE("write_hits_jsonl: ids that are not UTF-8 are refused with the byte, as a strict parser would") {
   const Results one = {{{PassageId(0), 1.0f}}};
-  REQUIRE_ERROR(ValueError, "is not UTF-8 at byte 3, as JSON has to be", written(one, table({"ab\n\xFF"})));
+  REQUIRE_ERROR(ValueError, "is not UTF-8 at byte 3, as JSON has to be",
+                written_jsonl(one, passage_table({"ab\n\xFF"})));
   for (const char* id : {"\x80", "\xC3", "\xC3(", "\xC0\xAF", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82",
                          "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE", "\xF0\x9F\x98"}) {
     INFO(id);
-    REQUIRE_ERROR(ValueError, "is not UTF-8 at byte 0", written(one, RowIds(), table({id})));
+    REQUIRE_ERROR(ValueError, "is not UTF-8 at byte 0", written_jsonl(one, RowIds(), passage_table({id})));
     REQUIRE_FALSE(nlohmann::json::accept("\"" + std::string(id) + "\""));
   }
 }
@@ -105,7 +106,8 @@ TEST_CASE("write_hits_jsonl: scores that JSON has no number for and tables that 
   };
   REQUIRE_ERROR(ValueError, "x.jsonl: query 0, hit 0 has score nan, expected a finite one", write(std::nanf("")));
   REQUIRE_ERROR(ValueError, "has score inf", write(std::numeric_limits<float>::infinity()));
-  REQUIRE_ERROR(ShapeError, "x.jsonl: has 2 query ids for the results of 1 queries", write(1.0f, table({"a", "b"})));
-  REQUIRE_ERROR(ShapeError, "row 1 has no id", write(1.0f, RowIds(), table({"a"})));
+  REQUIRE_ERROR(ShapeError, "x.jsonl: has 2 query ids for the results of 1 queries",
+                write(1.0f, passage_table({"a", "b"})));
+  REQUIRE_ERROR(ShapeError, "row 1 has no id", write(1.0f, RowIds(), passage_table({"a"})));
   REQUIRE(directory.file_count() == 0);
 }

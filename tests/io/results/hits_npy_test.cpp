@@ -23,7 +23,7 @@ std::string npy(const std::string& descr, const std::vector<std::size_t>& shape,
          std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Value));
 }
 
-Results read(const std::string& ids, const std::string& scores, std::size_t n_passages = 10) {
+Results read_matrices(const std::string& ids, const std::string& scores, std::size_t n_passages = 10) {
   const test::TemporaryDirectory directory;
   (void)directory.write("run.ids.npy", ids);
   (void)directory.write("run.scores.npy", scores);
@@ -90,35 +90,36 @@ TEST_CASE("write_hits_npy: what does not fit is refused, and both files stay as 
 
 TEST_CASE("read_hits_npy: matrices that do not belong together or are none are refused") {
   REQUIRE_ERROR(FormatError, "run.scores.npy: is a 2 x 3 matrix, its ids are 3 x 2",
-                read(ids, npy<float>("<f4", {2, 3}, std::vector<float>(6))));
+                read_matrices(ids, npy<float>("<f4", {2, 3}, std::vector<float>(6))));
   REQUIRE_ERROR(FormatError, "run.ids.npy: is an array of type i4 in 2 dimensions, expected a matrix of i8",
-                read(npy<std::int32_t>("<i4", {3, 2}, std::vector<std::int32_t>(6)), scores));
+                read_matrices(npy<std::int32_t>("<i4", {3, 2}, std::vector<std::int32_t>(6)), scores));
   REQUIRE_ERROR(FormatError, "run.scores.npy: is an array of type f4 in 1 dimensions, expected a matrix of f4",
-                read(ids, npy<float>("<f4", {6}, std::vector<float>(6))));
-  REQUIRE_ERROR(FormatError, "run.ids.npy: has no columns, expected at least 1",
-                read(io::npy_array_header("<i8", {1000000000000, 0}), io::npy_array_header("<f4", {1000000000000, 0})));
+                read_matrices(ids, npy<float>("<f4", {6}, std::vector<float>(6))));
+  REQUIRE_ERROR(
+      FormatError, "run.ids.npy: has no columns, expected at least 1",
+      read_matrices(io::npy_array_header("<i8", {1000000000000, 0}), io::npy_array_header("<f4", {1000000000000, 0})));
   std::string transposed = ids;
   transposed.replace(transposed.find("False"), 5, "True ");
-  REQUIRE_ERROR(FormatError, "run.ids.npy: is in Fortran order", read(transposed, scores));
+  REQUIRE_ERROR(FormatError, "run.ids.npy: is in Fortran order", read_matrices(transposed, scores));
 }
 
 TEST_CASE("read_hits_npy: an element that is none is refused by row and column") {
   const auto bad_ids = [](const std::vector<std::int64_t>& values, const std::string& what) {
-    REQUIRE_ERROR(FormatError, "run.ids.npy: " + what, read(npy("<i8", {3, 2}, values), scores));
+    REQUIRE_ERROR(FormatError, "run.ids.npy: " + what, read_matrices(npy("<i8", {3, 2}, values), scores));
   };
   bad_ids({4, 10, -1, -1, 9, -1}, "row 0, column 1 is 10, expected -1 or a passage row below 10");
   bad_ids({4, 0, -1, -1, -2, -1}, "row 2, column 0 is -2, expected -1 or a passage row");
   bad_ids({4, 0, -1, 3, 9, -1}, "row 1, column 1 has a hit after a -1");
   REQUIRE_ERROR(FormatError, "run.scores.npy: row 1, column 0 is -inf, expected a finite score",
-                read(npy<std::int64_t>("<i8", {3, 2}, {4, 0, 3, -1, 9, -1}), scores));
+                read_matrices(npy<std::int64_t>("<i8", {3, 2}, {4, 0, 3, -1, 9, -1}), scores));
 }
 
 TEST_CASE("read_hits_npy: a file cut off at any byte is refused, a missing one is an IoError") {
   for (std::size_t size = 0; size < ids.size(); ++size) {
-    REQUIRE_ERROR(FormatError, "run.ids.npy: ", read(ids.substr(0, size), scores));
+    REQUIRE_ERROR(FormatError, "run.ids.npy: ", read_matrices(ids.substr(0, size), scores));
   }
   for (std::size_t size = 0; size < scores.size(); ++size) {
-    REQUIRE_ERROR(FormatError, "run.scores.npy: ", read(ids, scores.substr(0, size)));
+    REQUIRE_ERROR(FormatError, "run.scores.npy: ", read_matrices(ids, scores.substr(0, size)));
   }
   const test::TemporaryDirectory directory;
   REQUIRE_ERROR(IoError, "run.ids.npy: cannot be opened", io::read_hits_npy(directory / "run.npy", 10));

@@ -31,7 +31,7 @@ std::string file_of(std::uint32_t rows, std::uint32_t dim, const std::vector<Ele
   return bytes_of<std::uint32_t>({rows, dim}) + bytes_of(elements);
 }
 
-const std::vector<float> six = {1.0f, -2.0f, 0.5f, 3.0f, 0.0f, -0.25f};
+const std::vector<float> six_floats = {1.0f, -2.0f, 0.5f, 3.0f, 0.0f, -0.25f};
 
 }  // namespace
 
@@ -71,10 +71,11 @@ TEST_CASE("read_big_ann: as int8, .i8bin keeps its codes with scales of 1") {
 
 TEST_CASE("big_ann: the bytes are those of the format") {
   const TemporaryDirectory directory;
-  io::write_big_ann(directory / "x.fbin", EmbeddingView<float>(six, 3));
-  REQUIRE(test::read_bytes(directory / "x.fbin") == file_of(2, 3, six));
-  io::write_ibin(directory / "x.ibin", {2, 3, {1, 2, 3, 4, 5, -1}, six});
-  REQUIRE(test::read_bytes(directory / "x.ibin") == file_of<std::int32_t>(2, 3, {1, 2, 3, 4, 5, -1}) + bytes_of(six));
+  io::write_big_ann(directory / "x.fbin", EmbeddingView<float>(six_floats, 3));
+  REQUIRE(test::read_bytes(directory / "x.fbin") == file_of(2, 3, six_floats));
+  io::write_ibin(directory / "x.ibin", {2, 3, {1, 2, 3, 4, 5, -1}, six_floats});
+  REQUIRE(test::read_bytes(directory / "x.ibin") ==
+          file_of<std::int32_t>(2, 3, {1, 2, 3, 4, 5, -1}) + bytes_of(six_floats));
 }
 
 TEST_CASE("read_big_ann: into other element types, and normalised") {
@@ -105,7 +106,7 @@ TEST_CASE("big_ann_type_of: by extension, and the caller's word over it") {
 
 TEST_CASE("read_big_ann: a size that is not exactly what the header says is refused") {
   const TemporaryDirectory directory;
-  const std::string whole = file_of(2, 3, six);
+  const std::string whole = file_of(2, 3, six_floats);
   const auto refused = [&](const std::string& bytes, const std::string& what) {
     const auto path = directory.write("x.fbin", bytes);
     REQUIRE_ERROR(FormatError, "x.fbin: " + what, io::read_big_ann(path));
@@ -124,9 +125,9 @@ TEST_CASE("read_big_ann: counts that lie are refused before memory is taken") {
   constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
   const auto refused = [&](std::uint32_t rows, std::uint32_t dim, const std::string& what) {
     for (const char* name : {"x.fbin", "x.f16bin", "x.u8bin", "x.i8bin"}) {
-      REQUIRE_ERROR(FormatError, what, io::read_big_ann(directory.write(name, file_of(rows, dim, six))));
+      REQUIRE_ERROR(FormatError, what, io::read_big_ann(directory.write(name, file_of(rows, dim, six_floats))));
     }
-    REQUIRE_ERROR(FormatError, what, io::read_ibin(directory.write("x.ibin", file_of(rows, dim, six))));
+    REQUIRE_ERROR(FormatError, what, io::read_ibin(directory.write("x.ibin", file_of(rows, dim, six_floats))));
   };
   refused(most, most, "expected 4294967295 x 4294967295 ");
   refused(most, 1, "expected 4294967295 x 1 ");
@@ -151,8 +152,8 @@ TEST_CASE("read_big_ann: a row that is not finite, or zero, is refused by number
 
 TEST_CASE("MappedBigAnn: another element type is refused with both names") {
   const TemporaryDirectory directory;
-  (void)directory.write("x.fbin", file_of(2, 3, six));
-  (void)directory.write("x.u8bin", file_of(2, 3, six));
+  (void)directory.write("x.fbin", file_of(2, 3, six_floats));
+  (void)directory.write("x.u8bin", file_of(2, 3, six_floats));
   REQUIRE_ERROR(FormatError, "x.fbin: holds float32, asked to map it as float16; read_big_ann converts",
                 io::MappedBigAnn<Eigen::half>(directory / "x.fbin"));
   REQUIRE_ERROR(FormatError, "x.u8bin: holds uint8, asked to map it as float32",
@@ -161,7 +162,7 @@ TEST_CASE("MappedBigAnn: another element type is refused with both names") {
 
 TEST_CASE("MappedBigAnn: serves the file's own bytes, and stays valid when it is moved") {
   const TemporaryDirectory directory;
-  io::MappedBigAnn<float> first(directory.write("x.fbin", file_of(2, 3, six)));
+  io::MappedBigAnn<float> first(directory.write("x.fbin", file_of(2, 3, six_floats)));
   const EmbeddingView<float> view = first.view();
 #if PEFA_HAS_MMAP
   REQUIRE(reinterpret_cast<std::uintptr_t>(view.data()) % 4096 == 8);  // a mapping starts on a page
@@ -173,7 +174,7 @@ TEST_CASE("MappedBigAnn: serves the file's own bytes, and stays valid when it is
 
 TEST_CASE("read_ibin: ids, and distances where the file's size says so") {
   const TemporaryDirectory directory;
-  const io::GroundTruth with{2, 3, {1, 2, 3, 4, 5, -1}, six};
+  const io::GroundTruth with{2, 3, {1, 2, 3, 4, 5, -1}, six_floats};
   io::write_ibin(directory / "x.ibin", with);
   REQUIRE(io::read_ibin(directory / "x.ibin") == with);
   const io::GroundTruth without{2, 3, {1, 2, 3, 4, 5, -1}, {}};
@@ -183,7 +184,7 @@ TEST_CASE("read_ibin: ids, and distances where the file's size says so") {
 
 TEST_CASE("read_ibin: any other size is refused") {
   const TemporaryDirectory directory;
-  io::write_ibin(directory / "x.ibin", {2, 3, {1, 2, 3, 4, 5, -1}, six});
+  io::write_ibin(directory / "x.ibin", {2, 3, {1, 2, 3, 4, 5, -1}, six_floats});
   const std::string whole = test::read_bytes(directory / "x.ibin") + "more";
   for (std::size_t size = 0; size <= whole.size(); ++size) {
     if (size == 8 + 24 || size == 8 + 48) continue;
@@ -196,7 +197,7 @@ TEST_CASE("read_ibin: any other size is refused") {
 
 TEST_CASE("big_ann: a file with any byte changed is read or refused with a pefa::Error, never worse") {
   const TemporaryDirectory directory;
-  const std::string whole = file_of(2, 3, six);
+  const std::string whole = file_of(2, 3, six_floats);
   std::mt19937 random(4);
   std::size_t read = 0;
   constexpr std::size_t changes = 400;

@@ -15,7 +15,7 @@ using io::NpyElement;
 namespace {
 
 /// A .npy file by hand: this dictionary, then `data` zero bytes.
-std::string npy(const std::string& dictionary, std::size_t data = 0, unsigned version = 1) {
+std::string array_file(const std::string& dictionary, std::size_t data = 0, unsigned version = 1) {
   std::string bytes = "\x93NUMPY";
   bytes.push_back(static_cast<char>(version));
   bytes.push_back('\0');
@@ -25,7 +25,7 @@ std::string npy(const std::string& dictionary, std::size_t data = 0, unsigned ve
   return bytes + dictionary + std::string(data, '\0');
 }
 
-io::NpyArrayHeader parse(const std::string& bytes) {
+io::NpyArrayHeader parse_array(const std::string& bytes) {
   return io::parse_npy_array_header(bytes, bytes.size(), "x.npy");
 }
 
@@ -37,7 +37,7 @@ std::string of_type(const std::string& descr) {
 
 TEST_CASE("parse_npy_array_header: every simple element type") {
   const auto element = [](const std::string& descr, std::size_t bytes) {
-    return parse(npy(of_type(descr), bytes)).element;
+    return parse_array(array_file(of_type(descr), bytes)).element;
   };
   REQUIRE(element("<i8", 16) == NpyElement{'i', 8});
   REQUIRE(element("<i4", 8) == NpyElement{'i', 4});
@@ -55,35 +55,35 @@ TEST_CASE("parse_npy_array_header: every simple element type") {
 TEST_CASE("parse_npy_array_header: shapes of any dimensions, keys in any order, every version") {
   for (const unsigned version : {1U, 2U, 3U}) {
     const std::string dictionary = "{\"shape\": (2, 3), 'fortran_order': True, 'descr': '<i4'}   \n";
-    const io::NpyArrayHeader header = parse(npy(dictionary, 24, version));
+    const io::NpyArrayHeader header = parse_array(array_file(dictionary, 24, version));
     REQUIRE(header.shape == std::vector<std::size_t>{2, 3});
     REQUIRE(header.fortran_order);
     REQUIRE(header.count == 6);
     REQUIRE(header.data_offset == (version == 1 ? 10 : 12) + dictionary.size());
   }
   const std::string scalar = "{'descr': '|S3', 'fortran_order': False, 'shape': ()}";
-  REQUIRE(parse(npy(scalar, 3)).shape.empty());
-  REQUIRE(parse(npy(scalar, 3)).count == 1);
-  REQUIRE(parse(npy("{'descr': '<i8', 'fortran_order': False, 'shape': (0, 7)}")).count == 0);
+  REQUIRE(parse_array(array_file(scalar, 3)).shape.empty());
+  REQUIRE(parse_array(array_file(scalar, 3)).count == 1);
+  REQUIRE(parse_array(array_file("{'descr': '<i8', 'fortran_order': False, 'shape': (0, 7)}")).count == 0);
 }
 
 TEST_CASE("parse_npy_array_header: types it does not know are refused by name") {
   const auto refused = [](const std::string& descr, const std::string& what) {
     INFO(descr);
-    REQUIRE_ERROR(FormatError, "x.npy: " + what, parse(npy(of_type(descr), 16)));
+    REQUIRE_ERROR(FormatError, "x.npy: " + what, parse_array(array_file(of_type(descr), 16)));
   };
   for (const char* descr : {"<c8", "|O", "<i3", "<f16", "|b2", "<M8[ns]", "<i8x", "<i", "", "<", "<U9999", "<f1"}) {
     refused(descr, std::string("has elements of type '") + descr + "', expected");
   }
   refused(">i8", "is big-endian ('>i8'), expected little-endian");
   REQUIRE_ERROR(FormatError, "holds records, expected one element type",
-                parse(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}")));
+                parse_array(array_file("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}")));
 }
 
 TEST_CASE("parse_npy_array_header: damaged headers are refused with what is wrong") {
   const auto refused = [](const std::string& dictionary, const std::string& what) {
     INFO(dictionary);
-    REQUIRE_ERROR(FormatError, "x.npy: " + what, parse(npy(dictionary, 16)));
+    REQUIRE_ERROR(FormatError, "x.npy: " + what, parse_array(array_file(dictionary, 16)));
   };
   refused("'descr': '<i8'                ", "has a damaged header: expected '{' at byte 0");
   refused("{'fortran_order': False, 'shape': (2,)}", "has a header without 'descr'");
@@ -106,25 +106,25 @@ TEST_CASE("parse_npy_array_header: damaged headers are refused with what is wron
 }
 
 TEST_CASE("parse_npy_array_header: cut off at any byte, too long, or of another format") {
-  const std::string whole = npy(of_type("<i8"), 16);
+  const std::string whole = array_file(of_type("<i8"), 16);
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    REQUIRE_ERROR(FormatError, "x.npy: ", parse(whole.substr(0, size)));
+    REQUIRE_ERROR(FormatError, "x.npy: ", parse_array(whole.substr(0, size)));
   }
-  REQUIRE_ERROR(FormatError, "has 1 bytes after its last element", parse(whole + "x"));
-  REQUIRE_ERROR(FormatError, "is not a .npy file", parse("PK\x03\x04 and so on and on"));
-  REQUIRE_ERROR(FormatError, "has .npy version 4.0, expected 1 to 3", parse(npy(of_type("<i8"), 16, 4)));
+  REQUIRE_ERROR(FormatError, "has 1 bytes after its last element", parse_array(whole + "x"));
+  REQUIRE_ERROR(FormatError, "is not a .npy file", parse_array("PK\x03\x04 and so on and on"));
+  REQUIRE_ERROR(FormatError, "has .npy version 4.0, expected 1 to 3", parse_array(array_file(of_type("<i8"), 16, 4)));
   REQUIRE_ERROR(FormatError, "is truncated: its header takes 4294967295 bytes, 4 are left",
-                parse(std::string("\x93NUMPY\x02\x00\xFF\xFF\xFF\xFF    ", 16)));
+                parse_array(std::string("\x93NUMPY\x02\x00\xFF\xFF\xFF\xFF    ", 16)));
 }
 
 TEST_CASE("parse_npy_array_header: damaged bytes give a header or an error, nothing else") {
-  const std::string whole = npy(of_type("<i8"), 16);
+  const std::string whole = array_file(of_type("<i8"), 16);
   std::mt19937 random(1);
   for (int i = 0; i < 2000; ++i) {
     std::string bytes = whole;
     bytes[random() % bytes.size()] = static_cast<char>(random());
     try {
-      const io::NpyArrayHeader header = parse(bytes);
+      const io::NpyArrayHeader header = parse_array(bytes);
       REQUIRE(header.data_offset + header.data_bytes() == bytes.size());
     } catch (const FormatError&) {
     }
@@ -136,7 +136,7 @@ TEST_CASE("npy_array_header: NumPy's own text, padded to 64 bytes, and read back
   REQUIRE(header.size() == 128);
   REQUIRE(header.substr(10, 58) == "{'descr': '<i8', 'fortran_order': False, 'shape': (3,), } ");
   REQUIRE(header.back() == '\n');
-  REQUIRE(parse(header + std::string(24, '\0')).shape == std::vector<std::size_t>{3});
-  REQUIRE(parse(io::npy_array_header("|S3", {}) + "csr").shape.empty());
-  REQUIRE(parse(io::npy_array_header("<f4", {2, 0})).shape == std::vector<std::size_t>{2, 0});
+  REQUIRE(parse_array(header + std::string(24, '\0')).shape == std::vector<std::size_t>{3});
+  REQUIRE(parse_array(io::npy_array_header("|S3", {}) + "csr").shape.empty());
+  REQUIRE(parse_array(io::npy_array_header("<f4", {2, 0})).shape == std::vector<std::size_t>{2, 0});
 }

@@ -16,7 +16,8 @@ using Shape = std::vector<std::size_t>;
 namespace {
 
 /// A .npy file by hand: `length` is what it claims of its header, the header's size unless told otherwise.
-std::string npy(const std::string& header, std::size_t data_bytes, unsigned version = 1, std::int64_t length = -1) {
+std::string matrix_file(const std::string& header, std::size_t data_bytes, unsigned version = 1,
+                        std::int64_t length = -1) {
   const auto size = static_cast<std::uint64_t>(length < 0 ? static_cast<std::int64_t>(header.size()) : length);
   std::string bytes = "\x93NUMPY";
   bytes.push_back(static_cast<char>(version));
@@ -25,7 +26,7 @@ std::string npy(const std::string& header, std::size_t data_bytes, unsigned vers
   return bytes + header + std::string(data_bytes, '\0');
 }
 
-NpyHeader parse(const std::string& bytes) {
+NpyHeader parse_matrix(const std::string& bytes) {
   // A copy of exactly this size, so that a read past its end is caught by a sanitizer.
   std::vector<std::byte> exact(bytes.size());
   for (std::size_t i = 0; i < bytes.size(); ++i) exact[i] = static_cast<std::byte>(bytes[i]);
@@ -37,12 +38,12 @@ std::string dictionary(const std::string& descr, const std::string& order, const
 }
 
 void require_refused(const std::string& bytes, const std::string& what) {
-  REQUIRE_ERROR(FormatError, "x.npy: " + what, parse(bytes));
+  REQUIRE_ERROR(FormatError, "x.npy: " + what, parse_matrix(bytes));
 }
 
 void require_refused_header(const std::string& header, const std::string& what) {
   INFO(header);
-  require_refused(npy(header, 24), what);
+  require_refused(matrix_file(header, 24), what);
 }
 
 }  // namespace
@@ -50,15 +51,15 @@ void require_refused_header(const std::string& header, const std::string& what) 
 TEST_CASE("parse_npy_header: what NumPy writes, in every version and type") {
   for (const unsigned version : {1U, 2U, 3U}) {
     const std::string header = dictionary("'<f4'", "False", "(2, 3)");
-    const NpyHeader parsed = parse(npy(header, 24, version));
+    const NpyHeader parsed = parse_matrix(matrix_file(header, 24, version));
     REQUIRE(parsed.type == NpyType::float32);
     REQUIRE(parsed.shape == Shape{2, 3});
     REQUIRE(parsed.data_offset == header.size() + (version == 1 ? 10 : 12));
     REQUIRE(parsed.element_count() == 6);
   }
-  REQUIRE(parse(npy(dictionary("'<f2'", "False", "(2, 3)"), 12)).type == NpyType::float16);
-  REQUIRE(parse(npy(dictionary("'<f8'", "False", "(2, 3)"), 48)).type == NpyType::float64);
-  REQUIRE(parse(npy(dictionary("'|i1'", "False", "(2, 3)"), 6)).type == NpyType::int8);
+  REQUIRE(parse_matrix(matrix_file(dictionary("'<f2'", "False", "(2, 3)"), 12)).type == NpyType::float16);
+  REQUIRE(parse_matrix(matrix_file(dictionary("'<f8'", "False", "(2, 3)"), 48)).type == NpyType::float64);
+  REQUIRE(parse_matrix(matrix_file(dictionary("'|i1'", "False", "(2, 3)"), 6)).type == NpyType::int8);
 }
 
 TEST_CASE("parse_npy_header: size and name of every type") {
@@ -74,7 +75,7 @@ TEST_CASE("parse_npy_header: size and name of every type") {
 
 TEST_CASE("parse_npy_header: any number of dimensions, zero rows included") {
   const auto shape = [](const std::string& text, std::size_t elements) {
-    return parse(npy(dictionary("'<f4'", "False", text), elements * 4)).shape;
+    return parse_matrix(matrix_file(dictionary("'<f4'", "False", text), elements * 4)).shape;
   };
   REQUIRE(shape("()", 1) == Shape{});
   REQUIRE(shape("(6,)", 6) == Shape{6});
@@ -92,7 +93,7 @@ TEST_CASE("parse_npy_header: keys in another order, double quotes, odd spaces an
            "{'descr': '=f4', 'fortran_order': False, 'shape': (2, 3), }\n",
        }) {
     INFO(header);
-    const NpyHeader parsed = parse(npy(header, 24));
+    const NpyHeader parsed = parse_matrix(matrix_file(header, 24));
     REQUIRE(parsed.type == NpyType::float32);
     REQUIRE(parsed.shape == Shape{2, 3});
   }
@@ -102,22 +103,22 @@ TEST_CASE("parse_npy_header: a file that is not .npy is refused") {
   require_refused("", "is empty, expected a .npy file");
   require_refused("\x93NUMP", "is not a .npy file: it does not start with \\x93NUMPY");
   require_refused("PK\x03\x04 this is a zip file", "is not a .npy file");
-  require_refused(" " + npy(dictionary("'<f4'", "False", "(2, 3)"), 24), "is not a .npy file");
+  require_refused(" " + matrix_file(dictionary("'<f4'", "False", "(2, 3)"), 24), "is not a .npy file");
   REQUIRE_ERROR(FormatError, "is empty", io::parse_npy_header(nullptr, 0, "x.npy"));
 }
 
 TEST_CASE("parse_npy_header: a version of no known NumPy is refused with what it is") {
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
-  require_refused(npy(header, 24, 9), "has .npy version 9.0, expected 1 to 3");
-  require_refused(npy(header, 24, 0), "has .npy version 0.0, expected 1 to 3");
-  require_refused(npy(header, 24, 255), "has .npy version 255.0, expected 1 to 3");
+  require_refused(matrix_file(header, 24, 9), "has .npy version 9.0, expected 1 to 3");
+  require_refused(matrix_file(header, 24, 0), "has .npy version 0.0, expected 1 to 3");
+  require_refused(matrix_file(header, 24, 255), "has .npy version 255.0, expected 1 to 3");
 }
 
 TEST_CASE("parse_npy_header: a truncated header is refused with how much is left") {
-  const std::string whole = npy(dictionary("'<f4'", "False", "(2, 3)"), 24);
+  const std::string whole = matrix_file(dictionary("'<f4'", "False", "(2, 3)"), 24);
   require_refused(whole.substr(0, 6), "is truncated: 6 bytes, expected a header of at least 10");
   require_refused(whole.substr(0, 9), "is truncated: 9 bytes, expected a header of at least 10");
-  require_refused(npy("", 0, 2).substr(0, 11), "is truncated: 11 bytes, expected a header of at least 12");
+  require_refused(matrix_file("", 0, 2).substr(0, 11), "is truncated: 11 bytes, expected a header of at least 12");
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
   require_refused(whole.substr(0, 40),
                   "is truncated: its header takes " + std::to_string(header.size()) + " bytes, 30 are left");
@@ -126,17 +127,17 @@ TEST_CASE("parse_npy_header: a truncated header is refused with how much is left
 TEST_CASE("parse_npy_header: a huge header length is refused, not read") {
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
   const std::string left = " bytes, " + std::to_string(header.size() + 24) + " are left";
-  require_refused(npy(header, 24, 1, 0xFFFF), "is truncated: its header takes 65535" + left);
-  require_refused(npy(header, 24, 2, 0xFFFFFFFF), "is truncated: its header takes 4294967295" + left);
-  require_refused(npy(header, 24, 3, 0x80000000), "is truncated: its header takes 2147483648" + left);
+  require_refused(matrix_file(header, 24, 1, 0xFFFF), "is truncated: its header takes 65535" + left);
+  require_refused(matrix_file(header, 24, 2, 0xFFFFFFFF), "is truncated: its header takes 4294967295" + left);
+  require_refused(matrix_file(header, 24, 3, 0x80000000), "is truncated: its header takes 2147483648" + left);
 }
 
 TEST_CASE("parse_npy_header: too few or too many bytes of elements are refused with how many") {
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
-  require_refused(npy(header, 23), "is truncated: expected 24 bytes of elements, 23 are left");
-  require_refused(npy(header, 0), "is truncated: expected 24 bytes of elements, 0 are left");
-  require_refused(npy(header, 25), "has 1 bytes after its last element");
-  require_refused(npy(dictionary("'<f4'", "False", "(0, 3)"), 4), "has 4 bytes after its last element");
+  require_refused(matrix_file(header, 23), "is truncated: expected 24 bytes of elements, 23 are left");
+  require_refused(matrix_file(header, 0), "is truncated: expected 24 bytes of elements, 0 are left");
+  require_refused(matrix_file(header, 25), "has 1 bytes after its last element");
+  require_refused(matrix_file(dictionary("'<f4'", "False", "(0, 3)"), 4), "has 4 bytes after its last element");
 }
 
 TEST_CASE("parse_npy_header: another layout or element type is refused with the way out") {
@@ -187,11 +188,12 @@ TEST_CASE("parse_npy_header: a header that is no dictionary is refused") {
         "{'descr': <f4}", "{'descr': \"<f4'}", "{,}", "{'fortran_order': F"}) {
     require_refused_header(header, "has a damaged header: ");
   }
-  require_refused(npy(std::string(64, '\0'), 24), "has a damaged header: expected '{' at byte 0 of its dictionary");
+  require_refused(matrix_file(std::string(64, '\0'), 24),
+                  "has a damaged header: expected '{' at byte 0 of its dictionary");
 }
 
 TEST_CASE("parse_npy_header: every single-byte change is read or refused, never worse") {
-  const std::string whole = npy(dictionary("'<f4'", "False", "(2, 3)"), 24);
+  const std::string whole = matrix_file(dictionary("'<f4'", "False", "(2, 3)"), 24);
   const std::size_t header_bytes = whole.size() - 24;
   std::size_t refused = 0;
   std::size_t total = 0;
@@ -201,7 +203,7 @@ TEST_CASE("parse_npy_header: every single-byte change is read or refused, never 
       changed[at] = static_cast<char>(value);
       ++total;
       try {
-        const NpyHeader header = parse(changed);
+        const NpyHeader header = parse_matrix(changed);
         const std::size_t data = header.element_count() * io::size_of(header.type);
         if (header.data_offset + data != changed.size()) FAIL("a header past its file: byte " << at << " = " << value);
       } catch (const FormatError&) {

@@ -11,7 +11,7 @@ using namespace pefa;
 
 namespace {
 
-std::string file_of(const std::string& header, const std::string& data = {}) {
+std::string header_file(const std::string& header, const std::string& data = {}) {
   const std::uint64_t length = header.size();
   return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + header + data;
 }
@@ -21,12 +21,12 @@ io::SafetensorsHeader parse(const std::string& file) {
 }
 
 /// A tensor's entry, of type U8.
-std::string entry(const std::string& name, const std::string& shape, const std::string& offsets) {
+std::string header_entry(const std::string& name, const std::string& shape, const std::string& offsets) {
   return '"' + name + R"(":{"dtype":"U8","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
 }
 
 void refused(const std::string& header, const std::string& data, const std::string& what) {
-  REQUIRE_ERROR(FormatError, "x: " + what, parse(file_of(header, data)));
+  REQUIRE_ERROR(FormatError, "x: " + what, parse(header_file(header, data)));
 }
 
 }  // namespace
@@ -37,9 +37,9 @@ TEST_CASE("parse_safetensors_header: tensors in the order of their bytes, metada
       R"("__metadata__":{"format":"pt","a":"b"},"a":{"shape":[2],"data_offsets":[0,2],"dtype":"I8"},)"
       R"("s":{"dtype":"F4","shape":[],"data_offsets":[98,98]}})";
   REQUIRE_ERROR(FormatError, "x: tensor 's' has 0 bytes, expected 1 elements of type F4",
-                parse(file_of(header, std::string(98, 'x'))));
+                parse(header_file(header, std::string(98, 'x'))));
   const std::string good = header.substr(0, header.find(",\"s\"")) + "}  ";
-  const io::SafetensorsHeader parsed = parse(file_of(good, std::string(98, 'x')));
+  const io::SafetensorsHeader parsed = parse(header_file(good, std::string(98, 'x')));
   REQUIRE(parsed.data_offset == 8 + good.size());
   REQUIRE(parsed.tensors.size() == 2);
   REQUIRE(parsed.tensors[0].name == "a");
@@ -56,18 +56,18 @@ TEST_CASE("parse_safetensors_header: tensors in the order of their bytes, metada
 }
 
 TEST_CASE("parse_safetensors_header: no tensors, empty tensors and elements of less than a byte") {
-  REQUIRE(parse(file_of("{}")).tensors.empty());
-  REQUIRE(parse(file_of(R"({"__metadata__":{}})")).tensors.empty());
-  const std::string empty = "{" + entry("b", "[2]", "[0,2]") + "," + entry("a", "[3,0]", "[0,0]") + "}";
-  REQUIRE(parse(file_of(empty, "xx")).tensors[0].name == "a");
-  REQUIRE(parse(file_of(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}})", "xxx")).tensors.size() == 1);
+  REQUIRE(parse(header_file("{}")).tensors.empty());
+  REQUIRE(parse(header_file(R"({"__metadata__":{}})")).tensors.empty());
+  const std::string empty = "{" + header_entry("b", "[2]", "[0,2]") + "," + header_entry("a", "[3,0]", "[0,0]") + "}";
+  REQUIRE(parse(header_file(empty, "xx")).tensors[0].name == "a");
+  REQUIRE(parse(header_file(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}})", "xxx")).tensors.size() == 1);
 }
 
 TEST_CASE("parse_safetensors_header: a length that is not the file's is refused") {
   REQUIRE_ERROR(FormatError, "x: is truncated: 0 bytes, expected at least the 8 of its header's length", parse(""));
   REQUIRE_ERROR(FormatError, "x: is truncated: 7 bytes", parse("1234567"));
   REQUIRE_ERROR(FormatError, "x: is truncated: its header takes 2 bytes, 1 are left",
-                parse(file_of("{}").substr(0, 9)));
+                parse(header_file("{}").substr(0, 9)));
   REQUIRE_ERROR(FormatError, "x: declares a header of 18446744073709551615 bytes, expected at most 100000000",
                 parse(std::string(8, '\xFF') + "{}"));
   REQUIRE_ERROR(FormatError, "x: declares a header of 100000001 bytes",
@@ -119,10 +119,10 @@ TEST_CASE("parse_safetensors_header: JSON of another form is refused with what s
 
 TEST_CASE("parse_safetensors_header: tensors that overlap, leave gaps, or are not their shape are refused") {
   const auto two = [](const char* first, const char* second) {
-    return "{" + entry("a", "[2]", first) + "," + entry("b", "[2]", second) + "}";
+    return "{" + header_entry("a", "[2]", first) + "," + header_entry("b", "[2]", second) + "}";
   };
-  REQUIRE_NOTHROW(parse(file_of(two("[0,2]", "[2,4]"), "1234")));
-  REQUIRE_NOTHROW(parse(file_of(two("[2,4]", "[0,2]"), "1234")));
+  REQUIRE_NOTHROW(parse(header_file(two("[0,2]", "[2,4]"), "1234")));
+  REQUIRE_NOTHROW(parse(header_file(two("[2,4]", "[0,2]"), "1234")));
   refused(two("[0,2]", "[0,2]"), "12",
           "tensor 'b' has data_offsets [0, 2], expected them to start at 2 and to end by 2");
   refused(two("[0,2]", "[1,3]"), "123", "tensor 'b' has data_offsets [1, 3], expected them to start at 2");
@@ -133,7 +133,7 @@ TEST_CASE("parse_safetensors_header: tensors that overlap, leave gaps, or are no
   refused(two("[0,2]", "[2,4]"), "12345", "has 1 bytes after its last tensor");
   refused(two("[0,2]", "[2,5]"), "12345", "tensor 'b' has 3 bytes, expected 2 elements of type U8");
   refused(two("[0,2]", "[2,18446744073709551615]"), "1234", "tensor 'b' has data_offsets [2, 18446744073709551615]");
-  refused("{" + entry("a", "[1]", "[0,1]") + "," + entry("a", "[1]", "[1,2]") + "}", "12",
+  refused("{" + header_entry("a", "[1]", "[0,1]") + "," + header_entry("a", "[1]", "[1,2]") + "}", "12",
           "has two tensors of the name 'a'");
   refused(R"({"a":{"dtype":"F64","shape":[288230376151711744],"data_offsets":[0,0]}})", "",
           "tensor 'a' has 0 bytes, expected 288230376151711744 elements of type F64");  // times 64 bits: 2^64
@@ -157,9 +157,9 @@ TEST_CASE("quote_name: names fit for a message") {
 }
 
 TEST_CASE("parse_safetensors_header: a header cut or changed at any byte is read or refused with a FormatError") {
-  const std::string header =
-      "{" + entry("a", "[2,1]", "[0,2]") + R"(,"__metadata__":{"k":"v"},)" + entry("b", "[2]", "[2,4]") + "}";
-  const std::string whole = file_of(header, "1234");
+  const std::string header = "{" + header_entry("a", "[2,1]", "[0,2]") + R"(,"__metadata__":{"k":"v"},)" +
+                             header_entry("b", "[2]", "[2,4]") + "}";
+  const std::string whole = header_file(header, "1234");
   REQUIRE_NOTHROW(parse(whole));
   for (std::size_t size = 0; size < whole.size(); ++size) {
     INFO("cut to " << size);

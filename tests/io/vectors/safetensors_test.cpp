@@ -43,7 +43,7 @@ std::string one_row(const std::string& type, const std::vector<Element>& element
   return file_of(header, data, 7 - (header.size() + 7) % 8);
 }
 
-const std::vector<float> six = {1.0f, -2.0f, 0.5f, 3.0f, 0.0f, -0.25f};
+const std::vector<float> six_values = {1.0f, -2.0f, 0.5f, 3.0f, 0.0f, -0.25f};
 
 }  // namespace
 
@@ -62,9 +62,9 @@ TEMPLATE_TEST_CASE("write_safetensors: read_safetensors and MappedSafetensors br
 
 TEST_CASE("write_safetensors: the bytes are those of the format, the data on a multiple of 64") {
   const TemporaryDirectory directory;
-  io::write_safetensors(directory / "x", "a\"b", EmbeddingView<float>(six, 3));
+  io::write_safetensors(directory / "x", "a\"b", EmbeddingView<float>(six_values, 3));
   std::string header = R"({"a\"b":{"data_offsets":[0,24],"dtype":"F32","shape":[2,3]}})";
-  REQUIRE(test::read_bytes(directory / "x") == file_of(header, bytes_of(six), 120 - header.size()));
+  REQUIRE(test::read_bytes(directory / "x") == file_of(header, bytes_of(six_values), 120 - header.size()));
   REQUIRE(io::read_safetensors(directory / "x", "a\"b").row(0)[1] == -2.0f);
 
   const std::vector<std::int8_t> codes = {1, 2, 3, 4, 5, 6};
@@ -170,9 +170,9 @@ TEST_CASE("read_safetensors: data that is not aligned is read, and refused to be
   const TemporaryDirectory directory;
   const std::string header = "{" + entry("m", "F32", "[2,3]", "[0,24]") + "}";
   for (std::size_t padding = 0; padding < 8; ++padding) {
-    const auto path = directory.write("x", file_of(header, bytes_of(six), padding));
+    const auto path = directory.write("x", file_of(header, bytes_of(six_values), padding));
     const auto store = io::read_safetensors(path);
-    REQUIRE(std::memcmp(store.row(0), six.data(), 24) == 0);
+    REQUIRE(std::memcmp(store.row(0), six_values.data(), 24) == 0);
     if ((8 + header.size() + padding) % 4 == 0) {
       REQUIRE(same_bits(io::MappedSafetensors<float>(path).view(), store.view()));
     } else {
@@ -204,7 +204,7 @@ TEST_CASE("MappedSafetensors: another element type is refused with both names") 
 
 TEST_CASE("MappedSafetensors: serves the file's own bytes, and stays valid when it is moved") {
   const TemporaryDirectory directory;
-  io::write_safetensors(directory / "x", "m", EmbeddingView<float>(six, 3));
+  io::write_safetensors(directory / "x", "m", EmbeddingView<float>(six_values, 3));
   io::MappedSafetensors<float> first(directory / "x");
   const EmbeddingView<float> view = first.view();
 #if PEFA_HAS_MMAP
