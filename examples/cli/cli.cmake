@@ -1,5 +1,5 @@
 # The pefa command, its man page and its bash completion.
-# The commands are compiled in three lots, in a third of the time that they take one by one. The retrievers come from
+# The commands are compiled in two lots, in a third of the time that they take one by one. The retrievers come from
 # pefa::compiled, or are one source more.
 set(cli_answers cli/bench_command.cpp cli/build_command.cpp cli/compare_command.cpp cli/eval_command.cpp cli/main.cpp
                 cli/measure.cpp cli/output.cpp cli/report.cpp cli/search_arguments.cpp cli/source.cpp
@@ -17,8 +17,7 @@ else()
 endif()
 set_target_properties(pefa_cli PROPERTIES OUTPUT_NAME pefa UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
 set_source_files_properties(${cli_answers} PROPERTIES UNITY_GROUP answers)
-set_source_files_properties(${cli_files} PROPERTIES UNITY_GROUP files)
-set_source_files_properties(${cli_live} PROPERTIES UNITY_GROUP live)
+set_source_files_properties(${cli_files} ${cli_live} PROPERTIES UNITY_GROUP files)
 target_link_libraries(pefa_cli PRIVATE pefa::pefa CLI11::CLI11 nlohmann_json::nlohmann_json fmt::fmt)
 
 # SciPy's .npz. Debian's libzip-config.cmake asks for tools that its -dev package lacks, so it is looked for by hand.

@@ -14,12 +14,10 @@
 #include "interrupt.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
+#include "pefa/adapter/any_adapters.hpp"
 #include "pefa/adapter/exported_rows.hpp"
-#include "pefa/adapter/pefa_xl.hpp"
-#include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/adapter/spec_of.hpp"
 #include "pefa/adapter/xl_sql.hpp"
-#include "pefa/index/any_index.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/engines/engine_rows.hpp"
 #include "pefa/io/engines/pg_copy.hpp"
@@ -79,7 +77,7 @@ struct ExportSqlCommand {
 
   void run() const {
     const io::ArchiveReader reader = io::ArchiveReader::open(archive);
-    const auto xl = PefaXl<float, AnyIndex, AnyIndex, AnyGate>::open(reader);
+    const auto xl = PefaXlOverAny<>::open(reader);
     const std::optional<io::ExternalIds> ids = io::read_passage_ids(reader);
     const RetrieverSpec spec = spec_of(xl);
     const bool has_hubness = !xl.hubness().empty();

@@ -19,14 +19,11 @@
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
+#include "pefa/adapter/any_adapters.hpp"
 #include "pefa/adapter/exported_rows.hpp"
-#include "pefa/adapter/pefa_xs.hpp"
-#include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/adapter/retriever_spec_json.hpp"
 #include "pefa/adapter/row_changes.hpp"
 #include "pefa/adapter/spec_of.hpp"
-#include "pefa/index/any_index.hpp"
-#include "pefa/index/flat_index.hpp"
 #include "pefa/io/file/output_file.hpp"
 #include "pefa/io/vectors/npy.hpp"
 #include "pefa/io/vectors/vector_file.hpp"
@@ -135,7 +132,7 @@ struct ExportCommand {
   /// What of the rows of an archive is no longer as it was, by the archive's own fits.
   [[nodiscard]] Exported changes(const TrainingData& data, bool balanced) const {
     const io::ArchiveReader reader = io::ArchiveReader::open(since);
-    const auto before = PefaXs<float, AnyIndex>::open(reader);
+    const auto before = PefaXsOverAny<>::open(reader);
     const RetrieverSpec spec = spec_of(before);
     if (options.over(spec) != spec) {
       throw ValueError("--since: " + since.string() + " was built otherwise than the options say, leave them out");
@@ -168,20 +165,21 @@ struct ExportCommand {
   /// they go with.
   [[nodiscard]] Exported fold(const RetrieverSpec& spec, const TrainingData& data,
                               const std::string& map_option) const {
-    using Xs = PefaXs<float, FlatIndex<>>;
     ProgressBar bar("folding queries", output.verbosity());
     const InterruptibleExecutor executor(threads);
-    const Xs xs = Xs::build(data.passages, data.queries, data.relevance,
-                            {.lambda = spec.lambda,
-                             .cold = spec.cold,
-                             .norm = spec.norm,
-                             .rule = spec.rule,
-                             .least_squares = spec.least_squares,
-                             .whitened = spec.whitened == Whitened::all ? Whitened::all : Whitened::none,
-                             .whitening = spec.whitening,
-                             .balance = spec.balance},
-                            {executor, bar.callback()});
-    auto rows = EmbeddingStore<float>::from(xs.index().rows());
+    const auto xs = PefaXsOverAny<>::build(data.passages, data.queries, data.relevance,
+                                           {.lambda = spec.lambda,
+                                            .cold = spec.cold,
+                                            .norm = spec.norm,
+                                            .rule = spec.rule,
+                                            .least_squares = spec.least_squares,
+                                            .whitened = spec.whitened == Whitened::all ? Whitened::all : Whitened::none,
+                                            .whitening = spec.whitening,
+                                            .balance = spec.balance,
+                                            .index = {.index = {.kind = IndexKind::flat}}},
+                                           {executor, bar.callback()});
+    auto rows = EmbeddingStore<float>::for_overwrite(xs.passage_count(), xs.index().dim());
+    for (Row i = 0; i < rows.size(); ++i) xs.index().read_row(i, {rows.mutable_row(i), rows.dim()});
     if (!map_option.empty()) return {std::move(rows), require_query_map(xs.fitted(), map_option)};
     return {rows_for_raw_queries(xs.fitted(), std::move(rows), {executor, {}}), {}};
   }

@@ -33,7 +33,7 @@ void LiveEvents::report(const std::filesystem::path& folder, const Output& outpu
   nlohmann::ordered_json json{{"folder", folder.string()}};
   std::string text;
   for (std::size_t i = 0; i < counts_.size(); ++i) {
-    const char* const status = name(static_cast<live::ItemStatus>(i));
+    const char* const status = pefa::name(static_cast<live::ItemStatus>(i));
     json[status] = counts_[i];
     if (counts_[i] > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", counts_[i], status);
   }

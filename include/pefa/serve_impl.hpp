@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "pefa/adapter/any_adapters.hpp"
 #include "pefa/adapter/any_retriever_impl.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/row_set.hpp"
@@ -12,6 +13,17 @@
 namespace pefa {
 
 /// @cond
+template AnyIndex AnyIndex::build<float>(const EmbeddingView<float>& rows, const AnyIndexParams& params,
+                                         const BuildOptions& options);
+template AnyIndex AnyIndex::build<float>(EmbeddingStore<float>&& store, const AnyIndexParams& params,
+                                         const BuildOptions& options);
+template AnyIndex AnyIndex::open<void>(const io::ArchiveReader& reader, const std::string& prefix);
+template PefaXsOverAny<> PefaXsOverAny<>::build(EmbeddingSource<float> passages, EmbeddingSource<float> queries,
+                                                const RelevanceMatrix& relevance, const PefaXsOverAny<>::Params& params,
+                                                const BuildOptions& options);
+template PefaXlOverAny<> PefaXlOverAny<>::build(EmbeddingSource<float> passages, EmbeddingSource<float> queries,
+                                                RelevanceMatrix relevance, const PefaXlOverAny<>::Params& params,
+                                                const BuildOptions& options);
 template AnyRetriever open<void>(const std::string& path, Verify verify);
 template AnyRetriever open<void>(const io::ArchiveReader& reader);
 template AnyRetriever AnyRetriever::with_ids<io::ExternalIds>(io::ExternalIds ids) const;

@@ -15,13 +15,12 @@
 #include <utility>
 #include <vector>
 
+#include "pefa/adapter/any_adapters.hpp"
 #include "pefa/adapter/any_retriever.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/exact_search.hpp"
 #include "pefa/adapter/explain.hpp"
 #include "pefa/adapter/gate.hpp"
-#include "pefa/adapter/pefa_xl.hpp"
-#include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/retriever_archive.hpp"
@@ -184,15 +183,13 @@ template <class R>
 }
 
 template <EmbeddingScalar Scalar>
-using XlOverAny = PefaXl<Scalar, AnyIndex, AnyIndex, AnyGate>;
-
-template <EmbeddingScalar Scalar>
 [[nodiscard]] AnyRetriever build_xl(const RetrieverSpec& spec, EmbeddingSource<Scalar> passages,
                                     EmbeddingSource<Scalar> queries, RelevanceMatrix relevance,
                                     const BuildOptions& options, Rows rows) {
   const auto params = xl_params(spec, rows);
   return hold_built(
-      XlOverAny<Scalar>::build(std::move(passages), std::move(queries), std::move(relevance), params, options), spec);
+      PefaXlOverAny<Scalar>::build(std::move(passages), std::move(queries), std::move(relevance), params, options),
+      spec);
 }
 
 template <EmbeddingScalar Scalar>
@@ -210,8 +207,8 @@ AnyRetriever build_any(const RetrieverSpec& spec, EmbeddingSource<Scalar> passag
   const Whitened space = whitened_space(spec);
   switch (spec.method) {
     case Method::xs:
-      return hold_built(PefaXs<Scalar, AnyIndex>::build(std::move(passages), std::move(queries), *relevance,
-                                                        xs_params(spec, rows), options),
+      return hold_built(PefaXsOverAny<Scalar>::build(std::move(passages), std::move(queries), *relevance,
+                                                     xs_params(spec, rows), options),
                         spec);
     case Method::xs_multi:
       return hold_built(
@@ -288,9 +285,9 @@ AnyRetriever open(const io::ArchiveReader& reader) {
     return any;
   };
   if (kind == "erm") return held(ErmRetriever<float, AnyIndex>::open(reader));
-  if (kind == "xs") return held(PefaXs<float, AnyIndex>::open(reader));
+  if (kind == "xs") return held(PefaXsOverAny<>::open(reader));
   if (kind == "xs_multi") return held(PefaXsMulti<float, AnyIndex>::open(reader));
-  if (kind == "xl") return held(detail::XlOverAny<float>::open(reader));
+  if (kind == "xl") return held(PefaXlOverAny<>::open(reader));
   detail::fail<FormatError>(reader.name(), ": holds a retriever '", kind,
                             "', this pefa knows erm, xs, xl and xs_multi");
 }

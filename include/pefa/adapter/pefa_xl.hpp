@@ -83,87 +83,7 @@ class PefaXl : public PefaXlParts<Scalar, PassageIndex, QueryIndex, GatePolicy>,
   /// @throws Cancelled   the progress callback said stop
   [[nodiscard]] static PefaXl build(EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                                     RelevanceMatrix relevance, const Params& params = {},
-                                    const BuildOptions& options = {}) {
-    require_params(params);
-    detail::require_training_data(passages.view(), queries.view(), relevance, "PefaXl::build");
-    const bool is_folded = params.fold.lambda < 1.0f;
-    const bool is_whitened = params.whitened != Whitened::none;
-    const std::size_t n = passages.view().size();
-    const std::size_t n_queries = queries.view().size();
-    const auto items = detail::passage_side_items(Whitened::none, params.fold, params.balance, n, n_queries);
-    const detail::BuildParts<7> parts(
-        options,
-        {is_whitened ? 2 * n_queries : 0, params.whitened == Whitened::all ? n : 0, is_folded ? items[1] : 0, items[2],
-         n, params.condense > 0.0f ? n_queries : 0, n_queries + (params.hubness > 0.0f ? n_queries : 0)});
-
-    FittedParts fitted;
-    std::optional<EmbeddingStore<float>> whitened;  // training queries
-    if (is_whitened) {
-      const detail::BuildParts<2> fits(parts[0], {n_queries, n_queries});
-      fitted.whitening = Whitening::fit(queries.view(), relevance, params.whitening, fits[0]);
-      whitened = fitted.whitening->apply(queries.view(), fits[1]);
-    }
-    std::optional<EmbeddingStore<Scalar>> rows;  // of the passage index, where that cannot score them
-    const auto index_rows = [&](EmbeddingSource<Scalar> indexed) {
-      if constexpr (!ScoringIndex<PassageIndex>) {
-        if (params.missing_erm_score == MissingErmScore::exact) {
-          rows = indexed.is_owned() ? indexed.take()
-                                    : EmbeddingStore<Scalar>::from(indexed.view(), Normalize::none, RowCheck::finite);
-          return PassageIndex::build(rows->view(), params.passage_index, parts[4]);
-        }
-      }
-      return detail::build_index<PassageIndex>(std::move(indexed), params.passage_index, parts[4]);
-    };
-    const auto fold = [&](const auto& p, const auto& q) {
-      auto folded = detail::fit_and_fold(p, q, relevance, params.fold, fitted, parts[2]);
-      return detail::to_scalar<Scalar>(
-          detail::balance_rows(q, std::move(folded), params.balance, params.fold.lambda, fitted, parts[3]));
-    };
-    const auto index_passages = [&] {
-      if (params.whitened == Whitened::all) {
-        EmbeddingStore<float> p = fitted.whitening->apply(passages.view(), parts[1]);
-        passages.release();
-        return index_rows(is_folded ? fold(p.view(), whitened->view()) : detail::to_scalar<Scalar>(std::move(p)));
-      }
-      if (!is_folded) return index_rows(std::move(passages));
-      auto folded = fold(passages.view(), queries.view());
-      passages.release();
-      return index_rows(std::move(folded));
-    };
-    PassageIndex passage_index = index_passages();
-
-    if (whitened) queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(*std::move(whitened)));
-    if (params.condense > 0.0f) {
-      CondensedQueries condensed =
-          condense_queries(queries.view(), relevance, {.min_cosine = params.condense}, parts[5]);
-      relevance = std::move(condensed.relevance);
-      queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(std::move(condensed.queries)));
-    }
-    if (needs_vectors(params.gate) && !is_whitened && params.similarity != KnnSimilarity::cosine) {
-      detail::require_unit_rows(queries.view(), "PefaXl::build: a gate that weighs by the vectors of the neighbours");
-    }
-    detail::HubOffsets hubness;
-    const detail::BuildParts<2> indexing(parts[6],
-                                         {params.hubness > 0.0f ? queries.view().size() : 0, queries.view().size()});
-    if (params.hubness > 0.0f) {
-      EmbeddingStore<float> with_hubness =
-          detail::append_hubness(queries.view(), params.similarity, params.hubness, hubness, indexing[0]);
-      queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(std::move(with_hubness)));
-    }
-    // With hubness the rows are directions already where the similarity asks for those.
-    const KnnSimilarity similarity = hubness.offsets.empty() ? params.similarity : KnnSimilarity::inner_product;
-    std::optional<EmbeddingStore<float>> query_rows;
-    if constexpr (NeighborGate<GatePolicy> && !ReadableIndex<QueryIndex>) {
-      if (needs_vectors(params.gate)) {
-        query_rows = EmbeddingStore<float>::from(
-            queries.view(), similarity == KnnSimilarity::cosine ? Normalize::unit : Normalize::none);
-      }
-    }
-    QueryIndex query_index =
-        detail::build_query_index<QueryIndex>(std::move(queries), similarity, params.query_index, indexing[1]);
-    return PefaXl(std::move(passage_index), std::move(query_index), std::move(relevance),
-                  {std::move(rows), std::move(query_rows)}, std::move(fitted), std::move(hubness), params);
-  }
+                                    const BuildOptions& options = {});
 
   /// The best k. Where a SearchLimit ends either side early, what both have found is blended.
   /// @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; λ outside [0, 1]
@@ -423,6 +343,92 @@ class PefaXl : public PefaXlParts<Scalar, PassageIndex, QueryIndex, GatePolicy>,
 
   std::unique_ptr<detail::ScratchPool<Scratch>> scratches_ = std::make_unique<detail::ScratchPool<Scratch>>();
 };
+
+template <EmbeddingScalar Scalar, class PassageIndex, class QueryIndex, VoteGate GatePolicy>
+  requires AnnIndex<PassageIndex, Scalar> && AnnIndex<QueryIndex, Scalar>
+      PefaXl<Scalar, PassageIndex, QueryIndex, GatePolicy> PefaXl<Scalar, PassageIndex, QueryIndex, GatePolicy>::build(
+          EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries, RelevanceMatrix relevance,
+          const Params& params, const BuildOptions& options) {
+    require_params(params);
+    detail::require_training_data(passages.view(), queries.view(), relevance, "PefaXl::build");
+    const bool is_folded = params.fold.lambda < 1.0f;
+    const bool is_whitened = params.whitened != Whitened::none;
+    const std::size_t n = passages.view().size();
+    const std::size_t n_queries = queries.view().size();
+    const auto items = detail::passage_side_items(Whitened::none, params.fold, params.balance, n, n_queries);
+    const detail::BuildParts<7> parts(
+        options,
+        {is_whitened ? 2 * n_queries : 0, params.whitened == Whitened::all ? n : 0, is_folded ? items[1] : 0, items[2],
+         n, params.condense > 0.0f ? n_queries : 0, n_queries + (params.hubness > 0.0f ? n_queries : 0)});
+
+    FittedParts fitted;
+    std::optional<EmbeddingStore<float>> whitened;  // training queries
+    if (is_whitened) {
+      const detail::BuildParts<2> fits(parts[0], {n_queries, n_queries});
+      fitted.whitening = Whitening::fit(queries.view(), relevance, params.whitening, fits[0]);
+      whitened = fitted.whitening->apply(queries.view(), fits[1]);
+    }
+    std::optional<EmbeddingStore<Scalar>> rows;  // of the passage index, where that cannot score them
+    const auto index_rows = [&](EmbeddingSource<Scalar> indexed) {
+      if constexpr (!ScoringIndex<PassageIndex>) {
+        if (params.missing_erm_score == MissingErmScore::exact) {
+          rows = indexed.is_owned() ? indexed.take()
+                                    : EmbeddingStore<Scalar>::from(indexed.view(), Normalize::none, RowCheck::finite);
+          return PassageIndex::build(rows->view(), params.passage_index, parts[4]);
+        }
+      }
+      return detail::build_index<PassageIndex>(std::move(indexed), params.passage_index, parts[4]);
+    };
+    const auto fold = [&](const auto& p, const auto& q) {
+      auto folded = detail::fit_and_fold(p, q, relevance, params.fold, fitted, parts[2]);
+      return detail::to_scalar<Scalar>(
+          detail::balance_rows(q, std::move(folded), params.balance, params.fold.lambda, fitted, parts[3]));
+    };
+    const auto index_passages = [&] {
+      if (params.whitened == Whitened::all) {
+        EmbeddingStore<float> p = fitted.whitening->apply(passages.view(), parts[1]);
+        passages.release();
+        return index_rows(is_folded ? fold(p.view(), whitened->view()) : detail::to_scalar<Scalar>(std::move(p)));
+      }
+      if (!is_folded) return index_rows(std::move(passages));
+      auto folded = fold(passages.view(), queries.view());
+      passages.release();
+      return index_rows(std::move(folded));
+    };
+    PassageIndex passage_index = index_passages();
+
+    if (whitened) queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(*std::move(whitened)));
+    if (params.condense > 0.0f) {
+      CondensedQueries condensed =
+          condense_queries(queries.view(), relevance, {.min_cosine = params.condense}, parts[5]);
+      relevance = std::move(condensed.relevance);
+      queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(std::move(condensed.queries)));
+    }
+    if (needs_vectors(params.gate) && !is_whitened && params.similarity != KnnSimilarity::cosine) {
+      detail::require_unit_rows(queries.view(), "PefaXl::build: a gate that weighs by the vectors of the neighbours");
+    }
+    detail::HubOffsets hubness;
+    const detail::BuildParts<2> indexing(parts[6],
+                                         {params.hubness > 0.0f ? queries.view().size() : 0, queries.view().size()});
+    if (params.hubness > 0.0f) {
+      EmbeddingStore<float> with_hubness =
+          detail::append_hubness(queries.view(), params.similarity, params.hubness, hubness, indexing[0]);
+      queries = EmbeddingSource<Scalar>(detail::to_scalar<Scalar>(std::move(with_hubness)));
+    }
+    // With hubness the rows are directions already where the similarity asks for those.
+    const KnnSimilarity similarity = hubness.offsets.empty() ? params.similarity : KnnSimilarity::inner_product;
+    std::optional<EmbeddingStore<float>> query_rows;
+    if constexpr (NeighborGate<GatePolicy> && !ReadableIndex<QueryIndex>) {
+      if (needs_vectors(params.gate)) {
+        query_rows = EmbeddingStore<float>::from(
+            queries.view(), similarity == KnnSimilarity::cosine ? Normalize::unit : Normalize::none);
+      }
+    }
+    QueryIndex query_index =
+        detail::build_query_index<QueryIndex>(std::move(queries), similarity, params.query_index, indexing[1]);
+    return PefaXl(std::move(passage_index), std::move(query_index), std::move(relevance),
+                  {std::move(rows), std::move(query_rows)}, std::move(fitted), std::move(hubness), params);
+  }
 
 static_assert(FilteringRetriever<PefaXl<>>);
 

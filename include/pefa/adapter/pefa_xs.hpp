@@ -69,25 +69,7 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   /// O(pairs · dim) and the building of one index; beside it, p̃ (4 · n_passages · dim bytes) while building.
   [[nodiscard]] static PefaXs build(EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                                     const RelevanceMatrix& relevance, const Params& params = {},
-                                    const BuildOptions& options = {}) {
-    detail::require_lambda(params.lambda, "PefaXs::build");
-    detail::require_training_data(passages.view(), queries.view(), relevance, "PefaXs::build");
-    detail::require_whitened_all(params.whitened, "PefaXs::build");
-    const std::size_t n = passages.view().size();
-    const Folding how{params.fold(), params.balance, queries.view().size(), relevance.pair_count()};
-    const detail::BuildParts<4> parts(
-        options, detail::passage_side_items(params.whitened, params.fold(), params.balance, n, how.training_queries));
-    FittedParts fitted;
-    auto rows = detail::in_space(params.whitened, params.whitening, passages, queries, relevance, fitted, parts[0],
-                                 [&](const auto& p, const auto& q) {
-                                   auto folded = detail::fit_and_fold(p, q, relevance, how.fold, fitted, parts[1]);
-                                   return detail::balance_rows(q, std::move(folded), params.balance, params.lambda,
-                                                               fitted, parts[2]);
-                                 });
-    passages.release();
-    queries.release();
-    return PefaXs(detail::build_index<Index>(std::move(rows), params.index, parts[3]), std::move(fitted), how);
-  }
+                                    const BuildOptions& options = {});
 
   /// The best k. @throws ShapeError, ValueError  a query of another dim, that is zero or not finite; k = 0; another λ
   /// than the built one
@@ -205,6 +187,31 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   FittedParts fitted_;
   Folding how_;
 };
+
+template <EmbeddingScalar Scalar, class Index>
+  requires AnnIndex<Index> PefaXs<Scalar, Index> PefaXs<Scalar, Index>::build(EmbeddingSource<Scalar> passages,
+                                                                              EmbeddingSource<Scalar> queries,
+                                                                              const RelevanceMatrix& relevance,
+                                                                              const Params& params,
+                                                                              const BuildOptions& options) {
+    detail::require_lambda(params.lambda, "PefaXs::build");
+    detail::require_training_data(passages.view(), queries.view(), relevance, "PefaXs::build");
+    detail::require_whitened_all(params.whitened, "PefaXs::build");
+    const std::size_t n = passages.view().size();
+    const Folding how{params.fold(), params.balance, queries.view().size(), relevance.pair_count()};
+    const detail::BuildParts<4> parts(
+        options, detail::passage_side_items(params.whitened, params.fold(), params.balance, n, how.training_queries));
+    FittedParts fitted;
+    auto rows = detail::in_space(params.whitened, params.whitening, passages, queries, relevance, fitted, parts[0],
+                                 [&](const auto& p, const auto& q) {
+                                   auto folded = detail::fit_and_fold(p, q, relevance, how.fold, fitted, parts[1]);
+                                   return detail::balance_rows(q, std::move(folded), params.balance, params.lambda,
+                                                               fitted, parts[2]);
+                                 });
+    passages.release();
+    queries.release();
+    return PefaXs(detail::build_index<Index>(std::move(rows), params.index, parts[3]), std::move(fitted), how);
+  }
 
 static_assert(FilteringRetriever<PefaXs<>>);
 

@@ -83,17 +83,12 @@ class AnyIndex {
   /// @throws ValueError  an index of kind `custom`, and what the index itself throws
   template <EmbeddingScalar Scalar>
   [[nodiscard]] static AnyIndex build(const EmbeddingView<Scalar>& rows, const Params& params = {},
-                                      const BuildOptions& options = {}) {
-    return build_of<Scalar>(rows, rows.size(), params, options);
-  }
+                                      const BuildOptions& options = {});
 
   /// The same, taking a store over instead of copying it; `params.rows` does not matter.
   template <EmbeddingScalar Scalar>
   [[nodiscard]] static AnyIndex build(EmbeddingStore<Scalar>&& store, const Params& params = {},
-                                      const BuildOptions& options = {}) {
-    const std::size_t size = store.size();
-    return build_of<Scalar>(std::move(store), size, params, options);
-  }
+                                      const BuildOptions& options = {});
 
   /// Adds the index to an archive as the index itself does, so that either type opens it.
   void save(io::ArchiveWriter& writer, const std::string& prefix) const { held_->save(writer, prefix); }
@@ -102,28 +97,7 @@ class AnyIndex {
   /// compiles every index there is.
   /// @throws FormatError  another, or a damaged one
   template <class = void>
-  [[nodiscard]] static AnyIndex open(const io::ArchiveReader& reader, const std::string& prefix) {
-    const std::string kind = reader.metadata().text(prefix + "index");
-    const std::string scalar = reader.metadata().text(prefix + "scalar");
-    if (kind == "hnsw") return hold(HnswIndex::open(reader, prefix));
-    std::unique_ptr<const Interface> held;
-    const bool is_kind = kind == "flat" || kind == "quantized_hnsw" || kind == "partitioned";
-    const bool is_known = is_kind && with_scalar(scalar, [&](auto value) {
-                            using Scalar = decltype(value);
-                            if (kind == "flat") {
-                              held = hold(FlatIndex<Scalar>::open(reader, prefix)).held_;
-                            } else if (kind == "partitioned") {
-                              held = hold(PartitionedIndex<Scalar>::open(reader, prefix)).held_;
-                            } else {
-                              held = hold(QuantizedHnswIndex<Scalar>::open(reader, prefix)).held_;
-                            }
-                          });
-    if (!is_known) {
-      detail::fail<FormatError>(reader.name(), ": '", prefix, "' is a ", kind, " index of ", scalar,
-                                ", which this pefa does not know");
-    }
-    return AnyIndex(std::move(held));
-  }
+  [[nodiscard]] static AnyIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
   /// The k best rows, best first, ties by ascending row. @throws  as AnnIndex says
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
@@ -256,37 +230,86 @@ class AnyIndex {
   /// @param rows  a view, or a store to take over
   template <EmbeddingScalar Scalar, class RowsOrStore>
   [[nodiscard]] static AnyIndex build_of(RowsOrStore&& rows, std::size_t size, const Params& params,
-                                         const BuildOptions& options) {
-    const IndexSpec spec = params.index.resolved(size);
-    const HnswParams graph{
-        .m = spec.m, .ef_construction = spec.ef_construction, .ef_search = spec.ef_search, .metric = params.metric};
-    if (spec.exact_rows == ExactRows::drop && spec.kind != IndexKind::partitioned) {
-      detail::fail<ValueError>("AnyIndex::build: exact_rows is drop, which only a partitioned index can, not ",
-                               name(spec.kind));
-    }
-    switch (spec.kind) {
-      case IndexKind::flat:
-        return hold(FlatIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
-                                             {.metric = params.metric, .rows = params.rows}, options));
-      case IndexKind::hnsw: return hold(HnswIndex::build(EmbeddingView<Scalar>(rows), graph, options));
-      case IndexKind::quantized:
-        return hold(QuantizedHnswIndex<Scalar>::build(
-            std::forward<RowsOrStore>(rows), {.graph = graph, .rows = params.rows, .rerank = spec.rerank}, options));
-      case IndexKind::partitioned:
-        return hold(
-            PartitionedIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
-                                            {.metric = params.metric,
-                                             .rows = spec.exact_rows == ExactRows::drop ? Rows::drop : params.rows,
-                                             .ef_search = spec.ef_search,
-                                             .rerank = spec.rerank},
-                                            options));
-      case IndexKind::automatic:
-      case IndexKind::custom: break;
-    }
-    detail::fail<ValueError>("AnyIndex::build: an index of kind ", name(spec.kind), " cannot be built by name");
-  }
+                                         const BuildOptions& options);
 
   std::unique_ptr<const Interface> held_;
 };
+
+template <EmbeddingScalar Scalar>
+AnyIndex AnyIndex::build(const EmbeddingView<Scalar>& rows, const Params& params, const BuildOptions& options) {
+  return build_of<Scalar>(rows, rows.size(), params, options);
+}
+
+template <EmbeddingScalar Scalar>
+AnyIndex AnyIndex::build(EmbeddingStore<Scalar>&& store, const Params& params, const BuildOptions& options) {
+  const std::size_t size = store.size();
+  return build_of<Scalar>(std::move(store), size, params, options);
+}
+
+template <class>
+AnyIndex AnyIndex::open(const io::ArchiveReader& reader, const std::string& prefix) {
+  const std::string kind = reader.metadata().text(prefix + "index");
+  const std::string scalar = reader.metadata().text(prefix + "scalar");
+  if (kind == "hnsw") return hold(HnswIndex::open(reader, prefix));
+  std::unique_ptr<const Interface> held;
+  const bool is_kind = kind == "flat" || kind == "quantized_hnsw" || kind == "partitioned";
+  const bool is_known = is_kind && with_scalar(scalar, [&](auto value) {
+                          using Scalar = decltype(value);
+                          if (kind == "flat") {
+                            held = hold(FlatIndex<Scalar>::open(reader, prefix)).held_;
+                          } else if (kind == "partitioned") {
+                            held = hold(PartitionedIndex<Scalar>::open(reader, prefix)).held_;
+                          } else {
+                            held = hold(QuantizedHnswIndex<Scalar>::open(reader, prefix)).held_;
+                          }
+                        });
+  if (!is_known) {
+    detail::fail<FormatError>(reader.name(), ": '", prefix, "' is a ", kind, " index of ", scalar,
+                              ", which this pefa does not know");
+  }
+  return AnyIndex(std::move(held));
+}
+
+template <EmbeddingScalar Scalar, class RowsOrStore>
+AnyIndex AnyIndex::build_of(RowsOrStore&& rows, std::size_t size, const Params& params, const BuildOptions& options) {
+  const IndexSpec spec = params.index.resolved(size);
+  const HnswParams graph{
+      .m = spec.m, .ef_construction = spec.ef_construction, .ef_search = spec.ef_search, .metric = params.metric};
+  if (spec.exact_rows == ExactRows::drop && spec.kind != IndexKind::partitioned) {
+    detail::fail<ValueError>("AnyIndex::build: exact_rows is drop, which only a partitioned index can, not ",
+                             name(spec.kind));
+  }
+  switch (spec.kind) {
+    case IndexKind::flat:
+      return hold(FlatIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
+                                           {.metric = params.metric, .rows = params.rows}, options));
+    case IndexKind::hnsw: return hold(HnswIndex::build(EmbeddingView<Scalar>(rows), graph, options));
+    case IndexKind::quantized:
+      return hold(QuantizedHnswIndex<Scalar>::build(
+          std::forward<RowsOrStore>(rows), {.graph = graph, .rows = params.rows, .rerank = spec.rerank}, options));
+    case IndexKind::partitioned:
+      return hold(
+          PartitionedIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
+                                          {.metric = params.metric,
+                                           .rows = spec.exact_rows == ExactRows::drop ? Rows::drop : params.rows,
+                                           .ef_search = spec.ef_search,
+                                           .rerank = spec.rerank},
+                                          options));
+    case IndexKind::automatic:
+    case IndexKind::custom: break;
+  }
+  detail::fail<ValueError>("AnyIndex::build: an index of kind ", name(spec.kind), " cannot be built by name");
+}
+
+#if defined(PEFA_COMPILED) && PEFA_COMPILED
+// pefa::compiled is linked: these are there already. What is defined in a class would be compiled all the same.
+/// @cond
+extern template AnyIndex AnyIndex::build<float>(const EmbeddingView<float>& rows, const AnyIndexParams& params,
+                                                const BuildOptions& options);
+extern template AnyIndex AnyIndex::build<float>(EmbeddingStore<float>&& store, const AnyIndexParams& params,
+                                                const BuildOptions& options);
+extern template AnyIndex AnyIndex::open<void>(const io::ArchiveReader& reader, const std::string& prefix);
+/// @endcond
+#endif
 
 }  // namespace pefa

@@ -12,13 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "pefa/adapter/any_adapters.hpp"
 #include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/hubness.hpp"
 #include "pefa/adapter/knn_similarity.hpp"
-#include "pefa/adapter/pefa_xl.hpp"
-#include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/spec_params.hpp"
@@ -84,8 +83,8 @@ struct LiveScratch {
 /// nothing is taken for a hub, until a merge. Immutable: safe from any number of threads.
 class LiveEpoch {
  public:
-  using Xs = PefaXs<float, AnyIndex>;
-  using Xl = PefaXl<float, AnyIndex, AnyIndex, AnyGate>;
+  using Xs = PefaXsOverAny<>;
+  using Xl = PefaXlOverAny<>;
 
   /// Builds by the ordinary build.
   /// @param spec       as require_live_spec() lets pass
