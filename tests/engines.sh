@@ -41,9 +41,11 @@ answers() {  # NAME OPTION...: builds $work/NAME.pefa and writes $work/NAME.json
 }
 
 echo "PEFA-XS, exported and loaded by the README beside it"
-answers xs --method xs --passage-ids "$work/ids.txt"
+seq -f 'p%.0f' 0 2716 | awk 'BEGIN {print "passage\tlang\tprice"} {print $1 "\t" (NR % 3 ? "en" : "fr") "\t" NR % 50}' >"$work/tags.tsv"
+answers xs --method xs --passage-ids "$work/ids.txt" --tags "$work/tags.tsv"
+"$pefa" search "$work/xs.pefa" --queries "$queries" --top-k 10 --where 'lang=en & price<=20' --quiet --out "$work/filtered.jsonl"
 export_xs() {  # FOLDER OPTION...
-  "$pefa" export-xs "${training[@]}" --passage-ids "$work/ids.txt" --quiet --out "$work/$1" "${@:2}"
+  "$pefa" export-xs "${training[@]}" --passage-ids "$work/ids.txt" --tags "$work/tags.tsv" --quiet --out "$work/$1" "${@:2}"
 }
 check() { "$python" tests/engines/exports.py "$work/$1" "$queries" "$work/$2.jsonl" "${@:3}"; }
 for engine in pgvector qdrant lancedb milvus opensearch vespa; do export_xs "$engine" --to "$engine"; done
@@ -52,11 +54,16 @@ use_database xs_balanced
 check pgvector_balanced xs --recall 0.9
 use_database xs
 check pgvector xs --recall 0.9
+check pgvector filtered --loaded --filter --recall 0.9
 psql --quiet -c 'DROP INDEX passage_embedding'
 check pgvector xs --loaded --count 200
+check pgvector filtered --loaded --filter
 check lancedb xs
+check lancedb filtered --loaded --filter
 check qdrant xs --recall 0.9
+check qdrant filtered --loaded --filter --recall 0.9
 check milvus xs --recall 0.9 --count 10
+check milvus filtered --loaded --filter --recall 0.9 --count 10
 "$python" - "$work" <<'END'
 import json, sys
 for name in ("opensearch/bulk.ndjson", "opensearch/index.json", "vespa/feed.jsonl"):
@@ -67,10 +74,11 @@ END
 
 echo "What changed since, sent as an update"
 "$python" tests/engines/updated.py change "$data" "$work/ids.txt" "$work/changed"
+sed 2,4d "$work/tags.tsv" >"$work/changed/tags.tsv"
 for engine in pgvector qdrant lancedb milvus; do
   "$pefa" export-xs --pairs-by rows --passages "$work/changed/passages.npy" --passage-ids "$work/changed/ids.txt" \
     --train-queries "$data/train_queries.npy" --train-relevance "$work/changed/train_relevance.tsv" \
-    --to "$engine" --since "$work/xs.pefa" --quiet --out "$work/update_$engine"
+    --tags "$work/changed/tags.tsv" --to "$engine" --since "$work/xs.pefa" --quiet --out "$work/update_$engine"
 done
 "$python" tests/engines/updated.py expect "$work/lancedb" "$work/update_lancedb" "$queries" "$work/updated.jsonl"
 for store in qdrant/passage.qdrant lancedb/passage.lance milvus/passage.db; do mv "$work/$store" "$work/update_${store%%/*}"; done

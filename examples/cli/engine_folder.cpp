@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/tags/tag_json.hpp"
 #include "pefa/io/vectors/npy.hpp"
 #include "pefa/store/embedding_store.hpp"
 
@@ -28,6 +31,12 @@ std::vector<std::string> ids_of(const io::EngineRows& rows) {
   std::vector<std::string> ids;
   for (const Row row : rows.rows) ids.push_back(rows.ids.text(row));
   return ids;
+}
+
+std::vector<std::string> tags_of(const io::EngineRows& rows) {
+  std::vector<std::string> tags;
+  for (const Row row : rows.rows) tags.push_back(rows.tags[row]);
+  return tags;
 }
 
 /// The rows that are written, as a matrix.
@@ -69,6 +78,7 @@ void write_rows(const std::filesystem::path& folder, const EngineFolder& what, c
     case io::Engine::lancedb:
       write_matrix(folder / "vectors.npy", rows, stop);
       write_lines(folder / "ids.txt", ids_of(rows));
+      if (what.tags != nullptr) write_lines(folder / "tags.jsonl", tags_of(rows));
       if (has_deletes) write_lines(folder / "deletes.txt", rows.gone);
       return;
     case io::Engine::milvus:
@@ -99,8 +109,14 @@ void write_text(const std::filesystem::path& path, std::string_view text) {
 
 void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what,
                          const std::function<bool()>& stop) {
-  make_export_folder(folder, {"README.md", "query_map.npy", "query_map.json"});
-  write_rows(folder, what, stop);
+  make_export_folder(folder, {"README.md", "query_map.npy", "query_map.json", "tags.jsonl"});
+  EngineFolder written = what;
+  std::vector<std::string> tags;
+  if (what.tags != nullptr) {
+    tags = what.engine == io::Engine::vespa ? io::tag_words(*what.tags) : io::tag_objects(*what.tags);
+    written.rows.tags = tags;
+  }
+  write_rows(folder, written, stop);
   if (what.query_map != nullptr) write_query_map(folder, *what.query_map);
   std::size_t id_bytes = 64;
   for (const Row row : what.rows.rows) id_bytes = std::max(id_bytes, what.rows.ids.text(row).size());

@@ -9,6 +9,7 @@
 
 #include "pefa/adapter/linear_map.hpp"
 #include "pefa/io/engines/engine_rows.hpp"
+#include "pefa/store/tag_table.hpp"
 
 namespace pefa::cli {
 
@@ -29,6 +30,7 @@ struct EngineFolder {
   Load load = Load::all;
   io::EngineRows rows{};
   const RowMajorMatrix* query_map = nullptr;  ///< what queries are multiplied with; null: nothing
+  const TagTable* tags = nullptr;             ///< of every row of `rows.vectors`; null: none
 };
 
 /// Makes the folder where it is missing, and writes each file whole or not at all, the README last.

@@ -3,15 +3,18 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "commands.hpp"
+#include "conditions.hpp"
 #include "data_files.hpp"
 #include "engine_folder.hpp"
 #include "enum_option.hpp"
@@ -24,7 +27,9 @@
 #include "pefa/adapter/retriever_spec_json.hpp"
 #include "pefa/adapter/row_changes.hpp"
 #include "pefa/adapter/spec_of.hpp"
+#include "pefa/io/archive/tag_section.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/tags/tag_json.hpp"
 #include "pefa/io/vectors/npy.hpp"
 #include "pefa/io/vectors/vector_file.hpp"
 #include "spec_options.hpp"
@@ -40,6 +45,7 @@ struct ExportCommand {
   std::string to;
   std::string form = "folded";
   std::filesystem::path since;
+  std::filesystem::path tags;
   std::string format;
   SpecOptions options;
   std::filesystem::path tuned;
@@ -105,8 +111,11 @@ struct ExportCommand {
     const bool balanced = form == "balanced";
     RetrieverSpec spec = since.empty() ? spec_to_build() : RetrieverSpec{};
     const TrainingData data = read_data();
+    std::optional<TagTable> tagged;
+    if (!tags.empty()) tagged = read_tags_file(tags, rows_by(data.passage_ids, data.passages.size()));
     if (balanced && spec.balance == 0 && spec.whitened != Whitened::all) spec.balance = data.passages.dim();
-    Exported exported = since.empty() ? fold(spec, data, balanced ? "--form balanced" : "") : changes(data, balanced);
+    Exported exported =
+        since.empty() ? fold(spec, data, balanced ? "--form balanced" : "") : changes(data, balanced, tagged);
     if (since.empty()) {
       exported.changed.resize(exported.rows.size());
       std::iota(exported.changed.begin(), exported.changed.end(), Row{0});
@@ -115,7 +124,8 @@ struct ExportCommand {
                               .load = since.empty() ? Load::all : Load::changes,
                               .rows = {exported.rows.view(), rows_by(data.passage_ids, data.passages.size()),
                                        exported.changed, exported.gone},
-                              .query_map = balanced ? &exported.query_map : nullptr};
+                              .query_map = balanced ? &exported.query_map : nullptr,
+                              .tags = tagged ? &*tagged : nullptr};
     write_engine_folder(out, folder, interrupted);
     output.summary(fmt::format("{}: {} vectors of dim {} for {}{}; its README.md says how to load them\n", out.string(),
                                exported.changed.size(), exported.rows.dim(), pefa::name(engine),
@@ -129,8 +139,8 @@ struct ExportCommand {
                     {"judgements_skipped", data.judgements_skipped}});
   }
 
-  /// What of the rows of an archive is no longer as it was, by the archive's own fits.
-  [[nodiscard]] Exported changes(const TrainingData& data, bool balanced) const {
+  /// What of the rows of an archive is no longer as it was, by the archive's own fits, or has other tags.
+  [[nodiscard]] Exported changes(const TrainingData& data, bool balanced, const std::optional<TagTable>& tagged) const {
     const io::ArchiveReader reader = io::ArchiveReader::open(since);
     const auto before = PefaXsOverAny<>::open(reader);
     const RetrieverSpec spec = spec_of(before);
@@ -140,9 +150,12 @@ struct ExportCommand {
     const std::optional<io::ExternalIds> ids = io::read_passage_ids(reader);
     ProgressBar bar("folding passages", output.verbosity());
     const InterruptibleExecutor executor(threads);
-    RowChanges found =
-        changes_since(before, rows_by(ids, before.passage_count()), data.passages.view(), data.queries.view(),
-                      data.relevance, rows_by(data.passage_ids, data.passages.size()), {executor, bar.callback()});
+    const io::RowIds old_rows = rows_by(ids, before.passage_count());
+    const io::RowIds new_rows = rows_by(data.passage_ids, data.passages.size());
+    RowChanges found = changes_since(before, old_rows, data.passages.view(), data.queries.view(), data.relevance,
+                                     new_rows, {executor, bar.callback()});
+    add_changed_tags(tags_before(reader, before.passage_count(), tagged.has_value()), tagged, old_rows, new_rows,
+                     found.changed);
     Exported exported{std::move(found.rows), {}, std::move(found.changed), std::move(found.gone)};
     if (balanced) {
       exported.query_map = require_query_map(before.fitted(), "--form balanced");
@@ -150,6 +163,30 @@ struct ExportCommand {
       exported.rows = rows_for_raw_queries(before.fitted(), std::move(exported.rows), {executor, {}});
     }
     return exported;
+  }
+
+  /// The tags that the archive has. @throws ValueError  it has some and the export has none, or the other way round
+  [[nodiscard]] std::optional<TagTable> tags_before(const io::ArchiveReader& reader, std::size_t n_passages,
+                                                    bool has_tags) const {
+    auto before = io::read_tags(reader, detail::passage_tags_prefix, n_passages);
+    if (before.has_value() == has_tags) return before;
+    throw ValueError(
+        "--tags: " + since.string() +
+        (has_tags ? " has no tags; build it with them, or export all anew" : " has tags, expected those of today"));
+  }
+
+  /// Adds the rows whose tags are others than the archive's.
+  static void add_changed_tags(const std::optional<TagTable>& before, const std::optional<TagTable>& now,
+                               const io::RowIds& old_rows, const io::RowIds& new_rows, std::vector<Row>& changed) {
+    if (!before || !now) return;
+    const std::vector<std::string> old_tags = io::tag_objects(*before);
+    const std::vector<std::string> new_tags = io::tag_objects(*now);
+    for (Row row = 0; row < new_tags.size(); ++row) {
+      const std::optional<Row> old = old_rows.find(new_rows.text(row));
+      if (old && old_tags[*old] != new_tags[row]) changed.push_back(row);
+    }
+    std::sort(changed.begin(), changed.end());
+    changed.erase(std::unique(changed.begin(), changed.end()), changed.end());
   }
 
   /// @throws ValueError  queries are asked as they are
@@ -230,6 +267,10 @@ void add_export_xs_command(CLI::App& app) {
       .add_option("--since", exported->since,
                   "of --to: only what changed since this archive of xs was built, by its fits, and what to delete")
       ->group(groups::output)
+      ->needs(to);
+  command
+      .add_option("--tags", exported->tags, std::string("of --to: tags of the passages, to filter by: ") + tags_help)
+      ->group(groups::data)
       ->needs(to);
   command.add_option("--out", exported->out, "the file to write, or the folder of --to")
       ->required()

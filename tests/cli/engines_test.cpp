@@ -1,4 +1,5 @@
 // What export-xs --to and export-sql write; tests/engines.sh loads it.
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -84,6 +85,39 @@ TEST_CASE("pefa export-xs --since: only what changed, and what is no more", "[en
   REQUIRE(report["deletes"] == 1);
   REQUIRE(lines_of(out + "/points.jsonl")[0]["id"] == 0);
   REQUIRE(lines_of(out + "/deletes.json")[0]["points"] == Json({29}));
+}
+
+TEST_CASE("pefa export-xs --tags: in every engine's files; with --since other tags are changes", "[engines]") {
+  const Files files;
+  const std::string tags = files.path("tags.tsv");
+  std::ofstream(tags) << "passage\tlang\tprice\n3\ten\t5\n4\tfr\t50\n";
+  for (const char* engine : {"pgvector", "qdrant", "lancedb", "milvus", "opensearch", "vespa"}) {
+    INFO(engine);
+    const std::string out = files.path(engine);
+    run_well("export-xs --quiet" + files.training() + " --to " + engine + " --tags " + tags + " --out " + out);
+    const std::string readme = read_bytes(out + "/README.md");
+    REQUIRE(readme.find("## Filter") != std::string::npos);
+    REQUIRE(readme.find("_TAGS@") == std::string::npos);
+    run_well("export-xs --quiet" + files.training() + " --to " + engine + " --out " + out + "_plain");
+    const std::string plain = read_bytes(out + "_plain/README.md");
+    REQUIRE(plain.find("## Filter") == std::string::npos);
+    REQUIRE(plain.find("tags") == std::string::npos);
+  }
+  REQUIRE(lines_of(files.path("lancedb/tags.jsonl"))[4] == Json({{"lang", "fr"}, {"price", 50}}));
+  REQUIRE(lines_of(files.path("vespa/feed.jsonl"))[3]["fields"]["tags"] == Json({"lang=en", "price=5"}));
+  REQUIRE(read_bytes(files.path("pgvector/load.sql")).find("tags jsonb NOT NULL") != std::string::npos);
+
+  const std::string archive = files.build("xs", "--tags " + tags);
+  const std::string since = "export-xs --json -" + files.training() + " --to qdrant --since " + archive + " --out " +
+                            files.path("since") + " --tags ";
+  REQUIRE(Json::parse(run_well(since + tags))["rows"] == 0);
+  std::ofstream(files.path("other.tsv")) << "passage\tlang\tprice\n3\ten\t6\n4\tfr\t50\n";
+  REQUIRE(Json::parse(run_well(since + files.path("other.tsv")))["rows"] == 1);
+  REQUIRE(lines_of(files.path("since/points.jsonl"))[0]["payload"]["tags"]["price"] == 6);
+  const std::string to = "export-xs" + files.training() + " --to qdrant --out " + files.path("x") + " --since ";
+  require_refused(to + archive, 1, "has tags, expected those of today");
+  require_refused(to + files.build("xs", "", "plain.pefa") + " --tags " + tags, 1, "has no tags");
+  require_refused("export-xs" + files.training() + " --out x.npy --tags " + tags, 2, "--to");
 }
 
 TEST_CASE("pefa export-sql: the script and the data of an archive", "[engines]") {

@@ -1,10 +1,11 @@
 """Loads what `pefa export-xs --to ENGINE` wrote by the commands of its own README, asks by the README's query, and holds
 the answers against the library's own.
 
-  exports.py FOLDER QUERIES.npy HITS.jsonl [--recall SHARE] [--count QUERIES]
+  exports.py FOLDER QUERIES.npy HITS.jsonl [--recall SHARE] [--count QUERIES] [--loaded] [--filter]
 
 HITS.jsonl is what `pefa search` of a flat index answered. Without --recall the answers must be the same: the best ten,
-up to swaps of scores closer than 1e-5, each score within 1e-5 of the library's."""
+up to swaps of scores closer than 1e-5, each score within 1e-5 of the library's. --filter asks by the README's filter,
+lang=en & price<=20."""
 import argparse
 import os
 import pathlib
@@ -31,19 +32,21 @@ def load(folder):
         subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
-def ask_postgres():
+def ask_postgres(folder, is_filtered):
     """Asks by the README's SQL."""
     import psycopg
     connection = psycopg.connect()
+    *settings, statement = blocks(folder / "README.md", "sql")[1 if is_filtered else 0].strip().rstrip(";").split(";\n")
+    for setting in settings:
+        connection.execute(setting)
 
     def ask(query):
-        return connection.execute("SELECT id, -(embedding <#> %(q)s::vector) FROM passage "
-                                  "ORDER BY embedding <#> %(q)s::vector LIMIT 10", {"q": as_literal(query)}).fetchall()
+        return connection.execute(statement.replace("$1", f"'{as_literal(query)}'::vector")).fetchall()
     return ask
 
 
-def ask_by_readme(folder):
-    code = compile(blocks(folder / "README.md", "python ask")[0], "README.md", "exec")
+def ask_by_readme(folder, is_filtered):
+    code = compile(blocks(folder / "README.md", "python filter" if is_filtered else "python ask")[0], "README.md", "exec")
 
     def ask(query):
         variables = {"query": [float(x) for x in query]}
@@ -60,12 +63,14 @@ def main():
     parser.add_argument("--recall", type=float)
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--loaded", action="store_true", help="it is loaded already, by this folder's parent export")
+    parser.add_argument("--filter", action="store_true")
     arguments = parser.parse_args()
     queries = read_queries(arguments.queries, arguments.count)
     expected = read_hits(arguments.hits, arguments.count)
     if not arguments.loaded:
         load(arguments.folder)
-    ask = ask_postgres() if (arguments.folder / "rows.copy").exists() else ask_by_readme(arguments.folder)
+    asks = ask_postgres if (arguments.folder / "rows.copy").exists() else ask_by_readme
+    ask = asks(arguments.folder, arguments.filter)
     if (arguments.folder / "query_map.npy").exists():
         queries = queries @ numpy.load(arguments.folder / "query_map.npy").T
     os.chdir(arguments.folder)

@@ -134,6 +134,36 @@ TEST_CASE("write_vespa_feed: puts and removes by document id, in which odd chara
   REQUIRE(lines[3] == json{{"remove", "id:pefa:passage::p%5C9"}});
 }
 
+TEST_CASE("engine files: tags stand beside the vector, by the row they are of") {
+  const Sample sample;
+  const std::vector<std::string> tags = {R"({"lang": "en"})", R"({"lang": "no"})", R"({"price": 20})"};
+  io::EngineRows rows = sample.by_number();
+  rows.tags = tags;
+  const auto path = sample.directory / "x";
+  io::write_qdrant_points(path, rows);
+  REQUIRE(lines_of(path)[1]["payload"] == json{{"id", 2}, {"tags", {{"price", 20}}}});
+  rows.ids = sample.table;
+  io::write_qdrant_points(path, rows);
+  REQUIRE(lines_of(path)[0]["payload"] == json{{"id", "p 1/\"a\""}, {"tags", {{"lang", "en"}}}});
+  io::write_milvus_rows(path, rows);
+  REQUIRE(json::parse(test::read_bytes(path))["rows"][1]["tags"] == json{{"price", 20}});
+  io::write_opensearch_bulk(path, rows);
+  REQUIRE(lines_of(path)[3]["tags"] == json{{"price", 20}});
+  io::write_vespa_feed(path, rows);
+  REQUIRE(lines_of(path)[1]["fields"]["tags"] == json{{"price", 20}});
+  io::write_pgvector_copy(path, rows);
+  std::string expected;
+  io::PgCopy copy(expected);
+  for (const Row row : sample.which) {
+    copy.row(3);
+    copy.text(sample.table[row]);
+    copy.vector(rows.vector(row));
+    copy.jsonb(tags[row]);
+  }
+  copy.end();
+  REQUIRE(test::read_bytes(path) == expected);
+}
+
 TEST_CASE("engine files: an id that JSON cannot hold is refused") {
   const Sample sample;
   const auto table = io::ExternalIds::from(std::vector<std::string>{"\xFF", "b", "c"});

@@ -44,12 +44,18 @@ struct EngineRows {
   RowIds ids{};                         ///< of its rows: a table, or row numbers
   std::span<const Row> rows{};          ///< which of them
   std::span<const std::string> gone{};  ///< ids to delete, by the formats that can
+  std::span<const std::string> tags{};  ///< of every row of `vectors`: JSON as tag_json.hpp makes it; empty: none
 
   /// A row as floats.
   [[nodiscard]] std::span<const float> vector(Row row) const noexcept { return {vectors.row(row), vectors.dim()}; }
 };
 
 namespace detail {
+
+/// , "tags": {...}
+inline void append_tags(std::string& out, const EngineRows& rows, Row row) {
+  if (!rows.tags.empty()) out.append(", \"tags\": ").append(rows.tags[row]);
+}
 
 /// [0.25, -1, ...]
 inline void append_json_vector(std::string& out, std::span<const float> vector) {
@@ -120,17 +126,19 @@ void write_pg_copy(const std::filesystem::path& path, std::size_t n, const StopC
   file.commit();
 }
 
-/// Binary COPY of (id, embedding): id is text of a table, or a bigint. @throws IoError  @throws Cancelled
+/// Binary COPY of (id, embedding), with tags (id, embedding, tags): id is text of a table, or a bigint, tags are jsonb.
+/// @throws IoError  @throws Cancelled
 inline void write_pgvector_copy(const std::filesystem::path& path, const EngineRows& rows, const StopCheck& stop = {}) {
   write_pg_copy(path, rows.rows.size(), stop, [&](PgCopy& copy, std::size_t i) {
     const Row row = rows.rows[i];
-    copy.row(2);
+    copy.row(rows.tags.empty() ? 2 : 3);
     if (rows.ids.has_table()) {
       copy.text(rows.ids.text(row));
     } else {
       copy.bigint(row);
     }
     copy.vector(rows.vector(row));
+    if (!rows.tags.empty()) copy.jsonb(rows.tags[row]);
   });
 }
 
@@ -147,15 +155,17 @@ inline void write_pgvector_deletes(const std::filesystem::path& path, const Engi
 }
 
 /// Points of Qdrant, one a line: {"id": 7, "vector": [...]}; with a table {"id": "uuid5", "vector": [...], "payload":
-/// {"id": "p7"}}. @throws ValueError  an id that is not UTF-8  @throws IoError  @throws Cancelled
+/// {"id": "p7"}}; tags are of the payload, too. @throws ValueError  an id that is not UTF-8  @throws IoError  @throws
+/// Cancelled
 inline void write_qdrant_points(const std::filesystem::path& path, const EngineRows& rows, const StopCheck& stop = {}) {
   OutputFile file(path, stop);
   detail::write_engine_lines(file.stream(), rows, [&](std::string& line, Row row, const std::string& id) {
     line = "{\"id\": " + detail::qdrant_id(rows.ids, id) + ", \"vector\": ";
     detail::append_json_vector(line, rows.vector(row));
-    if (rows.ids.has_table()) {
+    if (rows.ids.has_table() || !rows.tags.empty()) {
       line += ", \"payload\": {\"id\": ";
-      detail::append_json_string(line, id, path.string() + ": ");
+      detail::append_json_id(line, rows.ids, id, path.string() + ": ");
+      detail::append_tags(line, rows, row);
       line += '}';
     }
     line += "}\n";
@@ -175,7 +185,7 @@ inline void write_qdrant_deletes(const std::filesystem::path& path, const Engine
   file.commit();
 }
 
-/// Milvus's import file: {"rows": [{"id": ..., "vector": [...]}, ...]}, a row a line.
+/// Milvus's import file: {"rows": [{"id": ..., "vector": [...], "tags": {...}}, ...]}, a row a line.
 /// @throws ValueError  an id that is not UTF-8  @throws IoError  @throws Cancelled
 inline void write_milvus_rows(const std::filesystem::path& path, const EngineRows& rows, const StopCheck& stop = {}) {
   OutputFile file(path, stop);
@@ -187,6 +197,7 @@ inline void write_milvus_rows(const std::filesystem::path& path, const EngineRow
     detail::append_json_id(line, rows.ids, id, path.string() + ": ");
     line += ", \"vector\": ";
     detail::append_json_vector(line, rows.vector(row));
+    detail::append_tags(line, rows, row);
     line += '}';
   });
   file.stream() << (rows.rows.empty() ? "{\"rows\": [" : "") << "\n]}\n";
@@ -212,6 +223,7 @@ inline void write_opensearch_bulk(const std::filesystem::path& path, const Engin
     action(line, "index", id);
     line += "{\"vector\": ";
     detail::append_json_vector(line, rows.vector(row));
+    detail::append_tags(line, rows, row);
     line += "}\n";
   });
   std::string line;
@@ -231,7 +243,9 @@ inline void write_vespa_feed(const std::filesystem::path& path, const EngineRows
     detail::append_json_string(line, id, path.string() + ": ");
     line += ", \"vector\": {\"values\": ";
     detail::append_json_vector(line, rows.vector(row));
-    line += "}}}\n";
+    line += '}';
+    detail::append_tags(line, rows, row);
+    line += "}}\n";
   });
   for (const std::string& id : rows.gone) file.stream() << "{\"remove\": " << document(id) << "}\n";
   file.commit();

@@ -1,7 +1,7 @@
 // pefa: PostgreSQL's binary COPY and the binary form of pgvector's types: how vectors go into a table without being
 // printed, and how they come back. Bytes alone: who sends them is somebody else.
 //
-// Layouts: PostgreSQL's documentation of COPY, "Binary Format"; pgvector's vector_send and halfvec_send.
+// Layouts: PostgreSQL's documentation of COPY, "Binary Format"; pgvector's vector_send and halfvec_send; jsonb_recv.
 #pragma once
 
 #include <Eigen/Core>
@@ -104,6 +104,12 @@ class PgCopy {
   /// A text, in the encoding of the database.
   void text(std::string_view value) {
     detail::append_big_endian(out_, static_cast<std::uint32_t>(value.size()));
+    out_ += value;
+  }
+  /// A jsonb, of JSON as text.
+  void jsonb(std::string_view value) {
+    detail::append_big_endian(out_, static_cast<std::uint32_t>(value.size() + 1));
+    out_ += '\1';  // the version of the form
     out_ += value;
   }
   /// A vector or a halfvec. @throws  as append_pg_vector()

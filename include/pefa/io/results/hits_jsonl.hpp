@@ -49,7 +49,7 @@ inline void append_json_string(std::string& out, std::string_view text, std::str
     const char c = text[at];
     const std::size_t length = utf8_length(text.substr(at));
     if (length == 0) {
-      pefa::detail::fail<ValueError>(where, "the id '", text, "' is not UTF-8 at byte ", at, ", as JSON has to be");
+      pefa::detail::fail<ValueError>(where, "'", text, "' is not UTF-8 at byte ", at, ", as JSON has to be");
     }
     if (c == '"' || c == '\\') {
       out += '\\';
