@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -304,18 +306,20 @@ TEST_CASE("LiveRetriever: a full log refuses, and a merge makes room") {
   REQUIRE(retriever->search(north, 1).front().id == "one more");
 }
 
-TEST_CASE("LiveRetriever: searches see whole batches while writers write and merges merge") {
+/// Two writers of `rounds` batches each, two readers, and merges until the writers have ended.
+void require_whole_batches(int rounds) {
   const TemporaryDirectory directory;
   LiveParams params{.dim = live_dim};
   const auto retriever = LiveRetriever::create(directory / "live", params, unsynced());
   std::atomic<bool> is_over{false};
   std::atomic<std::size_t> searches{0};
   std::atomic<std::size_t> halves{0};
+  std::atomic<int> writing{2};
   std::vector<std::thread> threads;
   for (unsigned writer = 0; writer < 2; ++writer) {
     threads.emplace_back([&, writer] {
       LiveEvents events(writer);
-      for (int round = 0; round < 120; ++round) {
+      for (int round = 0; round < rounds; ++round) {
         // Twins come, change and go together.
         const std::string twin = std::to_string(writer) + "-" + std::to_string(events.below(12));
         const auto vector = events.vector();
@@ -329,6 +333,7 @@ TEST_CASE("LiveRetriever: searches see whole batches while writers write and mer
         }
         (void)retriever->apply(batch);
       }
+      --writing;
     });
   }
   for (unsigned reader = 0; reader < 2; ++reader) {
@@ -345,7 +350,7 @@ TEST_CASE("LiveRetriever: searches see whole batches while writers write and mer
       } while (!is_over);
     });
   }
-  for (int merge = 0; merge < 4; ++merge) retriever->merge(one_thread);
+  for (int merge = 0; merge < 4 || writing > 0; ++merge) retriever->merge(one_thread);
   threads[0].join();
   threads[1].join();
   is_over = true;
@@ -353,10 +358,21 @@ TEST_CASE("LiveRetriever: searches see whole batches while writers write and mer
   threads[3].join();
   REQUIRE(halves == 0);
   REQUIRE(searches >= 2);
-  REQUIRE(retriever->stats().sequence == 240);
+  REQUIRE(retriever->stats().sequence == 2 * static_cast<std::uint64_t>(rounds));
   const auto stats = retriever->stats();
   retriever->merge(one_thread);
   REQUIRE(retriever->stats().passages == stats.passages);
+}
+
+TEST_CASE("LiveRetriever: searches see whole batches while writers write and merges merge") {
+  require_whole_batches(120);
+}
+
+TEST_CASE("LiveRetriever: searches see whole batches, the long form", "[.long]") {
+  const char* const seconds = std::getenv("PEFA_LONG_SECONDS");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds ? std::atoi(seconds) : 600);
+  do require_whole_batches(2000);
+  while (std::chrono::steady_clock::now() < end);
 }
 
 }  // namespace
