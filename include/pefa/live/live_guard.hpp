@@ -1,4 +1,5 @@
-// pefa: whether an index that was just built finds what an exact search finds.
+// pefa: whether a base that was just built may serve: whether its index finds what an exact search finds, and whether
+// it answers recent training queries as well as the base before.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +12,9 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/live/live_epoch.hpp"
+#include "pefa/live/live_records.hpp"
+#include "pefa/live/live_state.hpp"
+#include "pefa/live/live_view.hpp"
 
 namespace pefa::live::detail {
 
@@ -43,6 +47,44 @@ inline void require_ann_recall(const LiveEpoch& epoch, double least) {
   pefa::detail::fail<ValueError>("LiveRetriever::merge: the new index finds ", recall,
                                  " of the exact top 10, expected at least ", least,
                                  "; the old base stays: raise ef_search or lower min_ann_recall");
+}
+
+/// Recall@10 on the last training queries that have a pair.
+struct RecentRecall {
+  std::size_t queries = 0;
+  double mean = 0.0;  ///< of the share of a query's passages that are in its top 10; it has no vote itself
+};
+
+/// Of up to `count` queries. The order of training queries outlives a merge, so before and after it they are the same.
+[[nodiscard]] inline RecentRecall recent_recall(const LiveView& view, std::size_t count) {
+  const LiveSnapshot& shown = view.shown();
+  std::vector<Row> rows;
+  shown.queries.for_each([&](std::size_t row, const LiveState::Query& query) {
+    if (query != nullptr && !query->passages.empty()) rows.push_back(static_cast<Row>(row));
+  });
+  if (rows.size() > count) rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(count));
+  RecentRecall recall{rows.size()};
+  for (const Row row : rows) {
+    const LiveQuery& query = *shown.queries[row];
+    std::size_t found = 0;
+    for (const Hit& hit : view.search_without_own_vote(row, 10)) {
+      const Row passage = hit.passage.row();
+      found += query.has(passage, query.find(passage)) ? 1U : 0U;
+    }
+    recall.mean += static_cast<double>(found) / static_cast<double>(std::min<std::size_t>(query.passages.size(), 10));
+  }
+  if (recall.queries > 0) recall.mean /= static_cast<double>(recall.queries);
+  return recall;
+}
+
+/// @throws ValueError  the new base answers recent training queries worse than the old one by more than `most`
+inline void require_recent_recall(const RecentRecall& before, const LiveView& after, double most) {
+  if (most >= 1.0) return;
+  const RecentRecall now = recent_recall(after, before.queries);
+  if (before.mean - now.mean <= most) return;
+  pefa::detail::fail<ValueError>("LiveRetriever::merge: the new base has Recall@10 ", now.mean, " on the last ",
+                                 now.queries, " training queries, the old one ", before.mean,
+                                 ", more than max_recall_loss ", most, " below; the old base stays");
 }
 
 }  // namespace pefa::live::detail

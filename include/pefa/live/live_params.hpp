@@ -28,6 +28,9 @@ struct LiveParams {
   double merge_share = 0.1;       ///< a merge is due when so many of the rows changed, 0 to 1,
   std::size_t merge_rows = 2000;  ///< and at least so many
   double min_ann_recall = 0.8;    ///< a merge whose passage index finds a smaller share of the exact top 10 is refused
+  /// A merge is refused that loses more Recall@10 on recent training queries, each asked without its own vote; 1: none.
+  double max_recall_loss = 1.0;
+  std::size_t recent_queries = 200;  ///< those, with a pair, that came last
 
   /// Whether all members are equal.
   friend bool operator==(const LiveParams&, const LiveParams&) = default;
@@ -54,6 +57,8 @@ void for_each_field(Params& params, const Field& field) {
   field("merge_share", params.merge_share);
   field("merge_rows", params.merge_rows);
   field("min_ann_recall", params.min_ann_recall);
+  field("max_recall_loss", params.max_recall_loss);
+  field("recent_queries", params.recent_queries);
 
   auto& counting = params.counting;
   field("counting.duplicates", counting.duplicates);
@@ -105,18 +110,25 @@ inline void add_params(io::ArchiveWriter& writer, const LiveParams& params) {
   });
 }
 
+/// Whether a base written before there was such a field may lack it: it then has its default.
+[[nodiscard]] inline bool is_later_field(const std::string& key) {
+  return key == "max_recall_loss" || key == "recent_queries";
+}
+
 /// What add_params() added. @throws FormatError  it did not
 [[nodiscard]] inline LiveParams read_params(const io::ArchiveReader& reader) {
   LiveParams params;
   for_each_field(params, [&](const std::string& key, auto& value) {
     using Value = std::remove_cvref_t<decltype(value)>;
+    const io::ArchiveMetadata& metadata = reader.metadata();
+    if (is_later_field(key) && !metadata.find_integer(key) && !metadata.find_real(key)) return;
     if constexpr (std::is_enum_v<Value>) {
       value = pefa::detail::read_named<Value>(reader, key);
     } else if constexpr (std::is_integral_v<Value>) {
-      value = reader.metadata().count(key, std::numeric_limits<Value>::max());
+      value = metadata.count(key, std::numeric_limits<Value>::max());
     } else {
       constexpr auto largest = static_cast<double>(std::numeric_limits<Value>::max());
-      value = static_cast<Value>(reader.metadata().real(key, -largest, largest));
+      value = static_cast<Value>(metadata.real(key, -largest, largest));
     }
   });
   return params;
@@ -136,6 +148,7 @@ inline void require_live_params(const LiveParams& params, const char* who) {
   };
   require_share(params.merge_share, "merge_share");
   require_share(params.min_ann_recall, "min_ann_recall");
+  require_share(params.max_recall_loss, "max_recall_loss");
   require_share(static_cast<double>(params.spec.lambda), "lambda");
   require_share(static_cast<double>(params.spec.fold), "fold");
   if (!(params.counting.half_life >= 0.0)) {

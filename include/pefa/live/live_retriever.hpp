@@ -160,7 +160,8 @@ class LiveRetriever {
   /// before it takes the old one's place; the old one stays for rollback(), unless something was to be forgotten: then
   /// no file holds it any more when this returns.
   /// @throws Cancelled, IoError  and whatever the build throws: all is as it was
-  /// @throws ValueError  the index finds less than LiveParams::min_ann_recall: all is as it was
+  /// @throws ValueError  the index finds less than LiveParams::min_ann_recall, or the new base answers recent training
+  /// queries worse than LiveParams::max_recall_loss allows: all is as it was
   void merge(const BuildOptions& options = {}) {
     const std::lock_guard one(merging_);
     std::shared_ptr<const detail::LiveSnapshot> from;
@@ -183,7 +184,7 @@ class LiveRetriever {
       image.landmark = image.time;
       const bool has_forgotten = from->counts.forgotten > 0;
       std::uint64_t number = from->epoch->number() + 1;
-      from = nullptr;
+      const detail::RecentRecall before = recent_recall(std::move(from));
       std::unique_ptr<detail::LiveModel> model;
       if (folder_) {
         LiveFolder::Stage stage = folder_->stage(position);
@@ -192,11 +193,13 @@ class LiveRetriever {
         const detail::OpenedBase opened = detail::open_base(stage.path(), Verify::full);
         detail::require_ann_recall(*opened.epoch, params_.min_ann_recall);
         model = model_of(opened.image, opened.epoch);
+        detail::require_recent_recall(before, LiveView(model->snapshot()), params_.max_recall_loss);
         (void)folder_->publish(std::move(stage), {.keep = has_forgotten ? std::size_t{1} : std::size_t{0}});
       } else {
         const auto epoch = built_epoch(image, number, options);
         detail::require_ann_recall(*epoch, params_.min_ann_recall);
         model = model_of(image, epoch);
+        detail::require_recent_recall(before, LiveView(model->snapshot()), params_.max_recall_loss);
       }
       // Writers wait for the last round alone, which is short unless they outrun this thread.
       for (int round = 0; round < 8 && replay(*model); ++round) {
@@ -323,6 +326,12 @@ class LiveRetriever {
   [[nodiscard]] std::unique_ptr<detail::LiveModel> model_of(const detail::LiveImage& image,
                                                             std::shared_ptr<const detail::LiveEpoch> epoch) const {
     return std::make_unique<detail::LiveModel>(std::move(epoch), image, params_.dim, params_.counting);
+  }
+
+  /// How well the base before a merge answers, where a merge is judged by it; lets the snapshot go.
+  [[nodiscard]] detail::RecentRecall recent_recall(std::shared_ptr<const detail::LiveSnapshot> shown) const {
+    if (params_.max_recall_loss >= 1.0) return {};
+    return detail::recent_recall(LiveView(std::move(shown)), params_.recent_queries);
   }
 
   /// Serves a base and what the log holds after it.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -107,6 +108,14 @@ class LiveView {
             }))};
   }
 
+  /// The best k passages for a training query that has a pair, which itself has no vote: what it would have been shown
+  /// before it was one. PEFA-XS has folded it in. @param query  its row, below that of shown().queries
+  [[nodiscard]] std::vector<Hit> search_without_own_vote(Row query, std::size_t k) const {
+    const QueryView vector(shown_->queries[query]->vector.get(), dim());
+    return hits(
+        vector, k, false, [](Row) { return true; }, {}, query);
+  }
+
   /// The number of the base that it goes on from: in a folder 1 before any merge, more after each, and that of the
   /// older base after a rollback; in memory alone, how many merges there were.
   [[nodiscard]] std::uint64_t epoch() const noexcept { return shown_->epoch->number(); }
@@ -152,9 +161,10 @@ class LiveView {
     return 1.0f;  // nothing is blended
   }
 
+  /// @param silent  a training query that does not vote
   template <class Admits>
   [[nodiscard]] std::vector<Hit> hits(QueryView query, std::size_t k, bool is_filtered, const Admits& admits,
-                                      const SearchOptions& options) const {
+                                      const SearchOptions& options, std::optional<Row> silent = std::nullopt) const {
     const float lambda = lambda_of(options);
     pefa::detail::require_query(query, k, dim(), "LiveView::search");
     pefa::detail::require_direction(query, "LiveView::search");
@@ -166,7 +176,7 @@ class LiveView {
     if (lambda == 1.0f) {
       return pefa::detail::to_hits(passages(scratch.asked, wanted, is_filtered, admits, options));
     }
-    vote(is_filtered, admits, options, scratch);
+    vote(is_filtered, admits, options, silent, scratch);
     const auto& voting = fits().voting();
     const std::size_t offered =
         erm_candidates(k, scratch.votes, passage_count(), voting.passage_candidates, voting.missing_erm_score);
@@ -217,7 +227,8 @@ class LiveView {
 
   /// Leaves f_kNN of the admitted passages in scratch.votes.
   template <class Admits>
-  void vote(bool is_filtered, const Admits& admits, const SearchOptions& options, detail::LiveScratch& scratch) const {
+  void vote(bool is_filtered, const Admits& admits, const SearchOptions& options, std::optional<Row> silent,
+            detail::LiveScratch& scratch) const {
     const auto& voting = fits().voting();
     const std::size_t k = options.neighbors == 0 ? voting.neighbors : options.neighbors;
     const auto has_admitted = [&](Row row) {
@@ -228,11 +239,15 @@ class LiveView {
     std::vector<Neighbor> nearest;
     {
       const pefa::detail::StopWatch watch(options, &SearchStats::query_microseconds);
-      nearest =
-          is_filtered
-              ? query_side().search(scratch.asked.queries, k, true, has_admitted, pefa::detail::query_options(options))
-              : query_side().search(
-                    scratch.asked.queries, k, false, [](Row) { return true; }, pefa::detail::query_options(options));
+      nearest = is_filtered ? query_side().search(scratch.asked.queries, k, true, has_admitted,
+                                                  pefa::detail::query_options(options))
+                            : query_side().search(
+                                  scratch.asked.queries, k + (silent ? 1 : 0), false, [](Row) { return true; },
+                                  pefa::detail::query_options(options));
+    }
+    if (silent) {
+      std::erase_if(nearest, [&](const Neighbor& neighbor) { return neighbor.row == *silent; });
+      if (nearest.size() > k) nearest.pop_back();
     }
     const pefa::detail::StopWatch watch(options, &SearchStats::blending_microseconds);
     weigh_neighbors(nearest, scratch);
