@@ -16,6 +16,10 @@ cases=(
   "everything         pefa/pefa.hpp, included"
   "host               PefaXl over QuantizedHnswIndex: build, save, open, search"
   "open               PefaXl<>::open"
+  "any                AnyRetriever: build, save, open, search"
+  "any_compiled       the same, with pefa::compiled"
+  "live               LiveRetriever: open, merge"
+  "live_compiled      the same, with pefa::compiled"
 )
 [[ -e include/pefa/serve.hpp ]] && cases+=("serve              pefa/serve.hpp: open, search")
 
