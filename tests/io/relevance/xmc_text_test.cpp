@@ -12,7 +12,7 @@ using io::PointFeatures;
 
 namespace {
 
-io::LabelledPoints read_xmc(const std::string& text, PointFeatures features = PointFeatures::keep) {
+io::LabelledPoints xmc_points(const std::string& text, PointFeatures features = PointFeatures::keep) {
   const test::TemporaryDirectory directory;
   return io::read_xmc(directory.write("test.xmc", text), features);
 }
@@ -28,7 +28,7 @@ std::string written(const Arguments&... arguments) {
 }  // namespace
 
 TEST_CASE("read_xmc: labels are Y, features are a sparse matrix, both counted from 0") {
-  const io::LabelledPoints points = read_xmc("3 4 5\r\n0,4 0:0.5 3:-2\r\n2 1:1e-3\n1,0 2:7");
+  const io::LabelledPoints points = xmc_points("3 4 5\r\n0,4 0:0.5 3:-2\r\n2 1:1e-3\n1,0 2:7");
   RowMajorMatrix labels = RowMajorMatrix::Zero(3, 5);
   labels(0, 0) = labels(0, 4) = labels(1, 2) = labels(2, 0) = labels(2, 1) = 1.0f;
   RowMajorMatrix features = RowMajorMatrix::Zero(3, 4);
@@ -41,23 +41,23 @@ TEST_CASE("read_xmc: labels are Y, features are a sparse matrix, both counted fr
 }
 
 TEST_CASE("read_xmc: features are left out where they are not wanted, and checked all the same") {
-  const io::LabelledPoints points = read_xmc("1 4 5\n0,4 0:0.5 3:-2\n", PointFeatures::skip);
+  const io::LabelledPoints points = xmc_points("1 4 5\n0,4 0:0.5 3:-2\n", PointFeatures::skip);
   REQUIRE(points.labels.pair_count() == 2);
   REQUIRE(points.features.size() == 0);
-  REQUIRE_ERROR(FormatError, "feature 4 is out of range", read_xmc("1 4 5\n0 4:1\n", PointFeatures::skip));
+  REQUIRE_ERROR(FormatError, "feature 4 is out of range", xmc_points("1 4 5\n0 4:1\n", PointFeatures::skip));
 }
 
 TEST_CASE("read_xmc: points without labels, without features, without either") {
-  const io::LabelledPoints points = read_xmc("6 3 3\n 0:1 2:2\n1:1\n0,2\n\n \n2 \n");
+  const io::LabelledPoints points = xmc_points("6 3 3\n 0:1 2:2\n1:1\n0,2\n\n \n2 \n");
   REQUIRE(points.labels.row_counts() == std::vector<std::size_t>{0, 0, 2, 0, 0, 1});
   REQUIRE(points.features.nonZeros() == 3);
   REQUIRE(points.features.coeff(1, 1) == 1.0f);
-  REQUIRE(read_xmc("0 3 3\n").labels.rows() == 0);
-  REQUIRE(read_xmc("1 0 0\n\n").labels.cols() == 0);
+  REQUIRE(xmc_points("0 3 3\n").labels.rows() == 0);
+  REQUIRE(xmc_points("1 0 0\n\n").labels.cols() == 0);
 }
 
 TEST_CASE("read_xmc: features of a point in any order, a label twice counts once") {
-  const io::LabelledPoints points = read_xmc("1 4 5\n3,1,3 3:3 0:1 2:0\n");
+  const io::LabelledPoints points = xmc_points("1 4 5\n3,1,3 3:3 0:1 2:0\n");
   REQUIRE(points.labels.pair_count() == 2);
   REQUIRE(points.labels.passages_of(QueryId(0)).weights[1] == 1.0f);
   REQUIRE(points.features.coeff(0, 3) == 3.0f);
@@ -66,30 +66,30 @@ TEST_CASE("read_xmc: features of a point in any order, a label twice counts once
 }
 
 TEST_CASE("read_xmc: a bad header is refused") {
-  REQUIRE_ERROR(FormatError, "test.xmc: is empty, expected points, features and labels", read_xmc(""));
+  REQUIRE_ERROR(FormatError, "test.xmc: is empty, expected points, features and labels", xmc_points(""));
   REQUIRE_ERROR(FormatError, "test.xmc:1: has 2 fields, expected a header of 3: points, features, labels",
-                read_xmc("2 3\n0 1:1\n"));
-  REQUIRE_ERROR(FormatError, "test.xmc:1: has 0 fields", read_xmc("\n2 3 4\n"));
-  REQUIRE_ERROR(FormatError, "test.xmc:1: expected number of points, got '-1'", read_xmc("-1 3 4\n"));
+                xmc_points("2 3\n0 1:1\n"));
+  REQUIRE_ERROR(FormatError, "test.xmc:1: has 0 fields", xmc_points("\n2 3 4\n"));
+  REQUIRE_ERROR(FormatError, "test.xmc:1: expected number of points, got '-1'", xmc_points("-1 3 4\n"));
   REQUIRE_ERROR(FormatError, "test.xmc:1: number of features is 2147483647, expected at most 2147483646",
-                read_xmc("1 2147483647 4\n0\n"));
+                xmc_points("1 2147483647 4\n0\n"));
   REQUIRE_ERROR(FormatError, "test.xmc:1: number of labels is 99999999999999999999, expected at most",
-                read_xmc("1 3 99999999999999999999\n0\n"));
+                xmc_points("1 3 99999999999999999999\n0\n"));
 }
 
 TEST_CASE("read_xmc: another number of points than the header's is refused, and takes no memory") {
-  REQUIRE_ERROR(FormatError, "test.xmc: ends after 1 points, its header says 2", read_xmc("2 3 4\n0 1:1\n"));
+  REQUIRE_ERROR(FormatError, "test.xmc: ends after 1 points, its header says 2", xmc_points("2 3 4\n0 1:1\n"));
   REQUIRE_ERROR(FormatError, "test.xmc: ends after 1 points, its header says 2147483646",
-                read_xmc("2147483646 3 4\n0 1:1\n"));
+                xmc_points("2147483646 3 4\n0 1:1\n"));
   REQUIRE_ERROR(FormatError, "test.xmc:4: is one point more than the 1 of the header",
-                read_xmc("1 3 4\n0 1:1\n\n0 1:1\n"));
-  REQUIRE(read_xmc("1 3 4\n0 1:1\n\n\n").labels.rows() == 1);
+                xmc_points("1 3 4\n0 1:1\n\n0 1:1\n"));
+  REQUIRE(xmc_points("1 3 4\n0 1:1\n\n\n").labels.rows() == 1);
 }
 
 TEST_CASE("read_xmc: a bad point is refused by its line with what is wrong") {
   const auto refused = [](const std::string& line, const std::string& what) {
     INFO(line);
-    REQUIRE_ERROR(FormatError, "test.xmc:3: " + what, read_xmc("3 4 5\n0 1:1\n" + line + "\n1 1:1\n"));
+    REQUIRE_ERROR(FormatError, "test.xmc:3: " + what, xmc_points("3 4 5\n0 1:1\n" + line + "\n1 1:1\n"));
   };
   refused("5 0:1", "label 5 is out of range, expected below 5 (labels count from 0)");
   refused("-1 0:1", "expected label, got '-1'");
