@@ -121,7 +121,7 @@ inline void add_params(io::ArchiveWriter& writer, const LiveParams& params) {
   for_each_field(params, [&](const std::string& key, auto& value) {
     using Value = std::remove_cvref_t<decltype(value)>;
     const io::ArchiveMetadata& metadata = reader.metadata();
-    if (is_later_field(key) && !metadata.find_integer(key) && !metadata.find_real(key)) return;
+    if (is_later_field(key) && !metadata.values().contains(key)) return;
     if constexpr (std::is_enum_v<Value>) {
       value = pefa::detail::read_named<Value>(reader, key);
     } else if constexpr (std::is_integral_v<Value>) {
