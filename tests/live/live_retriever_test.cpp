@@ -368,7 +368,7 @@ TEST_CASE("LiveRetriever: searches see whole batches while writers write and mer
   require_whole_batches(120);
 }
 
-TEST_CASE("LiveRetriever: searches see whole batches, the long form", "[.long]") {
+TEST_CASE("LiveRetriever: searches see whole batches, the long form", "[.minutes]") {
   const char* const seconds = std::getenv("PEFA_LONG_SECONDS");
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds ? std::atoi(seconds) : 600);
   do require_whole_batches(2000);
