@@ -324,7 +324,7 @@ A key with several values a passage is a list: `json_contains(tags["colour"], "r
 
 constexpr std::string_view opensearch_index = R"({
   "settings": {"index": {"knn": true}},
-  "mappings": {"dynamic": false, "properties": {"vector": {
+  "mappings": {"dynamic": false, "date_detection": false, "properties": {"vector": {
     "type": "knn_vector", "dimension": @DIM@,
     "method": {"name": "hnsw", "engine": "faiss", "space_type": "innerproduct",
                "parameters": {"m": 32, "ef_construction": 200}}}@OS_TAGS@}}
@@ -484,7 +484,6 @@ Values values_of(const EngineFolder& what, std::size_t id_bytes) {
       {"PG_TAGS_SET", has_tags ? ", tags = excluded.tags" : ""},
       {"PG_TAGS", has_tags ? ", tags" : ""},
       {"PY_JSON", has_tags ? "json, " : ""},
-      {"ARROW_TAGS", arrow_tags(what.tags)},
       {"MILVUS_TAGS", has_tags ? "schema.add_field(\"tags\", DataType.JSON)\n" : ""},
       {"OS_TAGS", has_tags ? ",\n    \"tags\": {\"type\": \"object\", \"dynamic\": true}" : ""},
       {"VESPA_TAGS", has_tags ? "        field tags type array<string> {\n            indexing: summary | attribute\n"
@@ -495,7 +494,8 @@ Values values_of(const EngineFolder& what, std::size_t id_bytes) {
       {"OS_CREATE", is_change ? ""
                               : "curl --fail --silent --show-error -X PUT \"$url/passage\" -H 'content-type: "
                                 "application/json' -d @index.json\n"},
-      {"DIM", std::to_string(dim)}};
+      {"DIM", std::to_string(dim)},
+      {"ARROW_TAGS", arrow_tags(what.tags)}};  // last, as it has words of the data
 }
 
 }  // namespace

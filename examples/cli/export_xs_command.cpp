@@ -46,6 +46,7 @@ struct ExportCommand {
   std::string form = "folded";
   std::filesystem::path since;
   std::filesystem::path tags;
+  bool untagged = false;
   std::string format;
   SpecOptions options;
   std::filesystem::path tuned;
@@ -154,8 +155,9 @@ struct ExportCommand {
     const io::RowIds new_rows = rows_by(data.passage_ids, data.passages.size());
     RowChanges found = changes_since(before, old_rows, data.passages.view(), data.queries.view(), data.relevance,
                                      new_rows, {executor, bar.callback()});
-    add_changed_tags(tags_before(reader, before.passage_count(), tagged.has_value()), tagged, old_rows, new_rows,
-                     found.changed);
+    const std::optional<TagTable> old_tags = tags_before(reader, before.passage_count(), tagged.has_value());
+    require_same_types(old_tags, tagged);
+    add_changed_tags(old_tags, tagged, old_rows, new_rows, found.changed);
     Exported exported{std::move(found.rows), {}, std::move(found.changed), std::move(found.gone)};
     if (balanced) {
       exported.query_map = require_query_map(before.fitted(), "--form balanced");
@@ -169,10 +171,27 @@ struct ExportCommand {
   [[nodiscard]] std::optional<TagTable> tags_before(const io::ArchiveReader& reader, std::size_t n_passages,
                                                     bool has_tags) const {
     auto before = io::read_tags(reader, detail::passage_tags_prefix, n_passages);
-    if (before.has_value() == has_tags) return before;
-    throw ValueError(
-        "--tags: " + since.string() +
-        (has_tags ? " has no tags; build it with them, or export all anew" : " has tags, expected those of today"));
+    if (before.has_value() == has_tags || untagged) return before;
+    throw ValueError("--tags: " + since.string() +
+                     (has_tags ? " has no tags; build it with them, or export all anew"
+                               : " has tags, expected those of today; or --untagged where the engine has none"));
+  }
+
+  /// @throws ValueError  an engine whose columns have types has others for the tags of before
+  void require_same_types(const std::optional<TagTable>& before, const std::optional<TagTable>& now) const {
+    if (!before || !now || *parse_enum<io::Engine>(to) != io::Engine::lancedb) return;
+    const auto types = [](const TagTable& tags) {
+      std::vector<std::string> names;
+      const std::vector<bool> several = io::keys_with_several(tags);
+      for (std::size_t k = 0; k < several.size(); ++k) {
+        const TagKey& key = tags.keys()[k];
+        names.push_back(std::string(key.name) + ", " + pefa::name(key.kind) + (several[k] ? "s" : ""));
+      }
+      return names;
+    };
+    if (types(*before) == types(*now)) return;
+    throw ValueError("--tags: not the keys and types of " + since.string() +
+                     ", which the table in LanceDB has; export all anew");
   }
 
   /// Adds the rows whose tags are others than the archive's.
@@ -272,6 +291,10 @@ void add_export_xs_command(CLI::App& app) {
       .add_option("--tags", exported->tags, std::string("of --to: tags of the passages, to filter by: ") + tags_help)
       ->group(groups::data)
       ->needs(to);
+  command.add_flag("--untagged", exported->untagged, "of --since: the archive has tags, and the engine has none")
+      ->group(groups::data)
+      ->needs(to)
+      ->excludes("--tags");
   command.add_option("--out", exported->out, "the file to write, or the folder of --to")
       ->required()
       ->group(groups::output);

@@ -43,7 +43,8 @@ struct AddCommand : LiveCommand {
     LiveEvents events(*retriever);
     if (!passages.empty()) {
       const Rows rows = read(passages, passage_ids, "--passage-ids", retriever->params().dim);
-      const std::vector<std::string> tagged = tag_texts_of(tags, io::RowIds(rows.ids));
+      const std::vector<std::string> tagged =
+          tags.empty() ? tags_of_now(retriever->view(), rows.ids) : tag_texts_of(tags, io::RowIds(rows.ids));
       for (Row i = 0; i < rows.ids.size(); ++i) {
         events.add(live::UpsertPassage{std::string(rows.ids[i]), to_vector(rows.vectors, i), tagged[i]});
       }
@@ -55,6 +56,16 @@ struct AddCommand : LiveCommand {
       }
     }
     events.report(folder, output);
+  }
+
+  /// The tags that passages have, which stay where no others are given.
+  [[nodiscard]] static std::vector<std::string> tags_of_now(const live::LiveView& view, const io::ExternalIds& ids) {
+    std::vector<std::string> texts(ids.size());
+    (void)view.passages_where([&](std::string_view id, std::string_view text) {
+      if (const auto row = ids.find(id)) texts[*row] = text;
+      return false;
+    });
+    return texts;
   }
 
   [[nodiscard]] Rows read(const std::filesystem::path& vectors, const std::filesystem::path& ids_file,
@@ -156,7 +167,8 @@ void add_live_events(CLI::App& app) {
       ->group(groups::data);
   adds.add_option("--passage-ids", add->passage_ids, "their ids: one a line, or JSON lines with _id or id (*.jsonl)")
       ->group(groups::data);
-  adds.add_option("--tags", add->tags, std::string("their tags: ") + tags_help)->group(groups::data);
+  adds.add_option("--tags", add->tags, std::string("their tags; without, those they have stay: ") + tags_help)
+      ->group(groups::data);
   adds.add_option("--train-queries", add->queries, "training query vectors, as --passages")->group(groups::data);
   adds.add_option("--train-query-ids", add->query_ids, "their ids, as --passage-ids")->group(groups::data);
   adds.add_option("--owner", add->owner, "who may ask that these training queries be forgotten")->group(groups::data);

@@ -52,10 +52,11 @@ std::vector<std::string> tag_texts_of(const std::filesystem::path& path, const i
   return live::tag_texts(read_tags_file(path, rows));
 }
 
-void merge_with_progress(live::LiveRetriever& retriever, std::size_t threads, Verbosity verbosity) {
+void merge_with_progress(live::LiveRetriever& retriever, std::size_t threads, Verbosity verbosity,
+                         const live::MergeGuards& guards) {
   ProgressBar bar("merging", verbosity);
   InterruptibleExecutor executor(threads);
-  retriever.merge({.executor = executor, .progress = bar.callback()});
+  retriever.merge({.executor = executor, .progress = bar.callback()}, guards);
 }
 
 void LiveCommand::add_to(CLI::App& command, const char* folder_help) {

@@ -43,7 +43,8 @@ class LiveEvents {
 [[nodiscard]] std::vector<std::string> tag_texts_of(const std::filesystem::path& path, const io::RowIds& rows);
 
 /// Merges, with a progress bar; a signal stops it. @throws Cancelled
-void merge_with_progress(live::LiveRetriever& retriever, std::size_t threads, Verbosity verbosity);
+void merge_with_progress(live::LiveRetriever& retriever, std::size_t threads, Verbosity verbosity,
+                         const live::MergeGuards& guards);
 
 /// What every command of a folder has.
 struct LiveCommand {

@@ -25,6 +25,7 @@ struct InitCommand : LiveCommand {
   DataFiles files;
   MethodOptions method;
   live::CountingParams counting;
+  live::MergeGuards guards;
   std::filesystem::path tags;
   bool park = false;
   std::size_t threads = 0;
@@ -37,6 +38,7 @@ struct InitCommand : LiveCommand {
     const TrainingData training = method.read_training(files, params.spec);
     params.dim = training.passages.dim();
     params.counting = counting;
+    params.guards = guards;
     if (park) params.counting.unknown = live::UnknownIds::park;
     std::filesystem::path part = folder;
     part += ".part";
@@ -73,7 +75,7 @@ struct InitCommand : LiveCommand {
       }
     }
     events.flush();
-    merge_with_progress(*retriever, threads, output.verbosity());
+    merge_with_progress(*retriever, threads, output.verbosity(), params.guards);
     return retriever->stats();
   }
 };
@@ -97,6 +99,12 @@ void add_live_init(CLI::App& app) {
       ->group(groups::method);
   command.add_option("--half-life", counting.half_life, "at a merge totals halve for every so much time; 0: they stay")
       ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group(groups::method);
+  command
+      .add_option("--max-recall-loss", init->guards.max_recall_loss,
+                  "refuse a merge that loses more Recall@10 on recent training queries; 1: it is not asked")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str()
       ->group(groups::method);
   command.add_flag("--park", init->park, "pairs of unknown ids wait for them, instead of being refused")

@@ -9,6 +9,7 @@
 
 #include "live_folder.hpp"
 #include "measure.hpp"
+#include "option_groups.hpp"
 #include "pefa/adapter/spec_text.hpp"
 #include "pefa/live/folder_copy.hpp"
 
@@ -19,10 +20,12 @@ using Json = nlohmann::ordered_json;
 
 struct MergeCommand : LiveCommand {
   std::size_t threads = 0;
+  bool unguarded = false;
 
   void run() const {
     const auto retriever = open();
-    merge_with_progress(*retriever, threads, output.verbosity());
+    merge_with_progress(*retriever, threads, output.verbosity(),
+                        unguarded ? live::MergeGuards{.min_ann_recall = 0.0} : retriever->params().guards);
     const live::LiveStats stats = retriever->stats();
     output.summary(
         fmt::format("{}: base {} of {} passages and {} pairs\n", folder.string(), stats.epoch, stats.passages,
@@ -128,6 +131,8 @@ void add_live_upkeep(CLI::App& app) {
   const auto merge = std::make_shared<MergeCommand>();
   CLI::App& merges = add_live_subcommand(app, "merge", "Fit and build anew from all that there is", merge);
   merge->add_to(merges);
+  merges.add_flag("--unguarded", merge->unguarded, "serve the new base even where it answers worse than the old one")
+      ->group(groups::method);
   add_threads_option(merges, merge->threads);
   merges.footer("Example:\n  pefa live merge shop");
 

@@ -116,6 +116,12 @@ TEST_CASE("pefa export-xs --tags: in every engine's files; with --since other ta
   REQUIRE(lines_of(files.path("since/points.jsonl"))[0]["payload"]["tags"]["price"] == 6);
   const std::string to = "export-xs" + files.training() + " --to qdrant --out " + files.path("x") + " --since ";
   require_refused(to + archive, 1, "has tags, expected those of today");
+  run_well(to + archive + " --untagged --quiet");
+  std::ofstream(files.path("more.tsv")) << "passage\tlang\tprice\n3\ten\t6\n";
+  std::ofstream(files.path("more.tsv"), std::ios::app) << "4\tfr\tdear\n";
+  require_refused("export-xs" + files.training() + " --to lancedb --since " + archive + " --out " + files.path("x") +
+                      " --tags " + files.path("more.tsv"),
+                  1, "not the keys and types of");
   require_refused(to + files.build("xs", "", "plain.pefa") + " --tags " + tags, 1, "has no tags");
   require_refused("export-xs" + files.training() + " --out x.npy --tags " + tags, 2, "--to");
 }

@@ -99,9 +99,11 @@ TEST_CASE("pefa live search: the folder as it is now, among passages of some tag
   io::write_npy(files.path("new.npy"), EmbeddingView<float>(test::random_matrix(1, 8, 6)));
   run_well("live add " + shop + " --quiet --passages " + files.path("new.npy") + " --passage-ids " +
            files.path("new.txt") + " --tags " + files.path("new.tsv"));
+  run_well("live add " + shop + " --quiet --passages " + files.path("new.npy") + " --passage-ids " +
+           files.path("new.txt"));  // the tags stay
   run_well("live remove " + shop + " 5 --quiet");
   REQUIRE(found(" --where lang=fr") == std::set<std::string>{"new"});
-  run_well("live merge " + shop + " --quiet");
+  run_well("live merge " + shop + " --quiet --unguarded");
   REQUIRE(found(" --where lang=fr") == std::set<std::string>{"new"});
 
   const std::string search = "live search " + shop + " --queries " + files.tests + " --out " + run;

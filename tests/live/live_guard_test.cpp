@@ -37,7 +37,7 @@ live::Batch twins_and_one() {
 }
 
 live::LiveParams guarded() {
-  live::LiveParams params{.dim = 12, .max_recall_loss = 0.0};
+  live::LiveParams params{.dim = 12, .guards = {.max_recall_loss = 0.0}};
   params.spec = {.method = Method::xl,
                  .lambda = 0.1f,
                  .index = {.kind = IndexKind::flat},
@@ -51,7 +51,7 @@ live::LiveParams guarded() {
 
 }  // namespace
 
-TEST_CASE("recent_recall: training queries are asked without their own vote, the last ones first") {
+TEST_CASE("recent_recall: training queries are asked as if they had never come, the last ones first") {
   live::LiveRetriever retriever(guarded());
   REQUIRE(live::detail::recent_recall(retriever.view(), 10).queries == 0);
   (void)retriever.apply(twins_and_one());
@@ -62,6 +62,33 @@ TEST_CASE("recent_recall: training queries are asked without their own vote, the
     REQUIRE(all.mean == Approx(20.0 / 21.0));
     REQUIRE(live::detail::recent_recall(retriever.view(), 1).mean == 0.0);
     REQUIRE(live::detail::recent_recall(retriever.view(), 3).mean == Approx(2.0 / 3.0));
+  }
+}
+
+TEST_CASE("LiveView::search_as_new: the answer of a retriever to which the training query never came") {
+  for (const Method method : {Method::xs, Method::xl}) {
+    live::LiveParams params = guarded();
+    params.spec.method = method;
+    params.spec.rule = FoldRule::correlation;
+    params.spec.fold = 0.25f;
+    params.spec.neighbors = 8;
+    live::Batch all = twins_and_one();
+    live::LiveRetriever with(params);
+    (void)with.apply(all);
+    all.events.resize(all.events.size() - 2);  // the last query and its click
+    live::LiveRetriever without(params);
+    (void)without.apply(all);
+    const live::LiveView view = with.view();
+    const auto found = view.search_as_new(20, 10);
+    const std::vector<float> vector(view.shown().queries[20]->vector.get(),
+                                    view.shown().queries[20]->vector.get() + 12);
+    const auto expected = without.search({vector.data(), 12}, 10);
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      INFO(name(method) << ", rank " << i);
+      REQUIRE(view.shown().passages[found[i].passage.row()]->id == expected[i].id);
+      REQUIRE(found[i].score == Approx(expected[i].score).margin(1e-5));
+    }
   }
 }
 
@@ -78,13 +105,15 @@ TEST_CASE("require_recent_recall: a base that answers worse than the host allows
 TEST_CASE("LiveRetriever::merge: keeps its guards in the folder") {
   const TemporaryDirectory directory;
   live::LiveParams params = guarded();
-  params.recent_queries = 7;
+  params.guards.recent_queries = 7;
   (void)live::LiveRetriever::create(directory / "live", params)->apply(twins_and_one());
   const auto opened = live::LiveRetriever::open(directory / "live");
   REQUIRE(opened->params() == params);
   opened->merge({AnyExecutor::serial(), {}});
-  params.max_recall_loss = 1.1;
+  params.guards.max_recall_loss = 1.1;
   REQUIRE_ERROR(ValueError, "max_recall_loss is 1.1, expected 0 to 1", live::LiveRetriever(params));
+  REQUIRE_ERROR(ValueError, "recent_queries is 0, expected at least 1",
+                (opened->merge({}, {.max_recall_loss = 0.1, .recent_queries = 0}), 0));
 }
 
 }  // namespace pefa::test

@@ -140,7 +140,10 @@ struct Admitted {
 void search(const Held& self, const Matrix& queries, const Array<std::int64_t, 2>& ids, const Array<float, 2>& scores,
             std::size_t threads, const Options& given, const Condition& where, const std::optional<Rows>& among,
             const Condition& train_where) {
-  const Admitted admitted(self.any, where, among, train_where);
+  const Admitted admitted = [&] {
+    const nb::gil_scoped_release released;
+    return Admitted(self.any, where, among, train_where);
+  }();
   auto options = search_options(given);
   const std::size_t k = ids.shape(1);
   const auto write = [&](std::size_t row, const std::vector<pefa::Hit>& hits) {

@@ -46,13 +46,13 @@ inline void require_ann_recall(const LiveEpoch& epoch, double least) {
   if (recall >= least) return;
   pefa::detail::fail<ValueError>("LiveRetriever::merge: the new index finds ", recall,
                                  " of the exact top 10, expected at least ", least,
-                                 "; the old base stays: raise ef_search or lower min_ann_recall");
+                                 "; the old base stays: raise ef_search, or give merge() a lower min_ann_recall");
 }
 
-/// Recall@10 on the last training queries that have a pair.
+/// Recall@10 on the last training queries that have a pair, each asked as if it had never come.
 struct RecentRecall {
   std::size_t queries = 0;
-  double mean = 0.0;  ///< of the share of a query's passages that are in its top 10; it has no vote itself
+  double mean = 0.0;  ///< of the share of a query's passages that are in its top 10
 };
 
 /// Of up to `count` queries. The order of training queries outlives a merge, so before and after it they are the same.
@@ -67,7 +67,7 @@ struct RecentRecall {
   for (const Row row : rows) {
     const LiveQuery& query = *shown.queries[row];
     std::size_t found = 0;
-    for (const Hit& hit : view.search_without_own_vote(row, 10)) {
+    for (const Hit& hit : view.search_as_new(row, 10)) {
       const Row passage = hit.passage.row();
       found += query.has(passage, query.find(passage)) ? 1U : 0U;
     }
@@ -82,9 +82,10 @@ inline void require_recent_recall(const RecentRecall& before, const LiveView& af
   if (most >= 1.0) return;
   const RecentRecall now = recent_recall(after, before.queries);
   if (before.mean - now.mean <= most) return;
-  pefa::detail::fail<ValueError>("LiveRetriever::merge: the new base has Recall@10 ", now.mean, " on the last ",
-                                 now.queries, " training queries, the old one ", before.mean,
-                                 ", more than max_recall_loss ", most, " below; the old base stays");
+  pefa::detail::fail<ValueError>(
+      "LiveRetriever::merge: the new base has Recall@10 ", now.mean, " on the last ", now.queries,
+      " training queries, the old one ", before.mean, ", more than max_recall_loss ", most,
+      " below; the old base stays: give merge() another max_recall_loss where that is meant");
 }
 
 }  // namespace pefa::live::detail

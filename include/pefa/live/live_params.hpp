@@ -20,6 +20,18 @@
 
 namespace pefa::live {
 
+/// What a base that was just built must do before it may serve.
+struct MergeGuards {
+  double min_ann_recall = 0.8;  ///< the share of the exact top 10 that its passage index finds at least, 0 to 1
+  /// How much less Recall@10 it may have on recent training queries than the base before, each asked as if it had never
+  /// come; 1: it is not asked.
+  double max_recall_loss = 1.0;
+  std::size_t recent_queries = 200;  ///< those, with a pair, that came last; at least 1
+
+  /// Whether all members are equal.
+  friend bool operator==(const MergeGuards&, const MergeGuards&) = default;
+};
+
 /// How a live retriever is made.
 struct LiveParams {
   std::size_t dim = 0;            ///< of every vector; at least 1
@@ -27,10 +39,7 @@ struct LiveParams {
   CountingParams counting{};      ///< how events are counted
   double merge_share = 0.1;       ///< a merge is due when so many of the rows changed, 0 to 1,
   std::size_t merge_rows = 2000;  ///< and at least so many
-  double min_ann_recall = 0.8;    ///< a merge whose passage index finds a smaller share of the exact top 10 is refused
-  /// A merge is refused that loses more Recall@10 on recent training queries, each asked without its own vote; 1: none.
-  double max_recall_loss = 1.0;
-  std::size_t recent_queries = 200;  ///< those, with a pair, that came last
+  MergeGuards guards{};           ///< of every merge that is not told others
 
   /// Whether all members are equal.
   friend bool operator==(const LiveParams&, const LiveParams&) = default;
@@ -56,9 +65,9 @@ void for_each_field(Params& params, const Field& field) {
   field("dim", params.dim);
   field("merge_share", params.merge_share);
   field("merge_rows", params.merge_rows);
-  field("min_ann_recall", params.min_ann_recall);
-  field("max_recall_loss", params.max_recall_loss);
-  field("recent_queries", params.recent_queries);
+  field("min_ann_recall", params.guards.min_ann_recall);
+  field("max_recall_loss", params.guards.max_recall_loss);
+  field("recent_queries", params.guards.recent_queries);
 
   auto& counting = params.counting;
   field("counting.duplicates", counting.duplicates);
@@ -134,6 +143,19 @@ inline void add_params(io::ArchiveWriter& writer, const LiveParams& params) {
   return params;
 }
 
+/// @throws ValueError  it is not from 0 to 1
+inline void require_share(double value, const char* field, const char* who) {
+  if (value >= 0.0 && value <= 1.0) return;
+  pefa::detail::fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
+}
+
+/// @throws ValueError  a share out of range, or recent_queries is 0
+inline void require_guards(const MergeGuards& guards, const char* who) {
+  require_share(guards.min_ann_recall, "min_ann_recall", who);
+  require_share(guards.max_recall_loss, "max_recall_loss", who);
+  if (guards.recent_queries == 0) pefa::detail::fail<ValueError>(who, ": recent_queries is 0, expected at least 1");
+}
+
 /// @throws ShapeError  dim is 0  @throws ValueError  a spec that a live retriever cannot be, a share out of range
 inline void require_live_params(const LiveParams& params, const char* who) {
   if (params.dim == 0) pefa::detail::fail<ShapeError>(who, ": dim is 0, expected at least 1");
@@ -141,16 +163,10 @@ inline void require_live_params(const LiveParams& params, const char* who) {
     pefa::detail::fail<ShapeError>(who, ": dim is ", params.dim, ", expected at most ", max_vector_dim);
   }
   require_live_spec(params.spec, who);
-  const auto require_share = [&](double value, const char* field) {
-    if (!(value >= 0.0 && value <= 1.0)) {
-      pefa::detail::fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
-    }
-  };
-  require_share(params.merge_share, "merge_share");
-  require_share(params.min_ann_recall, "min_ann_recall");
-  require_share(params.max_recall_loss, "max_recall_loss");
-  require_share(static_cast<double>(params.spec.lambda), "lambda");
-  require_share(static_cast<double>(params.spec.fold), "fold");
+  require_share(params.merge_share, "merge_share", who);
+  require_guards(params.guards, who);
+  require_share(static_cast<double>(params.spec.lambda), "lambda", who);
+  require_share(static_cast<double>(params.spec.fold), "fold", who);
   if (!(params.counting.half_life >= 0.0)) {
     pefa::detail::fail<ValueError>(who, ": half_life is ", params.counting.half_life, ", expected at least 0");
   }

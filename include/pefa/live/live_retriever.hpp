@@ -160,9 +160,12 @@ class LiveRetriever {
   /// before it takes the old one's place; the old one stays for rollback(), unless something was to be forgotten: then
   /// no file holds it any more when this returns.
   /// @throws Cancelled, IoError  and whatever the build throws: all is as it was
-  /// @throws ValueError  the index finds less than LiveParams::min_ann_recall, or the new base answers recent training
-  /// queries worse than LiveParams::max_recall_loss allows: all is as it was
-  void merge(const BuildOptions& options = {}) {
+  /// @throws ValueError  the new base does not do what LiveParams::guards ask: all is as it was
+  void merge(const BuildOptions& options = {}) { merge(options, params_.guards); }
+
+  /// The same under other guards, this once. @throws  as above; ValueError: a guard out of range
+  void merge(const BuildOptions& options, const MergeGuards& guards) {
+    detail::require_guards(guards, "LiveRetriever::merge");
     const std::lock_guard one(merging_);
     std::shared_ptr<const detail::LiveSnapshot> from;
     detail::LiveImage image;
@@ -184,22 +187,22 @@ class LiveRetriever {
       image.landmark = image.time;
       const bool has_forgotten = from->counts.forgotten > 0;
       std::uint64_t number = from->epoch->number() + 1;
-      const detail::RecentRecall before = recent_recall(std::move(from));
+      const detail::RecentRecall before = recent_recall(std::move(from), guards);
       std::unique_ptr<detail::LiveModel> model;
       if (folder_) {
         LiveFolder::Stage stage = folder_->stage(position);
         number = stage.number();
         detail::write_base(stage.path(), params_, image, *built_epoch(image, number, options), options.progress);
         const detail::OpenedBase opened = detail::open_base(stage.path(), Verify::full);
-        detail::require_ann_recall(*opened.epoch, params_.min_ann_recall);
+        detail::require_ann_recall(*opened.epoch, guards.min_ann_recall);
         model = model_of(opened.image, opened.epoch);
-        detail::require_recent_recall(before, LiveView(model->snapshot()), params_.max_recall_loss);
+        detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss);
         (void)folder_->publish(std::move(stage), {.keep = has_forgotten ? std::size_t{1} : std::size_t{0}});
       } else {
         const auto epoch = built_epoch(image, number, options);
-        detail::require_ann_recall(*epoch, params_.min_ann_recall);
+        detail::require_ann_recall(*epoch, guards.min_ann_recall);
         model = model_of(image, epoch);
-        detail::require_recent_recall(before, LiveView(model->snapshot()), params_.max_recall_loss);
+        detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss);
       }
       // Writers wait for the last round alone, which is short unless they outrun this thread.
       for (int round = 0; round < 8 && replay(*model); ++round) {
@@ -329,9 +332,10 @@ class LiveRetriever {
   }
 
   /// How well the base before a merge answers, where a merge is judged by it; lets the snapshot go.
-  [[nodiscard]] detail::RecentRecall recent_recall(std::shared_ptr<const detail::LiveSnapshot> shown) const {
-    if (params_.max_recall_loss >= 1.0) return {};
-    return detail::recent_recall(LiveView(std::move(shown)), params_.recent_queries);
+  [[nodiscard]] static detail::RecentRecall recent_recall(std::shared_ptr<const detail::LiveSnapshot> shown,
+                                                          const MergeGuards& guards) {
+    if (guards.max_recall_loss >= 1.0) return {};
+    return detail::recent_recall(LiveView(std::move(shown)), guards.recent_queries);
   }
 
   /// Serves a base and what the log holds after it.

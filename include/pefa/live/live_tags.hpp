@@ -44,7 +44,8 @@ namespace pefa::live {
 /// The tags of a view's passages as a table. Made once a view and asked often; what comes later has no part in it.
 class LiveTags {
  public:
-  /// A key whose values are all whole numbers is of integers, any other of text. O(passages and their tags).
+  /// A key whose values are all whole numbers is of integers, any other of text: one value that is no number makes all
+  /// text. A line without a value is no tag. O(passages and their tags).
   /// @throws FormatError  tags that are no such lines; names the passage
   explicit LiveTags(const LiveView& view) : epoch_(view.epoch()) {
     const detail::LiveSnapshot& shown = view.shown();
@@ -74,7 +75,7 @@ class LiveTags {
       const std::size_t tab = line.find('\t');
       try {
         if (tab == std::string_view::npos) pefa::detail::fail<ValueError>("'", line, "' has no tab");
-        builder.add(row, line.substr(0, tab), line.substr(tab + 1));
+        if (tab + 1 < line.size()) builder.add(row, line.substr(0, tab), line.substr(tab + 1));
       } catch (const Error& error) {
         pefa::detail::fail<FormatError>("LiveTags: passage '", passage.id, "': ", error.what(),
                                         "; expected lines of key<TAB>value");

@@ -108,12 +108,25 @@ class LiveView {
             }))};
   }
 
-  /// The best k passages for a training query that has a pair, which itself has no vote: what it would have been shown
-  /// before it was one. PEFA-XS has folded it in. @param query  its row, below that of shown().queries
-  [[nodiscard]] std::vector<Hit> search_without_own_vote(Row query, std::size_t k) const {
-    const QueryView vector(shown_->queries[query]->vector.get(), dim());
-    return hits(
-        vector, k, false, [](Row) { return true; }, {}, query);
+  /// The best k passages for a training query as if it had never come: it has no vote, and its passages have their rows
+  /// without it. The fits know it. @param query  a row of shown().queries that is there
+  [[nodiscard]] std::vector<Hit> search_as_new(Row query, std::size_t k) const {
+    const detail::LiveQuery& record = *shown_->queries[query];
+    const QueryView vector(record.vector.get(), dim());
+    std::vector<Hit> found = hits(
+        vector, k + record.passages.size(), false, [](Row) { return true; }, {}, query);  // so many may fall behind
+    if (fits().folds()) {
+      for (Hit& hit : found) {
+        const Row passage = hit.passage.row();
+        if (record.has(passage, record.find(passage)))
+          hit.score -= lambda_of({}) * folded_share(vector, passage, query);
+      }
+      std::sort(found.begin(), found.end(), [](const Hit& a, const Hit& b) {
+        return a.score > b.score || (a.score == b.score && a.passage < b.passage);
+      });
+    }
+    if (found.size() > k) found.resize(k);
+    return found;
   }
 
   /// The number of the base that it goes on from: in a folder 1 before any merge, more after each, and that of the
@@ -223,6 +236,27 @@ class LiveView {
       scores[scratch.indexed_places[i]] = scratch.indexed_scores[i];
     }
     for (float& score : scores) score += asked.offset;
+  }
+
+  /// What a training query adds to the ERM score of one of its passages for the vector `asked`.
+  [[nodiscard]] float folded_share(QueryView asked, Row passage, Row query) const {
+    const auto lease = fits().take_scratch();
+    detail::LiveScratch& scratch = *lease;
+    fits().ask(asked, scratch.asked);
+    float score = 0.0f;
+    score_passages({&passage, 1}, {&score, 1}, scratch);
+    const detail::LivePassage& record = *shown_->passages[passage];
+    std::vector<float> vectors;
+    std::vector<float> weights;
+    for (const Row other : record.queries) {
+      if (other == query) continue;
+      const detail::LiveQuery& voter = *shown_->queries[other];
+      vectors.insert(vectors.end(), voter.vector.get(), voter.vector.get() + dim());
+      weights.push_back(voter.weights[voter.find(passage)]);
+    }
+    const std::vector<float> row =
+        fits().passage_row({record.vector.get(), dim()}, EmbeddingView<float>(vectors, dim()), weights);
+    return score - passage_side().score(scratch.asked.passages.view, row.data()) - scratch.asked.passages.offset;
   }
 
   /// Leaves f_kNN of the admitted passages in scratch.votes.

@@ -41,4 +41,10 @@ TEST_CASE("tag_objects and tag_words: text that JSON cannot hold is refused") {
   const TagTable odd = builder.build();
   REQUIRE_ERROR(ValueError, "is not UTF-8", (void)io::tag_objects(odd));
   REQUIRE_ERROR(ValueError, "is not UTF-8", (void)io::tag_words(odd));
+  TagTableBuilder holed(1);
+  holed.add(0, "name", std::string_view("a\0b", 3));
+  REQUIRE_ERROR(ValueError, "a value of 'name' has a NUL", (void)io::tag_objects(holed.build()));
+  TagTableBuilder equal(1);
+  equal.add(0, "a=b", "c");
+  REQUIRE_ERROR(ValueError, "the key 'a=b' has a '='", (void)io::tag_words(equal.build()));
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/io/results/hits_jsonl.hpp"
 #include "pefa/store/tag_table.hpp"
@@ -57,7 +58,7 @@ struct KeyValues {
 
 /// An object a row: {"colour": ["blue", "red"], "price": 20}. A key of which some row has several values is a list in
 /// every row, so that it has one type. O(rows · keys and their tags).
-/// @throws ValueError  a key or a value that is not UTF-8
+/// @throws ValueError  a key or a value that is not UTF-8, or has a NUL in it, which PostgreSQL has not
 [[nodiscard]] inline std::vector<std::string> tag_objects(const TagTable& tags) {
   std::vector<std::string> objects(tags.size(), "{");
   const std::vector<bool> several = keys_with_several(tags);
@@ -68,6 +69,9 @@ struct KeyValues {
       if (key.kind == TagKind::integer) {
         out += std::to_string(tags.number(key, i));
       } else {
+        if (tags.text(key, i).find('\0') != std::string_view::npos) {
+          pefa::detail::fail<ValueError>("tags: a value of '", key.name, "' has a NUL in it, expected text");
+        }
         detail::append_json_string(out, tags.text(key, i), "tags: ");
       }
     });
@@ -82,10 +86,14 @@ struct KeyValues {
   return objects;
 }
 
-/// A list of words a row: ["colour=blue", "colour=red", "price=20"]. @throws ValueError  as tag_objects()
+/// A list of words a row: ["colour=blue", "colour=red", "price=20"].
+/// @throws ValueError  a key or a value that is not UTF-8, a key with '=' in it
 [[nodiscard]] inline std::vector<std::string> tag_words(const TagTable& tags) {
   std::vector<std::string> lists(tags.size(), "[");
   for (const TagKey& key : tags.keys()) {
+    if (key.name.find('=') != std::string_view::npos) {
+      pefa::detail::fail<ValueError>("tags: the key '", key.name, "' has a '=' in it, which ends a key in words");
+    }
     for (std::size_t i = 0; i < key.value_count; ++i) {
       const std::string word =
           std::string(key.name) + '=' +
