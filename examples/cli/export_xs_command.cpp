@@ -180,11 +180,11 @@ struct ExportCommand {
   /// @throws ValueError  an engine whose columns have types has others for the tags of before
   void require_same_types(const std::optional<TagTable>& before, const std::optional<TagTable>& now) const {
     if (!before || !now || *parse_enum<io::Engine>(to) != io::Engine::lancedb) return;
-    const auto types = [](const TagTable& tags) {
+    const auto types = [](const TagTable& table) {
       std::vector<std::string> names;
-      const std::vector<bool> several = io::keys_with_several(tags);
+      const std::vector<bool> several = io::keys_with_several(table);
       for (std::size_t k = 0; k < several.size(); ++k) {
-        const TagKey& key = tags.keys()[k];
+        const TagKey& key = table.keys()[k];
         names.push_back(std::string(key.name) + ", " + pefa::name(key.kind) + (several[k] ? "s" : ""));
       }
       return names;
