@@ -1,5 +1,6 @@
 // pefa: what pefa/serve.hpp declares, compiled, and the indexes and adapters behind it that a host may name: include it
-// in exactly one source of a program that does not link pefa::compiled (which is that source). Together they break no rule of one definition.
+// in exactly one source of a program that does not link pefa::compiled (which is that source). Together they break no
+// rule of one definition.
 #pragma once
 
 #include <string>
