@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
@@ -21,6 +20,7 @@
 #include "option_groups.hpp"
 #include "pefa/io/file/text_lines.hpp"
 #include "pefa/live/live_tags.hpp"
+#include "query_blocks.hpp"
 #include "results_file.hpp"
 #include "search_arguments.hpp"
 
@@ -94,21 +94,15 @@ struct LiveSearchCommand : LiveCommand {
   [[nodiscard]] std::vector<IdHits> search(const live::LiveView& view, const EmbeddingStore<float>& asked,
                                            const std::optional<live::EpochPassages>& admitted,
                                            const SearchOptions& options) const {
-    constexpr std::size_t block = 256;  // queries between two reports
-    ProgressBar bar("searching", output.verbosity());
-    const Progress progress = bar.callback();
-    ProgressMeter meter(progress, asked.size(), "search");
     const InterruptibleExecutor executor(threads);
     std::vector<IdHits> found(asked.size());
-    for (std::size_t begin = 0; begin < asked.size(); begin += block) {
-      const std::size_t size = std::min(block, asked.size() - begin);
-      executor.run(size, [&](std::size_t i) {
+    search_in_blocks(asked.size(), output.verbosity(), [&](std::size_t begin, std::size_t end) {
+      executor.run(end - begin, [&](std::size_t i) {
         const QueryView query(asked.row(begin + i), asked.dim());
         found[begin + i] = admitted ? view.search_filtered(query, results_file.top_k(), *admitted, options)
                                     : view.search(query, results_file.top_k(), options);
       });
-      meter.add(size);
-    }
+    });
     return found;
   }
 

@@ -17,6 +17,7 @@
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
+#include "query_blocks.hpp"
 #include "results_file.hpp"
 
 namespace pefa::cli {
@@ -70,19 +71,13 @@ struct SearchCommand {
   template <class Searched>
   [[nodiscard]] Results search(const Searched& retriever, const EmbeddingStore<float>& asked,
                                const SearchOptions& options) const {
-    constexpr std::size_t block = 256;  // queries between two reports
-    ProgressBar bar("searching", output.verbosity());
-    const Progress progress = bar.callback();
-    ProgressMeter meter(progress, asked.size(), "search");
     const InterruptibleExecutor executor(threads);
     Results results;
     results.reserve(asked.size());
-    for (std::size_t begin = 0; begin < asked.size(); begin += block) {
-      const std::size_t end = std::min(asked.size(), begin + block);
+    search_in_blocks(asked.size(), output.verbosity(), [&](std::size_t begin, std::size_t end) {
       auto found = retriever.search_batch(asked.view().slice(begin, end), results_file.top_k(), options, executor);
       std::move(found.begin(), found.end(), std::back_inserter(results));
-      meter.add(end - begin);
-    }
+    });
     return results;
   }
 };
