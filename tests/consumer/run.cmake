@@ -26,7 +26,7 @@ function(require_command prefix is_there)
 endfunction()
 
 file(REMOVE_RECURSE "${WORK_DIR}")
-set(arguments "-DCMAKE_CXX_COMPILER=${CXX}" -DCMAKE_BUILD_TYPE=None)  # with assertions, without the minutes that -g takes
+set(arguments "-DCMAKE_CXX_COMPILER=${CXX}" -DCMAKE_BUILD_TYPE=None)  # with assertions, without debug information
 if(MODE STREQUAL "command")
   run("${CMAKE_COMMAND}" --install "${BUILD_DIR}" --prefix "${WORK_DIR}/prefix")
   require_command("${WORK_DIR}/prefix" TRUE)
