@@ -1,7 +1,7 @@
-// What do the adapters cost, and what do they give? The plain model, PEFA-XS and PEFA-XL end to end over
-// QuantizedHnswIndex, against hnswlib called directly for the plain model: latency where each finds 99 % of what its
-// own exact search finds, bytes without the exact rows, seconds to build, and Recall@10 and @100 on the task; then what
-// a wider beam gives on the task.
+// What do the adapters cost, and what do they give? The plain model, PEFA-XS and PEFA-XL end to end over graphs and
+// over partitions, against hnswlib called directly for the plain model: latency where each finds 99 % of what its own
+// exact search finds, all the bytes that answering reads, seconds to build with fit and fold, and Recall@10 and @100 on
+// the task; then what a wider beam gives on the task.
 #include <cstdio>
 
 #include "bench_support.hpp"
@@ -11,16 +11,80 @@ namespace {
 using namespace pefa;
 using namespace pefa::bench;
 
-using Index = QuantizedHnswIndex<>;
-using Xl = PefaXl<float, Index, Index, SoftmaxGate>;
-using ExactXl = PefaXl<float, FlatIndex<>, FlatIndex<>, SoftmaxGate>;
-
 constexpr std::size_t k = 100;
 constexpr std::size_t default_ef = 300;
-constexpr float xs_lambda = 0.5f;
-constexpr float xl_lambda = 0.1f;
 constexpr double target = 0.99;
 const std::vector<std::size_t> efs{100, 130, 170, 220, default_ef, 400, 550, 800, 1200};
+const std::vector<std::size_t> query_efs{32, 48, 64, 100, 150, 220, default_ef};
+
+using Lists = std::vector<std::vector<Row>>;
+
+/// One setting of the adapters over several indexes, which all should find the same.
+struct Setting {
+  std::string name;
+  RetrieverSpec spec;
+  std::vector<IndexSpec> indexes;
+};
+
+/// An index as a name: "graph", "partitions", "codes" for partitions without rows.
+std::string name_of(const IndexSpec& index) {
+  if (index.kind == IndexKind::quantized) return "graph";
+  return index.exact_rows == ExactRows::drop ? "codes" : "partitions";
+}
+
+std::vector<Setting> settings_for(std::size_t dim) {
+  const IndexSpec graph{.kind = IndexKind::quantized, .m = m, .ef_construction = ef_construction};
+  const IndexSpec partitions{.kind = IndexKind::partitioned};
+  const IndexSpec codes{.kind = IndexKind::partitioned, .exact_rows = ExactRows::drop};
+
+  RetrieverSpec erm;
+  erm.method = Method::erm;
+  RetrieverSpec solved;
+  solved.method = Method::xs;
+  solved.lambda = 0.1f;
+  solved.whitened = Whitened::none;
+  solved.least_squares = {.shrinkage = 0.1f, .passages_as_queries = 0.3f};
+  const auto balanced = [](RetrieverSpec spec, std::size_t rank) {
+    spec.balance = rank;
+    return spec;
+  };
+  return {{"ERM", erm, {graph, partitions, codes}},
+          {"XS, the paper's", RetrieverSpec::paper_xs(), {graph}},
+          {"XS solved", solved, {graph, partitions}},
+          {"XS rank " + std::to_string(dim), balanced(solved, dim), {graph, partitions, codes}},
+          {"XS rank " + std::to_string(dim / 2), balanced(solved, dim / 2), {graph, partitions, codes}},
+          {"XL", RetrieverSpec{}, {graph}},
+          {"XL rank " + std::to_string(dim / 2), balanced(RetrieverSpec{}, dim / 2), {graph, partitions, codes}}};
+}
+
+AnyRetriever build(RetrieverSpec spec, const IndexSpec& index, const DataSet& data, const BuildOptions& options) {
+  spec.index = spec.query_index = index;
+  return spec.method == Method::erm
+             ? pefa::build(spec, data.passages.view(), options)
+             : pefa::build(spec, data.passages.view(), data.train_queries.view(), data.train_relevance, options);
+}
+
+Search search_of(const AnyRetriever& retriever, const DataSet& data, std::size_t query_ef) {
+  return [retriever, &data, query_ef](std::size_t q, std::size_t depth, std::size_t ef) {
+    return rows_of(retriever.search(data.query(q), depth, {.ef = ef, .query_ef = query_ef}));
+  };
+}
+
+double mean_recall(const Search& search, const Lists& exact, std::size_t ef) {
+  double recall = 0.0;
+  for (std::size_t q = 0; q < exact.size(); ++q) recall += recall_of(search(q, k, ef), exact[q]);
+  return recall / static_cast<double>(exact.size());
+}
+
+/// The narrowest beam for training queries that costs the widest search for passages at most a thousandth of its
+/// recall.
+std::size_t query_ef_for(const AnyRetriever& retriever, const DataSet& data, const Lists& exact) {
+  const double best = mean_recall(search_of(retriever, data, query_efs.back()), exact, efs.back());
+  for (const std::size_t query_ef : query_efs) {
+    if (mean_recall(search_of(retriever, data, query_ef), exact, efs.back()) >= best - 0.001) return query_ef;
+  }
+  return query_efs.back();
+}
 
 /// Task recall of the method's own search, as a fraction.
 struct TaskRecall {
@@ -45,38 +109,53 @@ TaskRecall evaluate_task(const Peer& peer, const DataSet& data, std::size_t n_qu
   return recall;
 }
 
-/// PEFA-XS by least squares, rows balanced at a rank, or for raw queries (0).
-template <class OverIndex>
-typename PefaXs<float, OverIndex>::Params solved(std::size_t balance, const typename OverIndex::Params& index) {
-  return {.lambda = 0.1f,
-          .rule = FoldRule::least_squares,
-          .least_squares = {.shrinkage = 0.1f, .passages_as_queries = 0.3f},
-          .balance = balance,
-          .index = index};
-}
-
-std::shared_ptr<const std::vector<std::vector<Row>>> share(std::vector<std::vector<Row>> rows) {
-  return std::make_shared<const std::vector<std::vector<Row>>>(std::move(rows));
-}
-
-/// The smallest ef at which the index of training queries finds 99 % of the `neighbors` nearest.
-std::size_t query_ef_for(const Index& index, const FlatIndex<>& exact, const EmbeddingView<float>& queries,
-                         std::size_t neighbors) {
-  const auto nearest = search_batch(exact, queries, neighbors);
-  for (std::size_t ef = neighbors;; ef += ef / 4) {
-    double recall = 0.0;
-    for (std::size_t q = 0; q < queries.size(); ++q) {
-      recall += ann_recall(index.search({queries.row(q), queries.dim()}, neighbors, {.ef = ef}), nearest[q]);
-    }
-    if (recall >= target * static_cast<double>(queries.size()) || ef > 2000) return ef;
-  }
-}
-
 double recall_at_ef(const Peer& peer, std::size_t ef) {
   for (const Point& point : peer.curve) {
     if (point.ef == ef) return point.recall;
   }
   return 0.0;
+}
+
+/// Builds every setting over its indexes; first hnswlib for the plain model, what all are held against.
+std::vector<Peer> build_peers(const DataSet& data, const EmbeddingView<float>& queries, const BuildOptions& options,
+                              const ThreadExecutor& threads) {
+  const auto exact_lists = [&](const RetrieverSpec& spec) {
+    const AnyRetriever flat = build(spec, {.kind = IndexKind::flat}, data, options);
+    return std::make_shared<const Lists>(rows_of(flat.search_batch(queries, k, {}, threads)));
+  };
+  std::vector<Peer> peers;
+  for (const Setting& setting : settings_for(data.passages.dim())) {
+    const auto exact = exact_lists(setting.spec);
+    if (peers.empty()) {
+      std::fprintf(stderr, "building hnswlib\n");
+      const auto start = Clock::now();
+      const DirectHnswlib direct(data.passages.view(), threads);
+      Peer& peer = peers.emplace_back();
+      peer.name = "hnswlib ERM";
+      peer.build_seconds = seconds_since(start);
+      peer.bytes = direct.bytes();
+      peer.exact = exact;
+      peer.search = [&data, direct](std::size_t q, std::size_t depth, std::size_t ef) {
+        direct.set_ef(ef);
+        return direct.search(data.query(q), depth);
+      };
+    }
+    for (const IndexSpec& index : setting.indexes) {
+      Peer& peer = peers.emplace_back();
+      peer.name = setting.name + ", " + name_of(index);
+      std::fprintf(stderr, "building %s\n", peer.name.c_str());
+      const auto start = Clock::now();
+      const AnyRetriever retriever = build(setting.spec, index, data, options);
+      peer.build_seconds = seconds_since(start);
+      peer.bytes = retriever.memory_bytes();
+      peer.exact = exact;
+      const bool looks_up = setting.spec.method == Method::xl;
+      const std::size_t query_ef = looks_up ? query_ef_for(retriever, data, *exact) : 0;
+      if (looks_up) std::printf("%s looks its training queries up with ef = %zu\n", peer.name.c_str(), query_ef);
+      peer.search = search_of(retriever, data, query_ef);
+    }
+  }
+  return peers;
 }
 
 }  // namespace
@@ -89,97 +168,10 @@ int main(int argc, char** argv) {
   try {
     const DataSet data = DataSet::read(options.folder);
     const ThreadExecutor threads(options.threads);
-    const BuildOptions build{threads};
     const std::size_t n_queries = std::min(options.queries, data.test_queries.size());
-    const EmbeddingView<float> queries = data.test_queries.view().slice(0, n_queries);
-    const EmbeddingView<float> passages = data.passages.view();
-    const EmbeddingView<float> training = data.train_queries.view();
     std::printf("%s\n%zu passages, %zu training queries, dim %zu; %zu test queries, k = %zu\n", machine().c_str(),
-                passages.size(), training.size(), passages.dim(), n_queries, k);
-
-    std::fprintf(stderr, "building hnswlib\n");
-    auto start = Clock::now();
-    const DirectHnswlib direct(passages, threads);
-    const double direct_seconds = seconds_since(start);
-    std::fprintf(stderr, "building PEFA-XS\n");
-    const Index::Params borrowing{.graph = {.m = m, .ef_construction = ef_construction}, .rows = Rows::borrow};
-    start = Clock::now();
-    const auto xs = PefaXs<float, Index>::build(passages, training, data.train_relevance,
-                                                {.lambda = xs_lambda, .index = borrowing}, build);
-    const double xs_seconds = seconds_since(start);
-    std::fprintf(stderr, "building PEFA-XL\n");
-    start = Clock::now();
-    const auto xl = Xl::build(passages, training, data.train_relevance,
-                              {.lambda = xl_lambda, .passage_index = borrowing, .query_index = borrowing}, build);
-    const double xl_seconds = seconds_since(start);
-    const Index& erm = xl.passage_index();
-
-    std::fprintf(stderr, "exact search\n");
-    const FlatParams flat{.rows = Rows::borrow};
-    const auto exact_erm = FlatIndex<>::build(passages, flat);
-    const auto exact_xs = PefaXs<float, FlatIndex<>>::build(passages, training, data.train_relevance,
-                                                            {.lambda = xs_lambda, .index = flat});
-    const auto exact_xl = ExactXl::build(passages, training, data.train_relevance,
-                                         {.lambda = xl_lambda, .passage_index = flat, .query_index = flat});
-    const auto erm_rows = share(rows_of(search_batch(exact_erm, queries, k)));
-
-    std::vector<Peer> peers;
-    const auto add = [&](const std::string& name, double build_seconds, std::size_t bytes, const Search& search,
-                         const auto& rows) {
-      peers.push_back({.name = name, .build_seconds = build_seconds, .bytes = bytes, .search = search, .exact = rows});
-    };
-    add(
-        "hnswlib ERM", direct_seconds, direct.bytes(),
-        [&](std::size_t q, std::size_t depth, std::size_t ef) {
-          direct.set_ef(ef);
-          return direct.search(data.query(q), depth);
-        },
-        erm_rows);
-    add(
-        "ERM", 0.0, erm.served_bytes(),
-        [&](std::size_t q, std::size_t depth, std::size_t ef) {
-          return rows_of(erm.search(data.query(q), depth, {.ef = ef}));
-        },
-        erm_rows);
-    add(
-        "XS", xs_seconds, xs.index().served_bytes(),
-        [&](std::size_t q, std::size_t depth, std::size_t ef) {
-          return rows_of(xs.search(data.query(q), depth, {.ef = ef}));
-        },
-        share(rows_of(exact_xs.search_batch(queries, k))));
-    std::vector<std::unique_ptr<PefaXs<float, Index>>> by_least_squares;
-    for (const std::size_t balance : {std::size_t{0}, passages.dim(), passages.dim() / 2}) {
-      std::fprintf(stderr, "building PEFA-XS by least squares, balanced at rank %zu\n", balance);
-      start = Clock::now();
-      by_least_squares.push_back(std::make_unique<PefaXs<float, Index>>(PefaXs<float, Index>::build(
-          passages, training, data.train_relevance, solved<Index>(balance, {.graph = borrowing.graph}), build)));
-      const double seconds = seconds_since(start);
-      const PefaXs<float, Index>& built = *by_least_squares.back();
-      const auto exact = PefaXs<float, FlatIndex<>>::build(passages, training, data.train_relevance,
-                                                           solved<FlatIndex<>>(balance, {}), build);
-      add(
-          balance == 0 ? "XS solved" : "XS solved r" + std::to_string(balance), seconds,
-          built.index().served_bytes() + built.fitted().memory_bytes(),
-          [&data, &built](std::size_t q, std::size_t depth, std::size_t ef) {
-            return rows_of(built.search(data.query(q), depth, {.ef = ef}));
-          },
-          share(rows_of(exact.search_batch(queries, k))));
-    }
-    const std::size_t xl_bytes =
-        erm.served_bytes() + xl.query_index().served_bytes() + data.train_relevance.memory_bytes();
-    for (const std::size_t neighbors : {16U, 32U, 64U}) {
-      const std::size_t query_ef = query_ef_for(xl.query_index(), exact_xl.query_index(), queries, neighbors);
-      std::printf("XL k = %zu looks its training queries up with ef = %zu\n", neighbors, query_ef);
-      add(
-          neighbors == 16   ? "XL k=16"
-          : neighbors == 32 ? "XL k=32"
-                            : "XL k=64",
-          xl_seconds, xl_bytes,
-          [&, neighbors, query_ef](std::size_t q, std::size_t depth, std::size_t ef) {
-            return rows_of(xl.search(data.query(q), depth, {.ef = ef, .query_ef = query_ef, .neighbors = neighbors}));
-          },
-          share(rows_of(exact_xl.search_batch(queries, k, {.neighbors = neighbors}))));
-    }
+                data.passages.size(), data.train_queries.size(), data.passages.dim(), n_queries, k);
+    std::vector<Peer> peers = build_peers(data, data.test_queries.view().slice(0, n_queries), {threads}, threads);
 
     std::fprintf(stderr, "measuring\n");
     measure(peers, k, efs, options.rounds);
@@ -191,20 +183,24 @@ int main(int argc, char** argv) {
     const auto baseline = milliseconds_for(peers[0].curve, target);
     if (!baseline) throw ValueError("hnswlib does not reach R@100 = 0.99 on these data");
     nlohmann::ordered_json json{{"machine", machine()}, {"data", options.folder}, {"queries", n_queries}};
-    std::printf("\n%-14s%12s%12s%12s%12s%12s%12s%12s%12s\n", "method", "R at 300", "ms at .99", "of hnswlib", "MiB",
-                "of hnswlib", "build s", "Recall@10", "Recall@100");
-    for (std::size_t i = 0; i < peers.size(); ++i) {
-      const Peer& peer = peers[i];
-      const double time = milliseconds_for(peer.curve, target).value_or(-1.0);
+    std::printf("\n%-26s%10s%11s%12s%9s%12s%9s%12s%11s%12s\n", "method", "R at 300", "ms at .99", "of hnswlib",
+                "all MiB", "of hnswlib", "build s", "of hnswlib", "Recall@10", "Recall@100");
+    for (const Peer& peer : peers) {
+      const auto time = milliseconds_for(peer.curve, target);
       const double bytes = static_cast<double>(peer.bytes) / static_cast<double>(peers[0].bytes);
+      const double built = peer.build_seconds / peers[0].build_seconds;
       const TaskRecall task = evaluate_task(peer, data, n_queries, default_ef);
-      std::printf("%-14s%12.4f%12.3f%12.2f%12.1f%12.2f%12.1f%12.1f%12.1f\n", peer.name.c_str(),
-                  recall_at_ef(peer, default_ef), time, time / *baseline, static_cast<double>(peer.bytes) / (1 << 20),
-                  bytes, peer.build_seconds, 100 * task.at_10, 100 * task.at_100);
+      std::printf("%-26s%10.4f", peer.name.c_str(), recall_at_ef(peer, default_ef));
+      if (time) {
+        std::printf("%11.3f%12.2f", *time, *time / *baseline);
+      } else {
+        std::printf("%11s%12s", "-", "-");
+      }
+      std::printf("%9.1f%12.2f%9.1f%12.2f%11.1f%12.1f\n", static_cast<double>(peer.bytes) / (1 << 20), bytes,
+                  peer.build_seconds, built, 100 * task.at_10, 100 * task.at_100);
       auto& one = json["methods"][peer.name];
       one = {{"ann_recall_at_default_ef", recall_at_ef(peer, default_ef)},
-             {"ms_at_0.99", time},
-             {"bytes", peer.bytes},
+             {"all_bytes", peer.bytes},
              {"build_seconds", peer.build_seconds},
              {"recall@10", task.at_10},
              {"recall@100", task.at_100}};
@@ -217,15 +213,17 @@ int main(int argc, char** argv) {
                                 {"ms", point.milliseconds},
                                 {"p99_ms", point.p99}});
       }
-      const std::string key = peer.name == "XS" ? "xs" : peer.name == "XL k=32" ? "xl" : "";
-      if (key.empty()) continue;
-      json["latency_vs_hnswlib_erm"][key] = time / *baseline;
-      json["bytes_vs_hnswlib_erm"][key] = bytes;
+      if (time) {
+        one["ms_at_0.99"] = *time;
+        json["latency_vs_hnswlib_erm"][peer.name] = *time / *baseline;
+      }
+      json["bytes_vs_hnswlib_erm"][peer.name] = bytes;
+      json["build_vs_hnswlib_erm"][peer.name] = built;
     }
-    std::printf("\nann_recall@100 / Recall@10 / Recall@100 on the task over ef\n%-14s", "method");
+    std::printf("\nann_recall@100 / Recall@10 / Recall@100 on the task over ef\n%-26s", "method");
     for (const std::size_t ef : efs) std::printf("%24zu", ef);
     for (const Peer& peer : peers) {
-      std::printf("\n%-14s", peer.name.c_str());
+      std::printf("\n%-26s", peer.name.c_str());
       for (const auto& point : json["methods"][peer.name]["curve"]) {
         std::printf("%10.4f /%5.1f /%5.1f", point["recall"].get<double>(), 100 * point["recall@10"].get<double>(),
                     100 * point["recall@100"].get<double>());

@@ -1,8 +1,6 @@
 // pefa: PEFA-XS and PEFA-XL over indexes and gates that are chosen at run time, which pefa::compiled has ready.
 #pragma once
 
-#include <string>
-
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"

@@ -9,6 +9,7 @@
 #include "pefa/adapter/exact_search.hpp"
 #include "pefa/adapter/fitted_parts.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/live/live_epoch.hpp"
@@ -56,31 +57,34 @@ struct RecentRecall {
 };
 
 /// Of up to `count` queries. The order of training queries outlives a merge, so before and after it they are the same.
-[[nodiscard]] inline RecentRecall recent_recall(const LiveView& view, std::size_t count) {
+[[nodiscard]] inline RecentRecall recent_recall(const LiveView& view, std::size_t count,
+                                                const AnyExecutor& executor = {}) {
   const LiveSnapshot& shown = view.shown();
   std::vector<Row> rows;
   shown.queries.for_each([&](std::size_t row, const LiveState::Query& query) {
     if (query != nullptr && !query->passages.empty()) rows.push_back(static_cast<Row>(row));
   });
   if (rows.size() > count) rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(count));
-  RecentRecall recall{rows.size()};
-  for (const Row row : rows) {
-    const LiveQuery& query = *shown.queries[row];
+  std::vector<double> recalls(rows.size());
+  executor.run(rows.size(), [&](std::size_t i) {
+    const LiveQuery& query = *shown.queries[rows[i]];
     std::size_t found = 0;
-    for (const Hit& hit : view.search_as_new(row, 10)) {
+    for (const Hit& hit : view.search_as_new(rows[i], 10)) {
       const Row passage = hit.passage.row();
       found += query.has(passage, query.find(passage)) ? 1U : 0U;
     }
-    recall.mean += static_cast<double>(found) / static_cast<double>(std::min<std::size_t>(query.passages.size(), 10));
-  }
-  if (recall.queries > 0) recall.mean /= static_cast<double>(recall.queries);
+    recalls[i] = static_cast<double>(found) / static_cast<double>(std::min<std::size_t>(query.passages.size(), 10));
+  });
+  RecentRecall recall{rows.size()};
+  for (const double one : recalls) recall.mean += one / static_cast<double>(rows.size());
   return recall;
 }
 
 /// @throws ValueError  the new base answers recent training queries worse than the old one by more than `most`
-inline void require_recent_recall(const RecentRecall& before, const LiveView& after, double most) {
+inline void require_recent_recall(const RecentRecall& before, const LiveView& after, double most,
+                                  const AnyExecutor& executor = {}) {
   if (most >= 1.0) return;
-  const RecentRecall now = recent_recall(after, before.queries);
+  const RecentRecall now = recent_recall(after, before.queries, executor);
   if (before.mean - now.mean <= most) return;
   pefa::detail::fail<ValueError>(
       "LiveRetriever::merge: the new base has Recall@10 ", now.mean, " on the last ", now.queries,

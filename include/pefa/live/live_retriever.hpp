@@ -187,7 +187,7 @@ class LiveRetriever {
       image.landmark = image.time;
       const bool has_forgotten = from->counts.forgotten > 0;
       std::uint64_t number = from->epoch->number() + 1;
-      const detail::RecentRecall before = recent_recall(std::move(from), guards);
+      const detail::RecentRecall before = recent_recall(std::move(from), guards, options.executor);
       std::unique_ptr<detail::LiveModel> model;
       if (folder_) {
         LiveFolder::Stage stage = folder_->stage(position);
@@ -196,13 +196,13 @@ class LiveRetriever {
         const detail::OpenedBase opened = detail::open_base(stage.path(), Verify::full);
         detail::require_ann_recall(*opened.epoch, guards.min_ann_recall);
         model = model_of(opened.image, opened.epoch);
-        detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss);
+        detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss, options.executor);
         (void)folder_->publish(std::move(stage), {.keep = has_forgotten ? std::size_t{1} : std::size_t{0}});
       } else {
         const auto epoch = built_epoch(image, number, options);
         detail::require_ann_recall(*epoch, guards.min_ann_recall);
         model = model_of(image, epoch);
-        detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss);
+        detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss, options.executor);
       }
       // Writers wait for the last round alone, which is short unless they outrun this thread.
       for (int round = 0; round < 8 && replay(*model); ++round) {
@@ -333,9 +333,9 @@ class LiveRetriever {
 
   /// How well the base before a merge answers, where a merge is judged by it; lets the snapshot go.
   [[nodiscard]] static detail::RecentRecall recent_recall(std::shared_ptr<const detail::LiveSnapshot> shown,
-                                                          const MergeGuards& guards) {
+                                                          const MergeGuards& guards, const AnyExecutor& executor) {
     if (guards.max_recall_loss >= 1.0) return {};
-    return detail::recent_recall(LiveView(std::move(shown)), guards.recent_queries);
+    return detail::recent_recall(LiveView(std::move(shown)), guards.recent_queries, executor);
   }
 
   /// Serves a base and what the log holds after it.

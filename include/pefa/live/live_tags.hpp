@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,8 +28,7 @@ namespace pefa::live {
   std::vector<std::string> texts(tags.size());
   for (const TagKey& key : tags.keys()) {
     for (std::size_t i = 0; i < key.value_count; ++i) {
-      const std::string value =
-          key.kind == TagKind::integer ? std::to_string(tags.number(key, i)) : std::string(tags.text(key, i));
+      const std::string value = tags.written(key, i);
       if (value.find('\n') != std::string::npos) {
         pefa::detail::fail<ValueError>("tag_texts: a value of tag '", key.name,
                                        "' has a line break, expected one line");
@@ -47,20 +45,19 @@ class LiveTags {
   /// A key whose values are all whole numbers is of integers, any other of text: one value that is no number makes all
   /// text. A line without a value is no tag. O(passages and their tags).
   /// @throws FormatError  tags that are no such lines; names the passage
-  explicit LiveTags(const LiveView& view) : epoch_(view.epoch()) {
+  explicit LiveTags(const LiveView& view) : there_(view.passages_where([](const auto&...) { return true; })) {
     const detail::LiveSnapshot& shown = view.shown();
     TagTableBuilder builder(shown.passage_rows);
     for (Row row = 0; row < shown.passage_rows; ++row) {
       if (const auto& passage = shown.passages[row]) add(row, *passage, builder);
     }
     table_ = builder.build();
-    there_ = RowSet::where(shown.passage_rows, [&](Row row) { return shown.passages[row] != nullptr; });
   }
 
   /// The passages that a condition holds for, for LiveView::search_filtered: `lang=en & price<=20`; see rows_where().
   /// @throws ValueError  it is no condition, or of a key that no passage has; names the column
   [[nodiscard]] EpochPassages where(std::string_view condition) const {
-    return {epoch_, PassageSet(rows_where(table_, condition) & there_)};
+    return {there_.epoch, PassageSet(rows_where(table_, condition) & there_.passages.rows())};
   }
 
   /// The table, by the rows of the view.
@@ -83,9 +80,8 @@ class LiveTags {
     }
   }
 
-  std::uint64_t epoch_;
   TagTable table_;
-  RowSet there_;
+  EpochPassages there_;
 };
 
 }  // namespace pefa::live

@@ -100,6 +100,11 @@ class TagTable {
     return {arrays_.texts.data() + begin, static_cast<std::size_t>(text_end(key.first_value + i) - begin)};
   }
 
+  /// The value number i of any key, i < key.value_count, as a tag file has it: the text, or the number in decimal.
+  [[nodiscard]] std::string written(const TagKey& key, std::size_t i) const {
+    return key.kind == TagKind::integer ? std::to_string(number(key, i)) : std::string(text(key, i));
+  }
+
   /// Which value of a text key this is. O(log value_count).
   [[nodiscard]] std::optional<std::size_t> find_text(const TagKey& key, std::string_view sought) const noexcept {
     const std::size_t i = first_where(key, [&](std::size_t at) { return text(key, at) >= sought; });

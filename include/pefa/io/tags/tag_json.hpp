@@ -95,9 +95,7 @@ struct KeyValues {
       pefa::detail::fail<ValueError>("tags: the key '", key.name, "' has a '=' in it, which ends a key in words");
     }
     for (std::size_t i = 0; i < key.value_count; ++i) {
-      const std::string word =
-          std::string(key.name) + '=' +
-          (key.kind == TagKind::integer ? std::to_string(tags.number(key, i)) : std::string(tags.text(key, i)));
+      const std::string word = std::string(key.name).append(1, '=').append(tags.written(key, i));
       std::string quoted;
       detail::append_json_string(quoted, word, "tags: ");
       for (const Row row : tags.rows_of(key, i)) lists[row] += (lists[row].size() > 1 ? ", " : "") + quoted;
