@@ -1,6 +1,6 @@
-// What does a condition cost? Filtered searches of QuantizedHnswIndex against the exact scan of the admitted rows and
-// hnswlib's own filter, where 50, 10, 1 and 0.1 % of the rows are admitted: by chance, by having to do with the query,
-// and by being far from it. Then what PEFA-XL finds by either reading of a filter.
+// What does a condition cost? Filtered searches of QuantizedHnswIndex against the exact scan of the admitted rows,
+// hnswlib's own filter and faiss's, where 50, 10, 1 and 0.1 % of the rows are admitted: by chance, by having to do with
+// the query, and by being far from it. Then what PEFA-XL finds by either reading of a filter.
 //
 // Results first: every row that is found must be admitted, and no search may find fewer than k of them. Times are the
 // thread's CPU time of each search, one way after the other in every round.
@@ -12,6 +12,12 @@
 #include <random>
 
 #include "bench_support.hpp"
+
+#if PEFA_BENCH_FAISS
+#include <faiss/IndexFlat.h>
+#include <faiss/IndexIVFFlat.h>
+#include <faiss/impl/IDSelector.h>
+#endif
 
 namespace {
 
@@ -41,10 +47,71 @@ class Functor : public hnswlib::BaseFilterFunctor {
 #define PEFA_BENCH_HNSWLIB_FILTER 0
 #endif
 
+#if PEFA_BENCH_FAISS
+/// Lists of rows with a selector: the index of faiss that filters at any version.
+class FaissIvf {
+ public:
+  explicit FaissIvf(const EmbeddingView<float>& rows)
+      : centers_(static_cast<faiss::idx_t>(rows.dim())),
+        index_(&centers_, rows.dim(), static_cast<std::size_t>(4.0 * std::sqrt(static_cast<double>(rows.size()))),
+               faiss::METRIC_INNER_PRODUCT) {
+    const auto n = static_cast<faiss::idx_t>(rows.size());
+    index_.train(n, rows.data());
+    index_.add(n, rows.data());
+  }
+
+  /// @param bitmap  of the admitted rows
+  [[nodiscard]] std::vector<Row> search(QueryView query, const std::vector<std::uint8_t>& bitmap) const {
+    faiss::IDSelectorBitmap selector(bitmap.size(), bitmap.data());
+    faiss::SearchParametersIVF parameters;
+    parameters.nprobe = 64;
+    parameters.sel = &selector;
+    std::array<float, k> scores{};
+    std::array<faiss::idx_t, k> labels{};
+    index_.search(1, query.data(), k, scores.data(), labels.data(), &parameters);
+    std::vector<Row> rows;
+    for (const faiss::idx_t label : labels) {
+      if (label >= 0) rows.push_back(static_cast<Row>(label));
+    }
+    return rows;
+  }
+
+ private:
+  mutable faiss::IndexFlatIP centers_;
+  faiss::IndexIVFFlat index_;
+};
+#endif
+
+/// Rows about 1,000 centres, of length 1, and queries of the same kind: "1000000x96".
+[[nodiscard]] DataSet synthetic(const std::string& shape) {
+  std::size_t n = 0;
+  std::size_t dim = 0;
+  if (std::sscanf(shape.c_str(), "%zux%zu", &n, &dim) != 2 || n < 1000 || dim == 0) {
+    throw ValueError("--synthetic " + shape + ": expected ROWSxDIM, at least 1000 rows");
+  }
+  std::mt19937_64 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> centers(1000 * dim);
+  for (float& x : centers) x = normal(random);
+  const auto draw = [&](std::size_t count) {
+    std::vector<float> rows(count * dim);
+    for (std::size_t i = 0; i < count; ++i) {
+      const float* center = centers.data() + random() % 1000 * dim;
+      for (std::size_t d = 0; d < dim; ++d) rows[i * dim + d] = center[d] + normal(random);
+    }
+    return EmbeddingStore<float>(count, dim, std::move(rows), Normalize::unit);
+  };
+  auto passages = draw(n);
+  auto train = draw(1000);
+  auto test = draw(1000);
+  return {std::move(passages), std::move(train), std::move(test), {}, {}};
+}
+
 /// One condition and the queries asked under it.
 struct Case {
   RowSet set;
   std::vector<std::size_t> queries;
+  std::vector<std::uint8_t> bitmap{};  ///< of the set, as faiss reads it
 };
 
 /// Sets of one size. Those that have to do with queries are the rows nearest to a training query, asked by the test
@@ -75,6 +142,8 @@ struct Case {
       near.resize(std::min(near.size(), count / groups));
       one.queries.assign(near.begin(), near.end());
     }
+    one.bitmap.resize((rows.size() + 7) / 8);
+    one.set.for_each([&](Row row) { one.bitmap[row / 8] |= static_cast<std::uint8_t>(1U << (row % 8)); });
     cases.push_back(std::move(one));
   }
   return cases;
@@ -83,7 +152,7 @@ struct Case {
 /// A way to search, and what it came to.
 struct Way {
   std::string name;
-  std::function<std::vector<Row>(QueryView, const RowSet&)> search;
+  std::function<std::vector<Row>(QueryView, const Case&)> search;
   double recall = 0.0;
   std::vector<double> microseconds{};
 };
@@ -99,7 +168,7 @@ struct Way {
       const std::vector<Row> exact = rows_of(flat.search_filtered(query(q), k, one.set));
       ++asked;
       for (Way& way : ways) {
-        const std::vector<Row> found = way.search(query(q), one.set);
+        const std::vector<Row> found = way.search(query(q), one);
         way.recall += recall_of(found, exact);
         const bool admitted = std::all_of(found.begin(), found.end(), [&](Row row) { return one.set.contains(row); });
         if (!admitted || (way.name == "pefa" && found.size() != exact.size())) return false;
@@ -109,7 +178,7 @@ struct Way {
       for (Way& way : ways) {
         for (const std::size_t q : one.queries) {
           const double start = thread_microseconds();
-          (void)way.search(query(q), one.set);
+          (void)way.search(query(q), one);
           way.microseconds.push_back(thread_microseconds() - start);
         }
       }
@@ -165,15 +234,18 @@ int main(int argc, char** argv) {
   options.queries = 200;
   options.rounds = 3;
   std::size_t rows = 0;
+  std::string shape;
   std::size_t construction = ef_construction;
   bool readings = true;
   options.add_to(app);
+  app.get_option("--data")->required(false);
+  app.add_option("--synthetic", shape, "rows made up in the place of --data, as 1000000x96")->excludes("--data");
   app.add_option("--rows", rows, "the first so many passages alone (default: all)");
   app.add_option("--ef-construction", construction, "of every graph")->capture_default_str();
   app.add_flag("!--no-readings", readings, "leave PEFA-XL out");
   CLI11_PARSE(app, argc, argv);
   try {
-    const DataSet data = DataSet::read(options.folder);
+    const DataSet data = shape.empty() ? DataSet::read(options.folder) : synthetic(shape);
     const std::size_t n = rows == 0 ? data.passages.size() : std::min(rows, data.passages.size());
     const EmbeddingView<float> passages = data.passages.view().slice(0, n);
     const ThreadExecutor threads(options.threads);
@@ -188,10 +260,14 @@ int main(int argc, char** argv) {
     theirs.setEf(300);
 #endif
 
+#if PEFA_BENCH_FAISS
+    const FaissIvf lists(passages);
+#endif
+
     using Costs = pefa::detail::FilterCosts;
     const auto by_costs = [&](const Costs& costs) {
-      return [&index, costs](QueryView query, const RowSet& set) {
-        return rows_of(index.search_filtered(query, k, set, {}, costs));
+      return [&index, costs](QueryView query, const Case& one) {
+        return rows_of(index.search_filtered(query, k, one.set, {}, costs));
       };
     };
     std::printf("%s\n%zu rows of dim %zu, M %zu, efConstruction %zu, ef 300, k %zu\n", machine().c_str(), n,
@@ -203,20 +279,23 @@ int main(int argc, char** argv) {
         if (share > 0.5 && kind != "independent") continue;
         const auto cases = cases_of(kind, share, flat, data.train_queries, data.test_queries, options.queries);
         std::vector<Way> ways{
-            {"pefa", [&](QueryView q, const RowSet& set) { return rows_of(index.search_filtered(q, k, set)); }},
+            {"pefa", [&](QueryView q, const Case& one) { return rows_of(index.search_filtered(q, k, one.set)); }},
             {"scan", by_costs({.scanned_row = 0.0, .candidate = 1e9, .two_hops = 1e9})},
             {"walk", by_costs({.scanned_row = 1e9, .candidate = 1.0, .two_hops = 1e9})},
             {"two hops", by_costs({.scanned_row = 1e9, .candidate = 1e9, .two_hops = 0.0})},
-            {"exact scan", [&](QueryView q, const RowSet& set) { return rows_of(flat.search_filtered(q, k, set)); }}};
+            {"exact scan", [&](QueryView q, const Case& one) { return rows_of(flat.search_filtered(q, k, one.set)); }}};
 #if PEFA_BENCH_HNSWLIB_FILTER
-        ways.push_back({"hnswlib", [&](QueryView q, const RowSet& set) {
-                          Functor functor(set);
+        ways.push_back({"hnswlib", [&](QueryView q, const Case& one) {
+                          Functor functor(one.set);
                           std::vector<Row> found;
                           for (auto queue = theirs.searchKnn(q.data(), k, &functor); !queue.empty(); queue.pop()) {
                             found.push_back(static_cast<Row>(queue.top().second));
                           }
                           return found;
                         }});
+#endif
+#if PEFA_BENCH_FAISS
+        ways.push_back({"faiss", [&](QueryView q, const Case& one) { return lists.search(q, one.bitmap); }});
 #endif
         if (!run(ways, cases, flat, data.test_queries, options.rounds)) {
           std::fprintf(stderr, "bench_filters: a search found a row that is not admitted, or too few\n");
@@ -237,7 +316,7 @@ int main(int argc, char** argv) {
         std::fflush(stdout);
       }
     }
-    if (readings) print_readings(data, json);
+    if (readings && shape.empty()) print_readings(data, json);
     options.write(json);
     return 0;
   } catch (const std::exception& error) {
