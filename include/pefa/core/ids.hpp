@@ -63,10 +63,16 @@ struct Hit {
   friend bool operator==(const Hit&, const Hit&) = default;
 };
 
-/// The order of results everywhere: higher scores first, equal scores by ascending row.
-[[nodiscard]] constexpr bool ranks_before(const Neighbor& a, const Neighbor& b) noexcept {
-  return a.score > b.score || (a.score == b.score && a.row < b.row);
-}
+/// The order of results everywhere: higher scores first, equal scores by ascending row. An object and no function, as
+/// algorithms call a pointer to a function without inlining it: selections took twice the time.
+struct RanksBefore {
+  /// Whether a comes before b.
+  [[nodiscard]] constexpr bool operator()(const Neighbor& a, const Neighbor& b) const noexcept {
+    return a.score > b.score || (a.score == b.score && a.row < b.row);
+  }
+};
+/// The same, to call or to pass to an algorithm.
+inline constexpr RanksBefore ranks_before{};
 
 }  // namespace pefa
 

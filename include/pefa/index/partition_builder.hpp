@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <numeric>
 #include <random>
 #include <utility>
 #include <vector>
@@ -29,6 +30,46 @@ struct PartitionShape {
   std::size_t width = 3;   ///< coordinates of a 4-bit code
   float along = 3.0f;      ///< what an error along the row weighs more than one across
   std::uint64_t seed = 0;
+};
+
+/// Some rows, to be found among candidates.
+class WantedRows {
+ public:
+  explicit WantedRows(const std::vector<Neighbor>& wanted) {
+    rows_.reserve(wanted.size());
+    for (const Neighbor& each : wanted) rows_.push_back(each.row);
+    std::sort(rows_.begin(), rows_.end());
+  }
+
+  /// How many candidates rank before each of the rows, ascending; a row that is not there has no place, one that is
+  /// there twice its better one. O(n) where few of the candidates rank before the last of the rows.
+  [[nodiscard]] std::vector<std::uint32_t> places_in(const std::vector<Neighbor>& candidates) const {
+    std::vector<Neighbor> found(rows_.size());
+    std::vector<bool> is_found(rows_.size());
+    for (const Neighbor& candidate : candidates) {
+      const auto at = std::lower_bound(rows_.begin(), rows_.end(), candidate.row);
+      if (at == rows_.end() || *at != candidate.row) continue;
+      const auto i = static_cast<std::size_t>(at - rows_.begin());
+      if (!is_found[i] || ranks_before(candidate, found[i])) found[i] = candidate;
+      is_found[i] = true;
+    }
+    std::vector<Neighbor> there;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (is_found[i]) there.push_back(found[i]);
+    }
+    std::sort(there.begin(), there.end(), ranks_before);
+    std::vector<std::uint32_t> places(there.size(), 0);
+    for (const Neighbor& candidate : candidates) {
+      if (there.empty() || !ranks_before(candidate, there.back())) continue;
+      ++places[static_cast<std::size_t>(std::upper_bound(there.begin(), there.end(), candidate, ranks_before) -
+                                        there.begin())];
+    }
+    std::partial_sum(places.begin(), places.end(), places.begin());
+    return places;
+  }
+
+ private:
+  std::vector<Row> rows_;
 };
 
 /// One build.
@@ -283,36 +324,31 @@ class PartitionBuilder {
     std::sort(all.begin(), all.end());
     std::vector<ProbeTable::Point> points;
     for (const std::uint32_t ef : ProbeTable::widths) {
+      const std::size_t lists = quantile(all, 0.6 * ProbeTable::allowed_miss(ef)) + 1;
+      points.push_back({ef, static_cast<std::uint32_t>(lists), 0});  // never fewer than of the width before
+    }
+    std::vector<std::vector<std::uint32_t>> places(points.size() * count);  // among the candidates, of exact rows
+    executor_.run(count, [&](std::size_t q) {
       meter_.poll();
-      const double miss = ProbeTable::allowed_miss(ef);
-      const std::size_t lists = quantile(all, 0.6 * miss) + 1;
-      std::vector<std::vector<std::uint32_t>> places(count);
-      executor_.run(count, [&](std::size_t q) {
-        PartitionSearch search;
-        start(q, lists, search);
-        for (const Neighbor& each : search.probed) table_.scan(each.row, search);
-        std::sort(search.best.begin(), search.best.end(), ranks_before);
-        std::vector<Row> wanted;
-        for (const Neighbor& each : exact[q]) wanted.push_back(each.row);
-        std::sort(wanted.begin(), wanted.end());
-        std::vector<bool> seen(wanted.size());
-        for (std::uint32_t place = 0; place < search.best.size(); ++place) {
-          const auto at = std::lower_bound(wanted.begin(), wanted.end(), search.best[place].row);
-          if (at == wanted.end() || *at != search.best[place].row) continue;
-          const auto i = static_cast<std::size_t>(at - wanted.begin());
-          if (!seen[i]) places[q].push_back(place);
-          seen[i] = true;
-        }
-      });
+      PartitionSearch search;
+      start(q, points.back().lists, search);
+      const WantedRows wanted(exact[q]);
+      std::size_t scanned = 0;
+      for (std::size_t i = 0; i < points.size(); ++i) {
+        for (; scanned < points[i].lists; ++scanned) table_.scan(search.probed[scanned].row, search);
+        places[i * count + q] = wanted.places_in(search.best);
+      }
+    });
+    for (std::size_t i = 0; i < points.size(); ++i) {
       std::vector<std::uint32_t> found;
-      for (const auto& each : places) found.insert(found.end(), each.begin(), each.end());
+      for (std::size_t q = 0; q < count; ++q) {
+        found.insert(found.end(), places[i * count + q].begin(), places[i * count + q].end());
+      }
       std::sort(found.begin(), found.end());
-      const std::size_t candidates = found.empty() ? 1 : quantile(found, 0.4 * miss) + 1;
-      points.push_back({ef, static_cast<std::uint32_t>(lists), static_cast<std::uint32_t>(candidates)});
-      if (points.size() == 1) continue;
-      ProbeTable::Point& last = points.back();
-      last.lists = std::max(last.lists, points[points.size() - 2].lists);
-      last.candidates = std::max(last.candidates, points[points.size() - 2].candidates);
+      const std::size_t candidates =
+          found.empty() ? 1 : quantile(found, 0.4 * ProbeTable::allowed_miss(points[i].ef)) + 1;
+      points[i].candidates =
+          std::max(static_cast<std::uint32_t>(candidates), i == 0 ? std::uint32_t{1} : points[i - 1].candidates);
     }
     return points;
   }
