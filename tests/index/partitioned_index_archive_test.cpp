@@ -20,8 +20,12 @@ namespace {
 
 using Index = PartitionedIndex<>;
 
-Index build(Rows rows_kept, Metric metric, Spill spill, std::size_t size = 400) {
-  const RowMajorMatrix rows = random_matrix(size, 30, 1);
+/// @param correlate  whether coordinates have to do with each other, so that vectors are turned to axes
+Index build(Rows rows_kept, Metric metric, Spill spill, std::size_t size = 400, bool correlate = false) {
+  RowMajorMatrix rows = random_matrix(size, 30, 1);
+  if (correlate) {
+    for (Eigen::Index d = 1; d < rows.cols(); ++d) rows.col(d) += 0.8f * rows.col(d - 1);
+  }
   return Index::build(EmbeddingView<float>(rows),
                       {.metric = metric, .rows = rows_kept, .lists = 12, .spill = spill, .ef_search = 40});
 }
@@ -65,8 +69,11 @@ TEST_CASE("PartitionedIndex: opens as it was saved, with rows or without, for ev
   for (const Metric metric : {Metric::inner_product, Metric::l2}) {
     for (const Spill spill : {Spill::never, Spill::once}) {
       for (const Rows rows : {Rows::copy, Rows::drop}) {
-        const Index index = build(rows, metric, spill);
+        const bool correlate = GENERATE(false, true);
+        const Index index = build(rows, metric, spill, 400, correlate);
         const Bytes bytes = saved(index);
+        REQUIRE(open_bytes(bytes).contains("rows.axes") == correlate);
+        REQUIRE(open_bytes(bytes).contains("rows.order") != correlate);
         const Index opened = Index::open(open_bytes(bytes), "rows.");
         require_same_results(index, opened);
         REQUIRE(saved(opened) == bytes);  // what was opened is saved as it was
@@ -127,6 +134,10 @@ TEST_CASE("PartitionedIndex::open: places, lists and probes that lead nowhere ar
   REQUIRE_ERROR(FormatError, "section 'rows.probes': numbers 0 to 2", open("rows.probes", 0, std::uint32_t{0}));
   REQUIRE_ERROR(FormatError, "section 'rows.probes': numbers 3 to 5", open("rows.probes", 4, std::uint32_t{0}));
   REQUIRE_ERROR(FormatError, "unit' is not above 0", open("rows.unit", 0, 0.0f));
+  REQUIRE_ERROR(FormatError, "section 'rows.order' is no order of 30 coordinates",
+                open("rows.order", 0, std::uint32_t{30}));
+  REQUIRE_ERROR(FormatError, "section 'rows.order' is no order of 30 coordinates",
+                open("rows.order", 0, open_bytes(whole).section<std::uint32_t>("rows.order")[1]));
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   for (const char* key :
        {"rows.unit", "rows.spread", "rows.center_scales", "rows.code_scale", "rows.lift_levels", "rows.center_lifts"}) {
@@ -138,7 +149,7 @@ TEST_CASE("PartitionedIndex: values that are NaN, infinite or huge end no search
   const std::vector<float> query(30, 0.1f);
   const std::vector<float> zeros(30, 0.0f);
   for (const Rows rows : {Rows::copy, Rows::drop}) {
-    const Bytes whole = saved(build(rows, Metric::l2, Spill::once));
+    const Bytes whole = saved(build(rows, Metric::l2, Spill::once, 400, true));
     for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                                std::numeric_limits<float>::max()}) {
       Bytes bytes = whole;
@@ -147,7 +158,8 @@ TEST_CASE("PartitionedIndex: values that are NaN, infinite or huge end no search
         const std::string& key = section.key;
         const bool any = key == "rows.rows" || key == "rows.code_scales" || key == "rows.lifts";
         const bool finite = key == "rows.center_scales" || key == "rows.center_lifts" || key == "rows.lift_levels" ||
-                            key == "rows.spread" || key == "rows.unit" || key == "rows.code_scale";
+                            key == "rows.spread" || key == "rows.axis_scales" || key == "rows.unit" ||
+                            key == "rows.code_scale";
         if (!any && !(finite && poison == std::numeric_limits<float>::max())) continue;
         const std::size_t words = static_cast<std::size_t>(section.byte_size()) / sizeof poison;
         for (std::size_t i = 0; i < words; i += any ? 3 : 1) {

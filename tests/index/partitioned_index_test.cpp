@@ -35,6 +35,15 @@ RowMajorMatrix clustered_rows(std::size_t size, std::size_t dim, unsigned seed) 
   return rows;
 }
 
+/// The same where coordinates correlate: vectors are then turned to axes.
+RowMajorMatrix skewed_rows(std::size_t size, std::size_t dim, unsigned seed) {
+  RowMajorMatrix mix = random_matrix(dim, dim, 98);
+  for (Eigen::Index a = 0; a < mix.rows(); ++a) mix.row(a) /= 1.0f + 0.2f * static_cast<float>(a);
+  RowMajorMatrix rows = clustered_rows(size, dim, seed) * mix;
+  rows.rowwise().normalize();
+  return rows;
+}
+
 double recall_at_100(const Index& index, const FlatIndex<>& exact, const RowMajorMatrix& queries) {
   double recall = 0.0;
   for (Eigen::Index q = 0; q < queries.rows(); ++q) {
@@ -72,8 +81,9 @@ TEST_CASE("PartitionedIndex: the default ef finds 99 % of the best 100, of a par
 }
 
 TEST_CASE("PartitionedIndex without rows: scores are near the exact ones, alone and in searches, and rows come back") {
-  const RowMajorMatrix rows = clustered_rows(2000, 96, 3);
-  const RowMajorMatrix queries = clustered_rows(20, 96, 4);
+  const bool correlate = GENERATE(false, true);
+  const RowMajorMatrix rows = correlate ? skewed_rows(2000, 96, 3) : clustered_rows(2000, 96, 3);
+  const RowMajorMatrix queries = correlate ? skewed_rows(20, 96, 4) : clustered_rows(20, 96, 4);
   for (const Metric metric : {Metric::inner_product, Metric::l2}) {
     const auto exact = FlatIndex<>::build(EmbeddingView<float>(rows), {.metric = metric});
     const Index index = Index::build(EmbeddingView<float>(rows), {.metric = metric, .rows = Rows::drop});
@@ -114,7 +124,8 @@ TEST_CASE("PartitionedIndex without rows: lengths of any size give sorted scores
 }
 
 TEST_CASE("PartitionedIndex: is the same to the bit for any number of threads and from every family of kernels") {
-  const RowMajorMatrix rows = clustered_rows(3000, 48, 7);
+  const bool correlate = GENERATE(false, true);
+  const RowMajorMatrix rows = correlate ? skewed_rows(3000, 48, 7) : clustered_rows(3000, 48, 7);
   const PartitionedParams params{.rows = Rows::drop, .spill = Spill::once};
   const auto bytes_with = [&](std::size_t threads) {
     return saved(Index::build(EmbeddingView<float>(rows), params, {ThreadExecutor(threads)}));
@@ -122,7 +133,7 @@ TEST_CASE("PartitionedIndex: is the same to the bit for any number of threads an
   const Bytes one = bytes_with(1);
   REQUIRE(bytes_with(2) == one);
   REQUIRE(bytes_with(4) == one);
-  const RowMajorMatrix queries = clustered_rows(20, 48, 8);
+  const RowMajorMatrix queries = correlate ? skewed_rows(20, 48, 8) : clustered_rows(20, 48, 8);
   const simd::Level best = simd::level();
   const Index index = Index::open(open_bytes(one), "rows.");
   for (const simd::Level level : simd::all_levels) {

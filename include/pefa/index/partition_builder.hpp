@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "pefa/core/progress.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/code_turn_fit.hpp"
 #include "pefa/index/partition_centers.hpp"
 #include "pefa/index/partition_table.hpp"
 #include "pefa/index/probe_table.hpp"
@@ -82,6 +84,7 @@ class PartitionBuilder {
                                             ProgressMeter& meter) {
     PartitionBuilder builder(rows, metric, shape, executor, meter);
     builder.place_centers();
+    builder.fit_turn();
     builder.train_codes();
     builder.encode();
     builder.measure_probes();
@@ -127,16 +130,6 @@ class PartitionBuilder {
     const std::size_t lists = shape_.lists;
     centers_ = PartitionCenters::train(rows_, {.lists = lists, .sample = sample_per_list * lists, .seed = shape_.seed},
                                        executor_, poll_);
-    table_.centers_.resize(lists * dim);
-    table_.center_scales_.resize(lists);
-    table_.numbers_.resize(lists);
-    for (std::size_t l = 0; l < lists; ++l) {
-      table_.numbers_[l] = static_cast<Row>(l);
-      std::int8_t* codes = table_.centers_.data() + l * dim;
-      const float scale = encode_row(centers_.data() + l * dim, dim, codes);
-      table_.center_scales_[l] = scale;
-      for (std::size_t d = 0; d < dim; ++d) centers_[l * dim + d] = static_cast<float>(codes[d]) * scale;
-    }
     assigned_ = PartitionCenters::assign(rows_, centers_, lists, table_.copies_, executor_,
                                          [&](std::size_t n) { meter_.add(n); });
     members_.resize(lists);
@@ -149,7 +142,10 @@ class PartitionBuilder {
       executor_.run(lists, [&](std::size_t l) {
         std::vector<float> x(dim);
         double sum = 0.0;
-        for (const Row row : members_[l]) sum += double{lift_of(row, x)};
+        for (const Row row : members_[l]) {
+          rows_.decode(row, x.data());
+          sum += double{lift_of(x.data())};
+        }
         if (!members_[l].empty()) {
           table_.center_lifts_[l] = static_cast<float>(sum / static_cast<double>(members_[l].size()));
         }
@@ -157,29 +153,10 @@ class PartitionBuilder {
     }
   }
 
-  /// −‖x‖²/2. @param x  scratch, dim floats; the row afterwards
-  [[nodiscard]] float lift_of(Row row, std::vector<float>& x) const {
-    rows_.decode(row, x.data());
-    double squares = 0.0;
-    for (const float value : x) squares += double{value} * double{value};
-    return static_cast<float>(-squares / 2.0);
-  }
-
-  /// The spread of residuals and the centres of their codes, from rows at even steps.
-  void train_codes() {
+  /// The standard deviation of each coordinate of some residuals.
+  [[nodiscard]] std::vector<float> spread_of(const std::vector<float>& residuals) const {
     const std::size_t dim = table_.dim_;
-    const std::size_t count = std::min(table_.size_, most_trained);
-    std::vector<float> residuals(count * dim);
-    std::vector<float> lifts(table_.is_l2_ ? count : 0);
-    executor_.run(count, [&](std::size_t i) {
-      const auto row = static_cast<Row>(i * table_.size_ / count);
-      std::vector<float> x(dim);
-      const float lift = table_.is_l2_ ? lift_of(row, x) : 0.0f;
-      if (!table_.is_l2_) rows_.decode(row, x.data());
-      const std::size_t list = assigned_[row].first;
-      for (std::size_t d = 0; d < dim; ++d) residuals[i * dim + d] = x[d] - centers_[list * dim + d];
-      if (table_.is_l2_) lifts[i] = lift - table_.center_lifts_[list];
-    });
+    const std::size_t count = residuals.size() / dim;
     std::vector<double> squares(dim, 0.0);
     for (std::size_t i = 0; i < count; ++i) {
       for (std::size_t d = 0; d < dim; ++d) {
@@ -187,18 +164,105 @@ class PartitionBuilder {
       }
     }
     const double most = *std::max_element(squares.begin(), squares.end());
-    table_.spread_.assign(dim, 1.0f);
+    std::vector<float> spread(dim, 1.0f);
     for (std::size_t d = 0; d < dim && most > 0.0; ++d) {
       // Not below a hundredth of the largest, so that rows outside the sample still have codes.
-      table_.spread_[d] = static_cast<float>(std::sqrt(std::max(squares[d], 1e-4 * most) / static_cast<double>(count)));
+      spread[d] = static_cast<float>(std::sqrt(std::max(squares[d], 1e-4 * most) / static_cast<double>(count)));
     }
+    return spread;
+  }
+
+  /// Residuals of rows at even steps tell how vectors are turned; the centres are.
+  void fit_turn() {
+    const std::size_t dim = table_.dim_;
+    const std::size_t lists = shape_.lists;
+    std::vector<float> residuals(trained() * dim);
+    executor_.run(trained(), [&](std::size_t i) {
+      float* residual = residuals.data() + i * dim;
+      rows_.decode(trained(i), residual);
+      const float* center = centers_.data() + assigned_[trained(i)].first * dim;
+      for (std::size_t d = 0; d < dim; ++d) residual[d] -= center[d];
+    });
+    table_.spread_ = spread_of(residuals);
+    fit_.emplace(residuals, dim, shape_.width, executor_, poll_);
+    table_.turn_ = fit_->turn();
+    table_.centers_.resize(lists * dim);
+    table_.center_scales_.resize(lists);
+    table_.numbers_.resize(lists);
+    turned_centers_.resize(lists * dim);
+    AlignedVector<float> scratch;
+    for (std::size_t l = 0; l < lists; ++l) {
+      table_.numbers_[l] = static_cast<Row>(l);
+      float* turned = turned_centers_.data() + l * dim;
+      fit_->turn_rows(centers_.data() + l * dim, 1, turned, scratch);
+      std::int8_t* codes = table_.centers_.data() + l * dim;
+      const float scale = encode_row(turned, dim, codes);
+      table_.center_scales_[l] = scale;
+      for (std::size_t d = 0; d < dim; ++d) turned[d] = static_cast<float>(codes[d]) * scale;
+      table_.turn_.turn_back(turned, centers_.data() + l * dim);
+    }
+  }
+
+  /// How many rows codes are trained on.
+  [[nodiscard]] std::size_t trained() const noexcept { return std::min(table_.size_, most_trained); }
+  /// The number of one of them.
+  [[nodiscard]] Row trained(std::size_t i) const noexcept { return static_cast<Row>(i * table_.size_ / trained()); }
+
+  /// −‖x‖²/2.
+  [[nodiscard]] float lift_of(const float* x) const {
+    double squares = 0.0;
+    for (std::size_t d = 0; d < table_.dim_; ++d) squares += double{x[d]} * double{x[d]};
+    return static_cast<float>(-squares / 2.0);
+  }
+
+  /// Some rows, as they are and turned.
+  class TurnedRows {
+   public:
+    explicit TurnedRows(const PartitionBuilder& builder)
+        : builder_(builder),
+          dim_(builder.table_.dim_),
+          rows_(CenterPanels::row_block * dim_),
+          turned_(CenterPanels::row_block * dim_) {}
+
+    void clear() { count_ = 0; }
+    void add(Row row) { builder_.rows_.decode(row, rows_.data() + count_++ * dim_); }
+    void turn() { builder_.fit_->turn_rows(rows_.data(), count_, turned_.data(), scratch_); }
+    [[nodiscard]] const float* row(std::size_t i) const noexcept { return rows_.data() + i * dim_; }
+    [[nodiscard]] const float* turned(std::size_t i) const noexcept { return turned_.data() + i * dim_; }
+
+   private:
+    const PartitionBuilder& builder_;
+    std::size_t dim_;
+    std::size_t count_ = 0;
+    AlignedVector<float> rows_;
+    AlignedVector<float> turned_;
+    AlignedVector<float> scratch_;
+  };
+
+  /// The spread of residuals and the centres of their codes, from rows at even steps.
+  void train_codes() {
+    const std::size_t dim = table_.dim_;
+    const std::size_t count = trained();
+    std::vector<float> residuals(count * dim);
+    std::vector<float> lifts(table_.is_l2_ ? count : 0);
+    for_each_block(executor_, count, CenterPanels::row_block, [&](std::size_t begin, std::size_t end) {
+      TurnedRows block(*this);
+      for (std::size_t i = begin; i < end; ++i) block.add(trained(i));
+      block.turn();
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::uint32_t list = assigned_[trained(i)].first;
+        const float* x = block.turned(i - begin);
+        for (std::size_t d = 0; d < dim; ++d) residuals[i * dim + d] = x[d] - turned_centers_[list * dim + d];
+        if (table_.is_l2_) lifts[i] = lift_of(block.row(i - begin)) - table_.center_lifts_[list];
+      }
+    });
+    table_.turned_spread_ = spread_of(residuals);
     meter_.poll();
-    table_.product_ = ProductCodes(dim, shape_.width, residuals, table_.spread_, lifts, executor_);
+    table_.product_ = ProductCodes(dim, shape_.width, residuals, table_.turned_spread_, lifts, executor_);
     meter_.poll();
   }
 
   void encode() {
-    const std::size_t dim = table_.dim_;
     table_.lists_ = PartitionLists(members_, table_.product_.quads());
     table_.codes_ = MemoryBlock<std::int8_t>(table_.size_ * table_.code_bytes());
     table_.code_scales_ = MemoryBlock<float>(table_.size_);
@@ -207,37 +271,46 @@ class PartitionBuilder {
                    [](const Assignment& assigned) { return assigned.first; });
     if (table_.is_l2_) table_.lifts_ = MemoryBlock<float>(table_.size_);
     executor_.run(shape_.lists, [&](std::size_t l) {
-      std::vector<float> x(dim);
-      std::vector<float> residual(dim);
+      TurnedRows block(*this);
       std::vector<std::uint8_t> codes(table_.product_.codes());
       std::size_t own = 0;
-      for (std::size_t place = 0; place < members_[l].size(); ++place) {
-        const Row row = members_[l][place];
-        float lift = 0.0f;
-        if (table_.is_l2_) {
-          lift = lift_of(row, x) - table_.center_lifts_[l];
-        } else {
-          rows_.decode(row, x.data());
+      for (std::size_t begin = 0; begin < members_[l].size(); begin += CenterPanels::row_block) {
+        const std::size_t end = std::min(members_[l].size(), begin + CenterPanels::row_block);
+        block.clear();
+        for (std::size_t place = begin; place < end; ++place) block.add(members_[l][place]);
+        block.turn();
+        for (std::size_t place = begin; place < end; ++place) {
+          own += encode_row_of(l, place, block.row(place - begin), block.turned(place - begin), codes) ? 1U : 0U;
         }
-        double squares = 0.0;
-        for (std::size_t d = 0; d < dim; ++d) {
-          residual[d] = x[d] - centers_[l * dim + d];
-          squares += double{x[d]} * double{x[d]};
-        }
-        const float to_direction = squares > 0.0 ? static_cast<float>(1.0 / std::sqrt(squares)) : 0.0f;
-        for (float& value : x) value *= to_direction;
-        table_.product_.encode(residual.data(), x.data(), shape_.along, lift, codes.data());
-        table_.lists_.write(l, place, codes.data(), codes.size());
-        if (assigned_[row].first != l) continue;
-        ++own;
-        for (std::size_t d = 0; d < dim; ++d) residual[d] /= table_.spread_[d];
-        table_.code_scales_.mutable_data()[row] =
-            encode_row(residual.data(), dim, table_.codes_.mutable_data() + row * table_.code_bytes());
-        if (table_.is_l2_) table_.lifts_.mutable_data()[row] = lift;
       }
       meter_.add(own);
     });
     table_.product_.finish();
+  }
+
+  /// Writes the codes of the row at a place of a list. @return  whether it is the list where its int8 codes are of
+  bool encode_row_of(std::size_t l, std::size_t place, const float* x, const float* turned,
+                     std::vector<std::uint8_t>& codes) {
+    const std::size_t dim = table_.dim_;
+    const Row row = members_[l][place];
+    const float lift = table_.is_l2_ ? lift_of(x) - table_.center_lifts_[l] : 0.0f;
+    std::vector<float> residual(dim);
+    std::vector<float> direction(turned, turned + dim);
+    double squares = 0.0;
+    for (std::size_t d = 0; d < dim; ++d) {
+      residual[d] = turned[d] - turned_centers_[l * dim + d];
+      squares += double{turned[d]} * double{turned[d]};
+    }
+    const float to_direction = squares > 0.0 ? static_cast<float>(1.0 / std::sqrt(squares)) : 0.0f;
+    for (float& value : direction) value *= to_direction;
+    table_.product_.encode(residual.data(), direction.data(), shape_.along, lift, codes.data());
+    table_.lists_.write(l, place, codes.data(), codes.size());
+    if (assigned_[row].first != l) return false;
+    for (std::size_t d = 0; d < dim; ++d) residual[d] = (x[d] - centers_[l * dim + d]) / table_.spread_[d];
+    table_.code_scales_.mutable_data()[row] =
+        encode_row(residual.data(), dim, table_.codes_.mutable_data() + row * table_.code_bytes());
+    if (table_.is_l2_) table_.lifts_.mutable_data()[row] = lift;
+    return true;
   }
 
   /// Queries between some rows each. @param mix  the share of the first; the others, `others` of them, share the rest
@@ -370,9 +443,11 @@ class PartitionBuilder {
   ProgressMeter& meter_;
   Poll poll_;
   PartitionTable table_;
-  AlignedVector<float> centers_;  // what the table's stand for
+  AlignedVector<float> centers_;  // of k-means; then what the table's stand for
+  AlignedVector<float> turned_centers_;
   std::vector<Assignment> assigned_;
   std::vector<std::vector<Row>> members_;
+  std::optional<CodeTurnFit<Scalar>> fit_;
 };
 
 }  // namespace pefa::detail

@@ -1,9 +1,9 @@
 // pefa: the codes that a partitioned index searches: centres, lists of 4-bit codes, and int8 codes of every row.
 //
-// A row is x = c + r, its list's centre and a residual. The lists hold r in 4 bits for every few coordinates; the best
-// of a scan are scored again on 8 bits a coordinate. A query is multiplied with the spread of each coordinate once, so
-// that codes need no scale of their own there. Centres are int8 themselves: c is what those stand for, so that nothing
-// is lost by it.
+// A row is x = c + r, its list's centre and a residual. The lists hold r, turned (code_turn.hpp), in 4 bits for every
+// few coordinates; the best of a scan are scored again on 8 bits a coordinate of r as it is. A query is multiplied with
+// the spread of each coordinate once, so that codes need no scale of their own there. Centres are int8 themselves: c is
+// what those stand for, so that nothing is lost by it.
 #pragma once
 
 #include <algorithm>
@@ -18,11 +18,13 @@
 #include <vector>
 
 #include "pefa/core/aligned_vector.hpp"
+#include "pefa/core/bucket_selection.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/memory_block.hpp"
 #include "pefa/core/rankable.hpp"
 #include "pefa/core/search_control.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/code_turn.hpp"
 #include "pefa/index/partition_lists.hpp"
 #include "pefa/index/probe_table.hpp"
 #include "pefa/index/product_codes.hpp"
@@ -52,8 +54,10 @@ class PartitionBuilder;
 
 /// One search of a PartitionTable; reused.
 struct PartitionSearch {
-  AlignedVector<float> query;     ///< in a unit of its own
-  AlignedVector<float> weighted;  ///< times the spread
+  AlignedVector<float> query;            ///< in a unit of its own
+  AlignedVector<float> weighted;         ///< times the spread
+  AlignedVector<float> turned;           ///< the query, turned
+  AlignedVector<float> turned_weighted;  ///< times the spread there
   NibbleQuery nibbles;
   AlignedVector<std::int8_t> codes;  ///< of `weighted`
   std::vector<std::int32_t> dots;
@@ -64,6 +68,7 @@ struct PartitionSearch {
   std::vector<std::uint16_t> sums;
   std::vector<std::uint32_t> above;
   std::vector<Neighbor> best;  ///< candidates, then the same on int8 codes
+  BucketSelection selection;
   float floor = 0.0f;          ///< what a candidate must reach
   std::size_t candidates = 0;  ///< how many are wanted
   std::vector<Row> rows;
@@ -103,12 +108,12 @@ class PartitionTable {
   void start(QueryView query, const Probe& probe, PartitionSearch& search) const {
     weigh(query, search);
     search.bases.resize(list_count());
-    center_kernel_(search.query.data(), centers_.data(), dim_, dim_, numbers_.data(), list_count(),
+    center_kernel_(search.turned.data(), centers_.data(), dim_, dim_, numbers_.data(), list_count(),
                    center_scales_.data(), search.bases.data());
     if (is_l2_) {
       for (std::size_t l = 0; l < list_count(); ++l) search.bases[l] += search.lift * center_lifts_[l];
     }
-    product_.prepare(search.weighted.data(), search.lift, tables_kernel_, search.nibbles);
+    product_.prepare(search.turned_weighted.data(), search.lift, tables_kernel_, search.nibbles);
     choose_lists(probe, search);
     search.candidates = probe.candidates;
     search.best.clear();
@@ -195,7 +200,7 @@ class PartitionTable {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const std::uint32_t list = list_of_[rows[i]];
       float base = 0.0f;
-      center_kernel_(search.query.data(), centers_.data(), dim_, dim_, &list, 1, center_scales_.data(), &base);
+      center_kernel_(search.turned.data(), centers_.data(), dim_, dim_, &list, 1, center_scales_.data(), &base);
       if (is_l2_) base += search.lift * center_lifts_[list];
       scores[i] = in_units(search, rows[i], base, scores[i]);
     }
@@ -207,36 +212,40 @@ class PartitionTable {
     return rankable(is_l2_ ? std::min(0.0f, 2.0f * product - squares) : product);
   }
 
-  /// The first half of start(). @return nothing; sets query, weighted, unit and lift
+  /// The first half of start(): sets the query in all its forms, its unit and lift.
   void weigh(QueryView query, PartitionSearch& search) const {
     float largest = 0.0f;
     for (const float x : query) largest = std::max(largest, std::abs(x));
     search.unit = ordinary_unit(largest);
     search.lift = is_l2_ ? std::min(unit_ / search.unit, 1e10f) : 0.0f;
     const float to_unit = 1.0f / search.unit;
-    search.query.resize(dim_);
-    search.weighted.resize(dim_);
+    for (auto* form : {&search.query, &search.weighted, &search.turned, &search.turned_weighted}) form->resize(dim_);
     for (std::size_t d = 0; d < dim_; ++d) {
       search.query[d] = query[d] * to_unit;
       search.weighted[d] = search.query[d] * spread_[d];
     }
+    turn_.turn(search.query.data(), search.turned.data());
+    for (std::size_t d = 0; d < dim_; ++d) search.turned_weighted[d] = search.turned[d] * turned_spread_[d];
   }
 
   /// A row as its int8 codes have it. @param out  dim floats
-  void decode(Row row, float* out) const noexcept {
+  void decode(Row row, float* out) const {
     const std::uint32_t list = list_of_[row];
     const std::int8_t* center = centers_.data() + list * dim_;
     const std::int8_t* codes = codes_.data() + row * code_bytes();
+    std::vector<float> turned(dim_);
+    for (std::size_t d = 0; d < dim_; ++d) turned[d] = static_cast<float>(center[d]) * center_scales_[list];
+    turn_.turn_back(turned.data(), out);
     for (std::size_t d = 0; d < dim_; ++d) {
-      const float c = static_cast<float>(center[d]) * center_scales_[list];
-      out[d] = (c + static_cast<float>(codes[d]) * code_scales_[row] * spread_[d]) * unit_;
+      out[d] = (out[d] + static_cast<float>(codes[d]) * code_scales_[row] * spread_[d]) * unit_;
     }
   }
 
   /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return lists_.memory_bytes() + product_.memory_bytes() + centers_.capacity() +
-           (center_scales_.capacity() + center_lifts_.capacity() + spread_.capacity()) * sizeof(float) +
+    return lists_.memory_bytes() + product_.memory_bytes() + turn_.memory_bytes() + centers_.capacity() +
+           (center_scales_.capacity() + center_lifts_.capacity() + spread_.capacity() + turned_spread_.capacity()) *
+               sizeof(float) +
            numbers_.capacity() * sizeof(Row) + codes_.memory_bytes() + code_scales_.memory_bytes() +
            lifts_.memory_bytes() + list_of_.memory_bytes();
   }
@@ -263,10 +272,10 @@ class PartitionTable {
 
   /// The candidates, at most as many as are wanted.
   static void cut(PartitionSearch& search) {
-    const auto last = search.best.begin() + static_cast<std::ptrdiff_t>(search.candidates - 1);
-    std::nth_element(search.best.begin(), last, search.best.end(), ranks_before);
-    search.best.resize(search.candidates);
-    search.floor = search.best.back().score;
+    float least = std::numeric_limits<float>::infinity();
+    search.selection.keep(search.best, search.candidates);
+    for (const Neighbor& each : search.best) least = std::min(least, each.score);
+    search.floor = least;
   }
 
   void choose_lists(const Probe& probe, PartitionSearch& search) const {
@@ -303,11 +312,13 @@ class PartitionTable {
   simd::RowsKernel<std::int8_t> center_kernel_ = simd::dot_rows_kernel<std::int8_t>();
   simd::RowsKernel<std::int8_t> code_kernel_ = simd::dot_rows_kernel<std::int8_t>();
   simd::CodeDotRows dot_rows_ = simd::code_kernels().dot_rows;
-  AlignedVector<std::int8_t> centers_;  // [lists x dim]
+  CodeTurn turn_;
+  AlignedVector<std::int8_t> centers_;  // turned [lists x dim]
   std::vector<float> center_scales_;
-  std::vector<float> center_lifts_;  // of L2: the mean of the lifts of a list's rows
-  std::vector<float> spread_;
-  std::vector<Row> numbers_;  // 0, 1, … of the lists
+  std::vector<float> center_lifts_;   // of L2: the mean of the lifts of a list's rows
+  std::vector<float> spread_;         // of residuals, for int8 codes
+  std::vector<float> turned_spread_;  // of turned ones, for 4-bit codes
+  std::vector<Row> numbers_;          // 0, 1, … of the lists
   ProductCodes product_;
   PartitionLists lists_;
   MemoryBlock<std::int8_t> codes_;  // [size x code_bytes()]

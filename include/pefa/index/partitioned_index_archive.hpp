@@ -56,6 +56,34 @@ inline ProductCodes ProductCodes::open(const io::ArchiveReader& reader, const st
   return product;
 }
 
+inline void CodeTurn::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  if (has_axes()) {
+    writer.add(prefix + "axes", axes_);
+    writer.add(prefix + "axis_scales", scales_);
+  } else {
+    writer.add(prefix + "order", order_);
+  }
+}
+
+inline CodeTurn CodeTurn::open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t dim) {
+  if (reader.contains(prefix + "axes")) {
+    const auto axes = reader.section<std::int8_t>(prefix + "axes", std::uint64_t{dim} * dim);
+    return {AlignedVector<std::int8_t>(axes.begin(), axes.end()), read_floats(reader, prefix + "axis_scales", dim)};
+  }
+  std::vector<std::uint32_t> as_they_are(dim);
+  std::iota(as_they_are.begin(), as_they_are.end(), 0U);
+  if (!reader.contains(prefix + "order")) return CodeTurn(as_they_are);  // from before vectors were turned
+  const auto order = reader.section<std::uint32_t>(prefix + "order", dim);
+  std::vector<bool> seen(dim);
+  for (const std::uint32_t d : order) {
+    if (d >= dim || seen[d]) {
+      fail<FormatError>(reader.name(), ": section '", prefix, "order' is no order of ", dim, " coordinates");
+    }
+    seen[d] = true;
+  }
+  return CodeTurn(std::vector<std::uint32_t>(order.begin(), order.end()));
+}
+
 inline void PartitionLists::save(io::ArchiveWriter& writer, const std::string& prefix) const {
   writer.add(prefix + "starts", starts_.elements());
   writer.add(prefix + "rows", rows_.elements());
@@ -126,8 +154,10 @@ inline void PartitionTable::save(io::ArchiveWriter& writer, const std::string& p
   writer.metadata().add(prefix + "copies", copies_);
   writer.add(prefix + "unit", std::vector<float>{unit_});
   writer.add(prefix + "spread", spread_);
+  writer.add(prefix + "turned_spread", turned_spread_);
   writer.add(prefix + "centers", centers_);
   writer.add(prefix + "center_scales", center_scales_);
+  turn_.save(writer, prefix);
   product_.save(writer, prefix);
   lists_.save(writer, prefix + "lists.");
   writer.add(prefix + "codes", codes_.elements());
@@ -151,6 +181,9 @@ inline PartitionTable PartitionTable::open(const io::ArchiveReader& reader, cons
   table.unit_ = read_floats(reader, prefix + "unit", 1)[0];
   if (!(table.unit_ > 0.0f)) fail<FormatError>(reader.name(), ": '", prefix, "unit' is not above 0");
   table.spread_ = read_floats(reader, prefix + "spread", shape.dim);
+  const bool is_turned = reader.contains(prefix + "turned_spread");
+  table.turned_spread_ = is_turned ? read_floats(reader, prefix + "turned_spread", shape.dim) : table.spread_;
+  table.turn_ = CodeTurn::open(reader, prefix, shape.dim);
   const auto centers = reader.section<std::int8_t>(prefix + "centers", std::uint64_t{lists} * shape.dim);
   table.centers_.assign(centers.begin(), centers.end());
   table.center_scales_ = read_floats(reader, prefix + "center_scales", lists);
