@@ -71,8 +71,8 @@ std::string for_approximate(const RetrieverSpec& spec) {
 }
 
 std::string for_partitioned(const RetrieverSpec& spec) {
-  const bool is_partitioned = spec.index.kind == IndexKind::partitioned;
-  return is_partitioned ? "" : std::string("is for --index partitioned, not ") + name(spec.index.kind);
+  const bool may_be = spec.index.kind == IndexKind::partitioned || spec.index.kind == IndexKind::automatic;
+  return may_be ? "" : std::string("is for --index partitioned, not ") + name(spec.index.kind);
 }
 
 const auto share = CLI::Range(0.0, 1.0);
@@ -226,7 +226,7 @@ void SpecOptions::add_index(CLI::App& command) {
   add_both(
       "--index",
       "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), partitioned (lists of 4-bit codes, built "
-      "faster), or automatic (flat up to 10000 rows, else quantized)",
+      "faster), or automatic (flat up to 10000 rows; above, quantized, or partitioned where a graph finds too little)",
       fits_all, [](auto& index) -> auto& { return index.kind; });
   add_both(
       "--m", "HNSW: M", for_graphs, [](auto& index) -> auto& { return index.m; })
@@ -240,7 +240,7 @@ void SpecOptions::add_index(CLI::App& command) {
       [](auto& index) -> auto& { return index.ef_search; })
       ->check(CLI::PositiveNumber);
   add_both(
-      "--exact-rows", "partitioned: keep them, or drop them and score by 8-bit codes", for_partitioned,
+      "--exact-rows", "partitioned, automatic: keep them, or drop them and score by 8-bit codes", for_partitioned,
       [](auto& index) -> auto& { return index.exact_rows; });
   static_assert(IndexSpec::flat_rows == 10'000, "the help of --index says so");
 }

@@ -302,15 +302,15 @@ TEST_CASE("AnyRetriever: holds a typed retriever, its search into a buffer and a
                 own.search_filtered(query, 2, PassageSet(RowSet::all(3))));
 }
 
-TEST_CASE("build: an automatic index is flat or quantized by the rows of its side, and told so") {
-  REQUIRE(IndexSpec{}.resolved(10'000).kind == IndexKind::flat);
-  REQUIRE(IndexSpec{}.resolved(10'001).kind == IndexKind::quantized);
-  REQUIRE(IndexSpec{.kind = IndexKind::hnsw}.resolved(5).kind == IndexKind::hnsw);
+TEST_CASE("build: an automatic index of few rows is flat, of dropped rows partitioned, and told so") {
   const Problem problem;
   const AnyRetriever retriever = built({}, problem);
   REQUIRE(retriever.spec().method == Method::xl);
   REQUIRE(retriever.spec().index.kind == IndexKind::flat);
   REQUIRE(retriever.spec().query_index.kind == IndexKind::flat);
+  const AnyRetriever dropped = built({.index = {.exact_rows = ExactRows::drop}}, problem);
+  REQUIRE(dropped.spec().index.kind == IndexKind::partitioned);
+  REQUIRE(dropped.spec().index.exact_rows == ExactRows::drop);
 }
 
 TEST_CASE("build: stores passed by && are taken over, rows that are borrowed are not copied") {

@@ -21,6 +21,7 @@
 #include "pefa/index/flat_index_archive.hpp"
 #include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/hnsw_index_archive.hpp"
+#include "pefa/index/index_choice.hpp"
 #include "pefa/index/index_spec.hpp"
 #include "pefa/index/partitioned_index.hpp"
 #include "pefa/index/partitioned_index_archive.hpp"
@@ -229,21 +230,19 @@ class AnyIndex {
 
   /// @param rows  a view, or a store to take over
   template <EmbeddingScalar Scalar, class RowsOrStore>
-  [[nodiscard]] static AnyIndex build_of(RowsOrStore&& rows, std::size_t size, const Params& params,
-                                         const BuildOptions& options);
+  [[nodiscard]] static AnyIndex build_of(RowsOrStore&& rows, const Params& params, const BuildOptions& options);
 
   std::unique_ptr<const Interface> held_;
 };
 
 template <EmbeddingScalar Scalar>
 AnyIndex AnyIndex::build(const EmbeddingView<Scalar>& rows, const Params& params, const BuildOptions& options) {
-  return build_of<Scalar>(rows, rows.size(), params, options);
+  return build_of<Scalar>(rows, params, options);
 }
 
 template <EmbeddingScalar Scalar>
 AnyIndex AnyIndex::build(EmbeddingStore<Scalar>&& store, const Params& params, const BuildOptions& options) {
-  const std::size_t size = store.size();
-  return build_of<Scalar>(std::move(store), size, params, options);
+  return build_of<Scalar>(std::move(store), params, options);
 }
 
 template <class>
@@ -271,8 +270,9 @@ AnyIndex AnyIndex::open(const io::ArchiveReader& reader, const std::string& pref
 }
 
 template <EmbeddingScalar Scalar, class RowsOrStore>
-AnyIndex AnyIndex::build_of(RowsOrStore&& rows, std::size_t size, const Params& params, const BuildOptions& options) {
-  const IndexSpec spec = params.index.resolved(size);
+AnyIndex AnyIndex::build_of(RowsOrStore&& rows, const Params& params, const BuildOptions& options) {
+  const EmbeddingView<Scalar> view(rows);
+  const IndexSpec spec = detail::chosen_index(view, params.metric, params.index, options);
   const HnswParams graph{
       .m = spec.m, .ef_construction = spec.ef_construction, .ef_search = spec.ef_search, .metric = params.metric};
   if (spec.exact_rows == ExactRows::drop && spec.kind != IndexKind::partitioned) {
@@ -283,7 +283,7 @@ AnyIndex AnyIndex::build_of(RowsOrStore&& rows, std::size_t size, const Params& 
     case IndexKind::flat:
       return hold(FlatIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
                                            {.metric = params.metric, .rows = params.rows}, options));
-    case IndexKind::hnsw: return hold(HnswIndex::build(EmbeddingView<Scalar>(rows), graph, options));
+    case IndexKind::hnsw: return hold(HnswIndex::build(view, graph, options));
     case IndexKind::quantized:
       return hold(QuantizedHnswIndex<Scalar>::build(
           std::forward<RowsOrStore>(rows), {.graph = graph, .rows = params.rows, .rerank = spec.rerank}, options));

@@ -11,7 +11,8 @@ namespace pefa {
 
 /// The indexes of the library, and a host's own.
 enum class IndexKind {
-  automatic,    ///< chosen when it is built: flat up to IndexSpec::flat_rows rows, quantized above
+  automatic,    ///< chosen when it is built: flat up to IndexSpec::flat_rows rows; above it quantized, or partitioned
+                ///< where a graph over some of the rows finds too little, or rows are dropped
   flat,         ///< FlatIndex: exact
   hnsw,         ///< HnswIndex: hnswlib's graph over float rows
   quantized,    ///< QuantizedHnswIndex: an HNSW graph of our own on int8 codes, scores exact
@@ -42,13 +43,6 @@ struct IndexSpec {
   std::size_t ef_search = 300;             ///< efSearch of searches that name none, at least 1
   std::size_t rerank = 0;                  ///< candidates of codes rescored exactly; 0: the index's own default
   ExactRows exact_rows = ExactRows::keep;  ///< partitioned: whether it keeps the rows
-
-  /// The same with a kind for so many rows in the place of `automatic`.
-  [[nodiscard]] constexpr IndexSpec resolved(std::size_t rows) const noexcept {
-    IndexSpec spec = *this;
-    if (kind == IndexKind::automatic) spec.kind = rows <= flat_rows ? IndexKind::flat : IndexKind::quantized;
-    return spec;
-  }
 
   /// Whether all fields are equal.
   friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
