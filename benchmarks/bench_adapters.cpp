@@ -26,14 +26,16 @@ struct Setting {
   std::vector<IndexSpec> indexes;
 };
 
-/// An index as a name: "graph", "partitions", "codes" for partitions without rows.
+/// An index as a name: "automatic", "graph", "partitions", "codes" for partitions without rows.
 std::string name_of(const IndexSpec& index) {
+  if (index.kind == IndexKind::automatic) return "automatic";
   if (index.kind == IndexKind::quantized) return "graph";
   return index.exact_rows == ExactRows::drop ? "codes" : "partitions";
 }
 
 std::vector<Setting> settings_for(std::size_t dim) {
   const IndexSpec graph{.kind = IndexKind::quantized, .m = m, .ef_construction = ef_construction};
+  const IndexSpec automatic{.m = m, .ef_construction = ef_construction};
   const IndexSpec partitions{.kind = IndexKind::partitioned};
   const IndexSpec codes{.kind = IndexKind::partitioned, .exact_rows = ExactRows::drop};
 
@@ -53,8 +55,8 @@ std::vector<Setting> settings_for(std::size_t dim) {
           {"XS solved", solved, {graph, partitions}},
           {"XS rank " + std::to_string(dim), balanced(solved, dim), {graph, partitions, codes}},
           {"XS rank " + std::to_string(dim / 2), balanced(solved, dim / 2), {graph, partitions, codes}},
-          {"XL", RetrieverSpec{}, {graph}},
-          {"XL rank " + std::to_string(dim / 2), balanced(RetrieverSpec{}, dim / 2), {graph, partitions, codes}}};
+          {"XL", RetrieverSpec{}, {automatic, graph}},
+          {"XL rank " + std::to_string(dim / 2), balanced(RetrieverSpec{}, dim / 2), {automatic, graph, partitions, codes}}};
 }
 
 AnyRetriever build(RetrieverSpec spec, const IndexSpec& index, const DataSet& data, const BuildOptions& options) {
@@ -117,14 +119,21 @@ double recall_at_ef(const Peer& peer, std::size_t ef) {
 }
 
 /// Builds every setting over its indexes; first hnswlib for the plain model, what all are held against.
+/// @param only  the beginnings of names; empty: all
 std::vector<Peer> build_peers(const DataSet& data, const EmbeddingView<float>& queries, const BuildOptions& options,
-                              const ThreadExecutor& threads) {
+                              const ThreadExecutor& threads, const std::vector<std::string>& only) {
+  const auto wanted = [&](const std::string& name) {
+    return only.empty() || std::ranges::any_of(only, [&](const auto& begin) { return name.starts_with(begin); });
+  };
   const auto exact_lists = [&](const RetrieverSpec& spec) {
     const AnyRetriever flat = build(spec, {.kind = IndexKind::flat}, data, options);
     return std::make_shared<const Lists>(rows_of(flat.search_batch(queries, k, {}, threads)));
   };
   std::vector<Peer> peers;
   for (const Setting& setting : settings_for(data.passages.dim())) {
+    const bool any = std::ranges::any_of(
+        setting.indexes, [&](const IndexSpec& index) { return wanted(setting.name + ", " + name_of(index)); });
+    if (!any && !peers.empty()) continue;
     const auto exact = exact_lists(setting.spec);
     if (peers.empty()) {
       std::fprintf(stderr, "building hnswlib\n");
@@ -141,8 +150,10 @@ std::vector<Peer> build_peers(const DataSet& data, const EmbeddingView<float>& q
       };
     }
     for (const IndexSpec& index : setting.indexes) {
+      const std::string name = setting.name + ", " + name_of(index);
+      if (!wanted(name)) continue;
       Peer& peer = peers.emplace_back();
-      peer.name = setting.name + ", " + name_of(index);
+      peer.name = name;
       std::fprintf(stderr, "building %s\n", peer.name.c_str());
       const auto start = Clock::now();
       const AnyRetriever retriever = build(setting.spec, index, data, options);
@@ -164,6 +175,8 @@ int main(int argc, char** argv) {
   CLI::App app("Latency, bytes and task recall of ERM, PEFA-XS and PEFA-XL against hnswlib");
   Options options;
   options.add_to(app);
+  std::vector<std::string> only;
+  app.add_option("--only", only, "settings whose names begin so, as \"XS rank\" (default: all)")->delimiter(',');
   CLI11_PARSE(app, argc, argv);
   try {
     const DataSet data = DataSet::read(options.folder);
@@ -171,7 +184,7 @@ int main(int argc, char** argv) {
     const std::size_t n_queries = std::min(options.queries, data.test_queries.size());
     std::printf("%s\n%zu passages, %zu training queries, dim %zu; %zu test queries, k = %zu\n", machine().c_str(),
                 data.passages.size(), data.train_queries.size(), data.passages.dim(), n_queries, k);
-    std::vector<Peer> peers = build_peers(data, data.test_queries.view().slice(0, n_queries), {threads}, threads);
+    std::vector<Peer> peers = build_peers(data, data.test_queries.view().slice(0, n_queries), {threads}, threads, only);
 
     std::fprintf(stderr, "measuring\n");
     measure(peers, k, efs, options.rounds);
