@@ -56,7 +56,9 @@ std::vector<Setting> settings_for(std::size_t dim) {
           {"XS rank " + std::to_string(dim), balanced(solved, dim), {graph, partitions, codes}},
           {"XS rank " + std::to_string(dim / 2), balanced(solved, dim / 2), {graph, partitions, codes}},
           {"XL", RetrieverSpec{}, {automatic, graph}},
-          {"XL rank " + std::to_string(dim / 2), balanced(RetrieverSpec{}, dim / 2), {automatic, graph, partitions, codes}}};
+          {"XL rank " + std::to_string(dim / 2),
+           balanced(RetrieverSpec{}, dim / 2),
+           {automatic, graph, partitions, codes}}};
 }
 
 AnyRetriever build(RetrieverSpec spec, const IndexSpec& index, const DataSet& data, const BuildOptions& options) {
