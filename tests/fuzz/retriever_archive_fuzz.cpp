@@ -11,6 +11,7 @@
 #include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/index/flat_index_archive.hpp"
+#include "pefa/index/partitioned_index_archive.hpp"
 #include "pefa/index/quantized_hnsw_index_archive.hpp"
 #include "pefa/io/archive/id_table.hpp"
 
@@ -42,6 +43,7 @@ void take(const test::Bytes& bytes) {
     const io::ArchiveReader reader = test::open_bytes(bytes);
     search<ErmRetriever<float, FlatIndex<>>>(reader);
     search<ErmRetriever<std::int8_t, FlatIndex<std::int8_t>>>(reader);
+    search<ErmRetriever<float, PartitionedIndex<>>>(reader);
     search<PefaXs<>>(reader);
     search<PefaXsMulti<float, QuantizedHnswIndex<>>>(reader);
     search<PefaXl<float, QuantizedHnswIndex<>, HnswIndex, AnyGate>>(reader);

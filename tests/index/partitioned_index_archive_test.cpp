@@ -134,6 +134,7 @@ TEST_CASE("PartitionedIndex::open: places, lists and probes that lead nowhere ar
   REQUIRE_ERROR(FormatError, "section 'rows.probes': numbers 0 to 2", open("rows.probes", 0, std::uint32_t{0}));
   REQUIRE_ERROR(FormatError, "section 'rows.probes': numbers 3 to 5", open("rows.probes", 4, std::uint32_t{0}));
   REQUIRE_ERROR(FormatError, "unit' is not above 0", open("rows.unit", 0, 0.0f));
+  REQUIRE_ERROR(FormatError, "code_scale' is below 0", open("rows.code_scale", 0, -1.0f));
   REQUIRE_ERROR(FormatError, "section 'rows.order' is no order of 30 coordinates",
                 open("rows.order", 0, std::uint32_t{30}));
   REQUIRE_ERROR(FormatError, "section 'rows.order' is no order of 30 coordinates",

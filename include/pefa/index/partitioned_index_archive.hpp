@@ -50,6 +50,7 @@ inline ProductCodes ProductCodes::open(const io::ArchiveReader& reader, const st
   const auto centers = reader.section<std::int8_t>(prefix + "code_centers", bytes);
   product.centers_.assign(centers.begin(), centers.end());
   product.scale_ = read_floats(reader, prefix + "code_scale", 1)[0];
+  if (product.scale_ < 0.0f) fail<FormatError>(reader.name(), ": '", prefix, "code_scale' is below 0");
   if (!has_lift) return product;
   const std::vector<float> levels = read_floats(reader, prefix + "lift_levels", values);
   std::copy(levels.begin(), levels.end(), product.levels_.begin());
@@ -190,13 +191,14 @@ inline PartitionTable PartitionTable::open(const io::ArchiveReader& reader, cons
   table.numbers_.resize(lists);
   std::iota(table.numbers_.begin(), table.numbers_.end(), Row{0});
   table.product_ = ProductCodes::open(reader, prefix, shape.dim, table.is_l2_);
-  table.lists_ =
-      PartitionLists::open(reader, prefix + "lists.", lists, table.product_.quads(), shape.size, table.copies_);
   const auto owner = reader.owner();
   table.codes_ = {reader.section<std::int8_t>(prefix + "codes", std::uint64_t{shape.size} * table.code_bytes()), owner};
   table.code_scales_ = {reader.section<float>(prefix + "code_scales", shape.size), owner};
   table.list_of_ = {reader.section<std::uint32_t>(prefix + "list_of", shape.size), owner};
   require_below(reader, prefix + "list_of", table.list_of_.elements(), lists);
+  // After the sections that have something of every row: a size that was made up allocates nothing.
+  table.lists_ =
+      PartitionLists::open(reader, prefix + "lists.", lists, table.product_.quads(), shape.size, table.copies_);
   table.probes_ = ProbeTable::open(reader, prefix);
   if (!table.is_l2_) return table;
   table.center_lifts_ = read_floats(reader, prefix + "center_lifts", lists);
