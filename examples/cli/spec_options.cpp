@@ -165,8 +165,9 @@ void SpecOptions::add_fits(CLI::App& command) {
       for_solved, [](auto& spec) -> auto& { return spec.least_squares.passages_as_queries; })
       ->check(CLI::NonNegativeNumber);
   add(
-      command, "--balance", "XS and --fold: rank of rows balanced for graphs (0: rows for raw queries)", for_pseudo,
-      [](auto& spec) -> auto& { return spec.balance; });
+      command, "--balance",
+      "XS and --fold: rank of balanced rows (0: rows for raw queries; full rank where an automatic index has many)",
+      for_pseudo, [](auto& spec) -> auto& { return spec.balance; });
   add(
       command, "--whiten", "which searches are in the whitened space: none, XL's of training queries, or all",
       for_adapters, [](auto& spec) -> auto& { return spec.whitened; });

@@ -316,6 +316,33 @@ TEST_CASE("build: an automatic index of few rows is flat, of dropped rows partit
   REQUIRE(dropped.spec().index.exact_rows == ExactRows::drop);
 }
 
+TEST_CASE("build: many least-squares rows under an automatic index are balanced, with the same answers") {
+  const std::size_t n = IndexSpec::flat_rows + 1;
+  const RowMajorMatrix passages = random_matrix(n, 6, 1);
+  const RowMajorMatrix queries = random_matrix(40, 6, 2);
+  const RelevanceMatrix relevance = random_relevance(40, n, 3, 3);
+  RetrieverSpec spec{.method = Method::xs, .index = {.m = 16, .ef_construction = 40, .ef_search = 400}};
+  const AnyRetriever balanced = build(spec, passages, queries, relevance);
+  REQUIRE(balanced.spec().balance == 6);
+  REQUIRE(balanced.spec().index.kind != IndexKind::automatic);
+  spec.index.kind = IndexKind::flat;
+  const AnyRetriever exact = build(spec, passages, queries, relevance);
+  REQUIRE(exact.spec().balance == 0);
+  const RowMajorMatrix tests = random_matrix(10, 6, 4);
+  for (Eigen::Index q = 0; q < tests.rows(); ++q) {
+    const QueryView query(tests.row(q).data(), 6);
+    const auto found = balanced.exact_search(query, 10);
+    const auto expected = exact.search(query, 10);
+    for (std::size_t i = 0; i < 10; ++i) REQUIRE(found[i].score == Approx(expected[i].score).margin(1e-4));
+  }
+  spec.index.kind = IndexKind::automatic;
+  spec.rule = FoldRule::correlation;
+  REQUIRE(build(spec, passages, queries, relevance).spec().balance == 0);
+  spec.rule = FoldRule::least_squares;
+  spec.lambda = 1.0f;  // the plain model, to the bit
+  REQUIRE(build(spec, passages, queries, relevance).spec().balance == 0);
+}
+
 TEST_CASE("build: stores passed by && are taken over, rows that are borrowed are not copied") {
   const Problem problem;
   auto passages = EmbeddingStore<float>::from(problem.passages);

@@ -40,7 +40,8 @@ struct RetrieverSpec {
 
   FoldRule rule = FoldRule::least_squares;  ///< XS, XS multi, XL's fold: how training queries become C_j
   LeastSquaresParams least_squares{.shrinkage = 0.3f, .passages_as_queries = 0.3f};  ///< the same, by that rule
-  std::size_t balance = 0;  ///< XS, XS multi, XL's fold: rank of the balanced rows, 1 to dim; 0: rows for raw queries
+  std::size_t balance = 0;  ///< XS, XS multi, XL's fold: rank of the balanced rows, 1 to dim; 0: rows for raw queries,
+                            ///< but full rank for an `automatic` index of many least-squares rows up to 1024 long
   Whitened whitened = Whitened::queries;  ///< XS, XS multi, XL: which searches are in the whitened space
   WhiteningParams whitening{};            ///< the same: how it is whitened
   float hubness = 0.5f;                   ///< XL, but l2: β, 0 or more: neighbours are ranked by s_i − β·r_i
