@@ -52,10 +52,10 @@ class Functor : public hnswlib::BaseFilterFunctor {
 class FaissIvf {
  public:
   explicit FaissIvf(const EmbeddingView<float>& rows)
-      : centers_(static_cast<faiss::idx_t>(rows.dim())),
+      : centers_(static_cast<faiss::Index::idx_t>(rows.dim())),
         index_(&centers_, rows.dim(), static_cast<std::size_t>(4.0 * std::sqrt(static_cast<double>(rows.size()))),
                faiss::METRIC_INNER_PRODUCT) {
-    const auto n = static_cast<faiss::idx_t>(rows.size());
+    const auto n = static_cast<faiss::Index::idx_t>(rows.size());
     index_.train(n, rows.data());
     index_.add(n, rows.data());
   }
@@ -67,10 +67,10 @@ class FaissIvf {
     parameters.nprobe = 64;
     parameters.sel = &selector;
     std::array<float, k> scores{};
-    std::array<faiss::idx_t, k> labels{};
+    std::array<faiss::Index::idx_t, k> labels{};
     index_.search(1, query.data(), k, scores.data(), labels.data(), &parameters);
     std::vector<Row> rows;
-    for (const faiss::idx_t label : labels) {
+    for (const faiss::Index::idx_t label : labels) {
       if (label >= 0) rows.push_back(static_cast<Row>(label));
     }
     return rows;
@@ -99,12 +99,13 @@ class FaissIvf {
       const float* center = centers.data() + random() % 1000 * dim;
       for (std::size_t d = 0; d < dim; ++d) rows[i * dim + d] = center[d] + normal(random);
     }
-    return EmbeddingStore<float>(count, dim, std::move(rows), Normalize::unit);
+    return EmbeddingStore<float>::from(EmbeddingView<float>(rows, dim), Normalize::unit);
   };
   auto passages = draw(n);
   auto train = draw(1000);
   auto test = draw(1000);
-  return {std::move(passages), std::move(train), std::move(test), {}, {}};
+  const auto none = RelevanceMatrix::from_pairs({}, test.size(), passages.size());
+  return {std::move(passages), std::move(train), std::move(test), none, none};
 }
 
 /// One condition and the queries asked under it.
