@@ -232,7 +232,8 @@ class PartitionBuilder {
     if (table_.is_l2_) table_.lifts_ = MemoryBlock<float>(table_.size_);
     executor_.run(shape_.lists, [&](std::size_t l) {
       TurnedRows block(*this);
-      std::vector<std::uint8_t> codes(table_.product_.codes());
+      RowScratch scratch{std::vector<float>(table_.dim_), std::vector<float>(table_.dim_),
+                         std::vector<std::uint8_t>(table_.product_.codes())};
       std::size_t own = 0;
       for (std::size_t begin = 0; begin < members_[l].size(); begin += CenterPanels::row_block) {
         const std::size_t end = std::min(members_[l].size(), begin + CenterPanels::row_block);
@@ -240,7 +241,7 @@ class PartitionBuilder {
         for (std::size_t place = begin; place < end; ++place) block.add(members_[l][place]);
         block.turn();
         for (std::size_t place = begin; place < end; ++place) {
-          own += encode_row_of(l, place, block.row(place - begin), block.turned(place - begin), codes) ? 1U : 0U;
+          own += encode_row_of(l, place, block.row(place - begin), block.turned(place - begin), scratch) ? 1U : 0U;
         }
       }
       meter_.add(own);
@@ -248,14 +249,20 @@ class PartitionBuilder {
     table_.product_.finish();
   }
 
+  /// What encoding a row needs; reused.
+  struct RowScratch {
+    std::vector<float> residual;
+    std::vector<float> direction;
+    std::vector<std::uint8_t> codes;
+  };
+
   /// Writes the codes of the row at a place of a list. @return  whether it is the list where its int8 codes are of
-  bool encode_row_of(std::size_t l, std::size_t place, const float* x, const float* turned,
-                     std::vector<std::uint8_t>& codes) {
+  bool encode_row_of(std::size_t l, std::size_t place, const float* x, const float* turned, RowScratch& scratch) {
     const std::size_t dim = table_.dim_;
     const Row row = members_[l][place];
     const float lift = table_.is_l2_ ? lift_of(x) - table_.center_lifts_[l] : 0.0f;
-    std::vector<float> residual(dim);
-    std::vector<float> direction(turned, turned + dim);
+    auto& [residual, direction, codes] = scratch;
+    std::copy_n(turned, dim, direction.begin());
     double squares = 0.0;
     for (std::size_t d = 0; d < dim; ++d) {
       residual[d] = turned[d] - turned_centers_[l * dim + d];
