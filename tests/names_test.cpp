@@ -34,6 +34,7 @@ using pefa::cut;
 using pefa::describe;
 using pefa::DuplicatePolicy;
 using pefa::DuplicateQueries;
+using pefa::ef_for_recall;
 using pefa::EmbeddingScalar;
 using pefa::EmbeddingSource;
 using pefa::EmbeddingStore;

@@ -10,13 +10,16 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "commands.hpp"
 #include "data_files.hpp"
 #include "option_groups.hpp"
 #include "output.hpp"
 #include "pefa/adapter/archive_contents.hpp"
+#include "pefa/index/index_choice.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/tag_section.hpp"
 #include "pefa/store/tag_table.hpp"
@@ -121,6 +124,23 @@ Json to_json(const io::ArchiveReader& archive) {
   return json;
 }
 
+/// Why an index is what it is: what was measured when it was built. @param prefix  "passages."
+std::vector<std::string> reasons(const io::ArchiveMetadata& metadata, const std::string& prefix) {
+  std::vector<std::string> list;
+  const auto share = [&](const char* key) { return metadata.find_real(prefix + key).value_or(0.0); };
+  if (const double found = share("graph_recall"); found > 0.0) {
+    list.push_back(
+        fmt::format("{} by itself: a graph over some rows finds {:.3f} of their best 100, at least {} wanted",
+                    value_of(metadata, prefix + "index"), found, pefa::detail::least_graph_recall));
+  }
+  if (const double target = share("target_recall"); target > 0.0) {
+    list.push_back(fmt::format("ef_search {} for a target recall of {}: it finds {:.4f}",
+                               value_of(metadata, prefix + "ef_search"), static_cast<float>(target),
+                               share("measured_recall")));
+  }
+  return list;
+}
+
 /// Some ten lines: what an archive holds, and what opens it.
 std::string to_summary(const io::ArchiveReader& archive) {
   const io::ArchiveMetadata& metadata = archive.metadata();
@@ -141,6 +161,9 @@ std::string to_summary(const io::ArchiveReader& archive) {
                               "whitened", "whitening.scatter", "whitening.shrinkage", "whitening.rank", "hubness"}));
     line("index", value_of(metadata, "passages.index") + ", " +
                       list_values(metadata, "passages.", {"m", "ef_construction", "ef_search", "metric"}));
+    for (const auto& [side, prefix] : {std::pair{"passages", "passages."}, std::pair{"queries", "queries."}}) {
+      for (const std::string& reason : reasons(metadata, prefix)) line("", fmt::format("{} ({})", reason, side));
+    }
     line("scalar", value_of(metadata, "passages.scalar"));
     line("passages", value_of(metadata, "passages") + " of dim " + value_of(metadata, "passages.dim"));
     line("trained on", list_values(metadata, "", {"training_queries", "pairs"}));

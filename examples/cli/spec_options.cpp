@@ -236,10 +236,17 @@ void SpecOptions::add_index(CLI::App& command) {
       "--ef-construction", "HNSW: efConstruction", for_graphs,
       [](auto& index) -> auto& { return index.ef_construction; })
       ->check(CLI::Range(1, 100000));
-  add_both(
+  CLI::Option* ef_search = add_both(
       "--ef-search", "HNSW: efSearch; partitioned: as wide", for_approximate,
-      [](auto& index) -> auto& { return index.ef_search; })
-      ->check(CLI::PositiveNumber);
+      [](auto& index) -> auto& { return index.ef_search; });
+  ef_search->check(CLI::PositiveNumber);
+  add_both(
+      "--target-recall",
+      "the build measures the ef-search that finds this share of the exact best 100 of training queries, and takes it; "
+      "0: it does not",
+      for_approximate, [](auto& index) -> auto& { return index.target_recall; })
+      ->check(share)
+      ->excludes(ef_search);
   add_both(
       "--exact-rows", "partitioned, automatic: keep them, or drop them and score by 8-bit codes", for_partitioned,
       [](auto& index) -> auto& { return index.exact_rows; });

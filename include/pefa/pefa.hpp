@@ -47,6 +47,7 @@
 #include "pefa/eval/tune_fusion.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/any_index.hpp"
+#include "pefa/index/ef_for_recall.hpp"
 #include "pefa/index/filtered_search.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/flat_index_archive.hpp"

@@ -70,6 +70,18 @@ TEST_CASE("pefa build and search: on banking77 another program finds what pefa e
   require_run_agrees_with_eval(banking77(), "--method xl --lambda 0.1 --index hnsw --ef-construction 100");
 }
 
+TEST_CASE("pefa build: measures the ef-search that a target recall asks for, and info says what it found",
+          "[archive]") {
+  const Files files;
+  const std::string archive = files.build("xl", "--threads 1 --index quantized --target-recall 0.95");
+  const Json info = Json::parse(run_well("info --json - " + archive));
+  for (const std::string side : {"passages.", "queries."}) {
+    REQUIRE(info["metadata"][side + "measured_recall"].get<double>() >= 0.95);
+    REQUIRE(info["metadata"][side + "ef_search"] != 300);
+  }
+  REQUIRE(run_well("info " + archive).find("for a target recall of 0.95") != std::string::npos);
+}
+
 TEST_CASE("pefa build: every retriever over every index comes back from its archive as it was", "[archive]") {
   const Files files;
   for (const std::string method : {"erm", "xs", "xl", "xs-multi"}) {

@@ -98,9 +98,9 @@ TEST_CASE("pefa eval: the JSON has every documented key, to stdout and to a file
 
 TEST_CASE("pefa eval: every method, gate, index and policy runs, and qrels and int8 files are read", "[eval]") {
   const Files files;
-  for (const std::string more :
-       {"--gate mean", "--gate sum", "--gate softmax --temperature 0.5", "--index flat", "--index quantized",
-        "--m 4 --ef-construction 10 --ef-search 5", "--threads 1", "--top-k 5", "--normalize"}) {
+  for (const std::string more : {"--gate mean", "--gate sum", "--gate softmax --temperature 0.5", "--index flat",
+                                 "--index quantized", "--m 4 --ef-construction 10 --ef-search 5",
+                                 "--index quantized --target-recall 0.9", "--threads 1", "--top-k 5", "--normalize"}) {
     REQUIRE(run(files.arguments("xl", more)).exit_code == 0);
   }
   REQUIRE(run(files.arguments("xs", "--cold erm")).exit_code == 0);

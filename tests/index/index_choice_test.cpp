@@ -10,7 +10,7 @@
 
 using namespace pefa;
 using namespace pefa::test;
-using pefa::detail::chosen_index;
+using pefa::detail::choose_index;
 using pefa::detail::sampled_graph_recall;
 
 namespace {
@@ -24,36 +24,39 @@ RowMajorMatrix easy_rows(std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("chosen_index: what is named stays, few rows are searched one by one, dropped rows want partitions") {
+TEST_CASE("choose_index: what is named stays, few rows are searched one by one, dropped rows want partitions") {
   const RowMajorMatrix rows = random_matrix(50, 8, 1);
   const EmbeddingView<float> view(rows);
   for (const IndexKind kind : {IndexKind::flat, IndexKind::hnsw, IndexKind::quantized, IndexKind::partitioned}) {
-    REQUIRE(chosen_index(view, Metric::inner_product, {.kind = kind}, {}).kind == kind);
+    REQUIRE(choose_index(view, Metric::inner_product, {.kind = kind}, {}).spec.kind == kind);
   }
-  REQUIRE(chosen_index(view, Metric::inner_product, {}, {}).kind == IndexKind::flat);
-  const IndexSpec dropped = chosen_index(view, Metric::l2, {.exact_rows = ExactRows::drop}, {});
+  REQUIRE(choose_index(view, Metric::inner_product, {}, {}).spec.kind == IndexKind::flat);
+  const IndexSpec dropped = choose_index(view, Metric::l2, {.exact_rows = ExactRows::drop}, {}).spec;
   REQUIRE(dropped.kind == IndexKind::partitioned);
   REQUIRE(dropped.exact_rows == ExactRows::drop);
 }
 
-TEST_CASE("chosen_index: of many rows a graph where it finds the best, else partitions") {
+TEST_CASE("choose_index: of many rows a graph where it finds the best, else partitions") {
   const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
   const RowMajorMatrix easy = easy_rows(10'001);
   const RowMajorMatrix hard = random_matrix(10'001, 48, 3);
   const IndexSpec spec{.m = 16, .ef_construction = 40};
-  REQUIRE(chosen_index(EmbeddingView<float>(easy), metric, spec, {}).kind == IndexKind::quantized);
-  const IndexSpec chosen = chosen_index(EmbeddingView<float>(hard), metric, spec, {ThreadExecutor(2)});
-  REQUIRE(chosen.kind == IndexKind::partitioned);
-  REQUIRE(chosen.m == spec.m);  // all else stays
-  REQUIRE(chosen_index(EmbeddingView<float>(hard.topRows(10'000)), metric, spec, {}).kind == IndexKind::flat);
+  REQUIRE(choose_index(EmbeddingView<float>(easy), metric, spec, {}).spec.kind == IndexKind::quantized);
+  const auto chosen = choose_index(EmbeddingView<float>(hard), metric, spec, {ThreadExecutor(2)});
+  REQUIRE(chosen.spec.kind == IndexKind::partitioned);
+  REQUIRE(chosen.spec.m == spec.m);  // all else stays
+  REQUIRE(chosen.choice.graph_recall > 0.0);
+  REQUIRE(chosen.choice.graph_recall < detail::least_graph_recall);
+  REQUIRE(choose_index(EmbeddingView<float>(hard.topRows(10'000)), metric, spec, {}).spec.kind == IndexKind::flat);
 }
 
-TEST_CASE("chosen_index: a row that is not finite is for the build to name, and the host may stop it") {
+TEST_CASE("choose_index: a row that is not finite is for the build to name, and the host may stop it") {
   RowMajorMatrix rows = random_matrix(10'001, 8, 1);
   const auto stop = [](std::size_t, std::size_t) { return ProgressAction::stop; };
-  REQUIRE_THROWS_AS(chosen_index(EmbeddingView<float>(rows), Metric::inner_product, narrow, {{}, stop}), Cancelled);
+  REQUIRE_THROWS_AS(choose_index(EmbeddingView<float>(rows), Metric::inner_product, narrow, {{}, stop}), Cancelled);
   rows(0, 3) = std::numeric_limits<float>::quiet_NaN();
-  REQUIRE(chosen_index(EmbeddingView<float>(rows), Metric::inner_product, narrow, {}).kind == IndexKind::quantized);
+  REQUIRE(choose_index(EmbeddingView<float>(rows), Metric::inner_product, narrow, {}).spec.kind ==
+          IndexKind::quantized);
 }
 
 TEST_CASE("sampled_graph_recall: is the same for any number of threads, and equal rows count for one another") {

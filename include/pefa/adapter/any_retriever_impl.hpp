@@ -26,6 +26,7 @@
 #include "pefa/adapter/retriever_archive.hpp"
 #include "pefa/adapter/spec_of.hpp"
 #include "pefa/adapter/spec_params.hpp"
+#include "pefa/adapter/target_recall.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/reader.hpp"
@@ -165,22 +166,11 @@ inline void require_spec(const RetrieverSpec& spec, const char* who) {
   require_share(spec.fold, "fold", who);
   require_share(spec.condense, "condense", who);
   require_share(spec.shrinkage, "shrinkage", who);
+  require_share(spec.index.target_recall, "target_recall", who);
+  require_share(spec.query_index.target_recall, "target_recall", who);
   if (spec.index.kind == IndexKind::custom || spec.query_index.kind == IndexKind::custom) {
     fail<ValueError>(who, ": an index of kind custom is a host's own; expected automatic, flat, hnsw or quantized");
   }
-}
-
-/// The spec with the balance that an index which chooses itself gives least-squares rows where they are many: full
-/// rank, and so the same scores within rounding. Over all of WordNet partitions of the balanced rows find 0.997 of the
-/// best 100 at ef = 300 in 0.6 ms, of the rows as they are 0.983 in 1.7 ms.
-[[nodiscard]] inline RetrieverSpec with_balance(RetrieverSpec spec, std::size_t rows, std::size_t dim) {
-  constexpr std::size_t most_dim = 1024;  // it costs dim² a query
-  const bool folds = spec.is_folded() || spec.method == Method::xs || spec.method == Method::xs_multi;
-  const bool solves = folds && spec.rule == FoldRule::least_squares && spec.whitened != Whitened::all;
-  const bool is_plain = spec.method != Method::xl && spec.lambda == 1.0f;
-  const bool chooses = spec.index.kind == IndexKind::automatic && rows > IndexSpec::flat_rows;
-  if (solves && !is_plain && chooses && spec.balance == 0 && dim <= most_dim) spec.balance = dim;
-  return spec;
 }
 
 /// The spec with what its indexes became, and what was whitened.
@@ -196,23 +186,21 @@ template <class R>
 }
 
 template <EmbeddingScalar Scalar>
-[[nodiscard]] AnyRetriever build_xl(const RetrieverSpec& spec, EmbeddingSource<Scalar> passages,
-                                    EmbeddingSource<Scalar> queries, RelevanceMatrix relevance,
-                                    const BuildOptions& options, Rows rows) {
-  const auto params = xl_params(spec, rows);
-  return hold_built(
-      PefaXlOverAny<Scalar>::build(std::move(passages), std::move(queries), std::move(relevance), params, options),
-      spec);
-}
-
-template <EmbeddingScalar Scalar>
 AnyRetriever build_any(const RetrieverSpec& asked, EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                        const RelevanceMatrix* relevance, const BuildOptions& options, Rows rows) {
   require_spec(asked, "build");
-  const RetrieverSpec spec = with_balance(asked, passages.view().size(), passages.view().dim());
+  const RetrieverSpec spec = with_balance(without_target_recall(asked), passages.view().size(), passages.view().dim());
+  const bool measures = has_target_recall(asked);
+  const BuildParts<2> parts(options, {100, measures ? std::size_t{5} : 0});
+  const std::vector<float> sample = measures ? measuring_queries(queries.view()) : std::vector<float>();
+  const auto finish = [&](auto retriever) {
+    if (measures) TargetRecall::meet(retriever, asked, EmbeddingView<float>(sample, retriever.dim()), parts[1]);
+    return hold_built(std::move(retriever), spec);
+  };
+
   const AnyIndexParams index{.index = spec.index, .rows = rows};
   if (spec.method == Method::erm) {
-    return hold_built(ErmRetriever<Scalar, AnyIndex>::build(std::move(passages), {.index = index}, options), spec);
+    return finish(ErmRetriever<Scalar, AnyIndex>::build(std::move(passages), {.index = index}, parts[0]));
   }
   if (relevance == nullptr) {
     fail<ValueError>("build: the method is ", name(spec.method), ", which learns from training queries and their ",
@@ -221,11 +209,10 @@ AnyRetriever build_any(const RetrieverSpec& asked, EmbeddingSource<Scalar> passa
   const Whitened space = whitened_space(spec);
   switch (spec.method) {
     case Method::xs:
-      return hold_built(PefaXsOverAny<Scalar>::build(std::move(passages), std::move(queries), *relevance,
-                                                     xs_params(spec, rows), options),
-                        spec);
+      return finish(PefaXsOverAny<Scalar>::build(std::move(passages), std::move(queries), *relevance,
+                                                 xs_params(spec, rows), parts[0]));
     case Method::xs_multi:
-      return hold_built(
+      return finish(
           PefaXsMulti<Scalar, AnyIndex>::build(std::move(passages), std::move(queries), *relevance,
                                                {.centroids = {.lambda = spec.lambda,
                                                               .max_centroids = spec.max_centroids,
@@ -239,12 +226,12 @@ AnyRetriever build_any(const RetrieverSpec& asked, EmbeddingSource<Scalar> passa
                                                 .whitening = spec.whitening,
                                                 .balance = spec.balance,
                                                 .index = index},
-                                               options),
-          spec);
+                                               parts[0]));
     case Method::xl:
     case Method::erm: break;
   }
-  return build_xl<Scalar>(spec, std::move(passages), std::move(queries), *relevance, options, rows);
+  return finish(PefaXlOverAny<Scalar>::build(std::move(passages), std::move(queries), RelevanceMatrix(*relevance),
+                                             xl_params(spec, rows), parts[0]));
 }
 
 }  // namespace detail

@@ -31,6 +31,9 @@ namespace detail {
 template <class R>
 struct RetrieverFields;
 
+/// What sets the ef_search of a retriever's indexes; see target_recall.hpp.
+struct TargetRecall;
+
 }  // namespace detail
 
 /// Saving and opening of a retriever R, where its parts can be saved: over indexes that are ArchivableIndex.

@@ -94,6 +94,7 @@ class ErmRetriever : public ArchivedRetriever<ErmRetriever<Scalar, Index>, Archi
 
  private:
   friend struct detail::RetrieverFields<ErmRetriever>;
+  friend struct detail::TargetRecall;
 
   void require_filter(const SearchFilter& filter, const char* who) const {
     detail::require_passage_filter(filter, passage_count(), who);

@@ -196,6 +196,7 @@ class PefaXl : public PefaXlParts<Scalar, PassageIndex, QueryIndex, GatePolicy>,
 
  private:
   friend struct detail::RetrieverFields<PefaXl>;
+  friend struct detail::TargetRecall;
 
   /// Buffers that searches hand on, so that none allocates after the first.
   struct Scratch {

@@ -156,6 +156,7 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
 
  private:
   friend struct detail::RetrieverFields<PefaXs>;
+  friend struct detail::TargetRecall;
 
   /// What was folded in, and how.
   struct Folding {

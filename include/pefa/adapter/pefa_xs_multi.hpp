@@ -207,6 +207,7 @@ class PefaXsMulti : public ArchivedRetriever<PefaXsMulti<Scalar, Index>, Archiva
 
  private:
   friend struct detail::RetrieverFields<PefaXsMulti>;
+  friend struct detail::TargetRecall;
 
   /// What was folded in, and how.
   struct Folding {

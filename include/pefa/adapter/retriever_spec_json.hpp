@@ -51,6 +51,7 @@ inline void write_index(const IndexSpec& index, nlohmann::ordered_json& json) {
   json["ef_search"] = json_when(is_graph || is_partitioned, index.ef_search);
   json["rerank"] = json_when(is_graph || is_partitioned, index.rerank);
   if (is_partitioned) json["exact_rows"] = name(index.exact_rows);
+  if (index.target_recall > 0.0f) json["target_recall"] = decimal(index.target_recall);
 }
 
 /// Replaces `value` by what the key holds, where it is there and not null.
@@ -90,6 +91,7 @@ inline void read_index(const nlohmann::ordered_json& json, IndexSpec& index) {
   read_value(json, "ef_search", index.ef_search);
   read_value(json, "rerank", index.rerank);
   read_value(json, "exact_rows", index.exact_rows);
+  read_value(json, "target_recall", index.target_recall);
 }
 
 }  // namespace detail

@@ -1,6 +1,8 @@
 // pefa: the parameters of typed retrievers over AnyIndex, from a spec.
 #pragma once
 
+#include <cstddef>
+
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/pefa_xl_params.hpp"
@@ -8,12 +10,26 @@
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/index/any_index.hpp"
+#include "pefa/index/index_spec.hpp"
 
 namespace pefa::detail {
 
 /// The space that XS and its kind search: what they have no index for is ignored, as all that a method does not have.
 [[nodiscard]] inline Whitened whitened_space(const RetrieverSpec& spec) noexcept {
   return spec.whitened == Whitened::all ? Whitened::all : Whitened::none;
+}
+
+/// The spec with the balance that an index which chooses itself gives least-squares rows where they are many: full
+/// rank, and so the same scores within rounding. Over all of WordNet partitions of the balanced rows find 0.997 of the
+/// best 100 at ef = 300 in 0.6 ms, of the rows as they are 0.983 in 1.7 ms.
+[[nodiscard]] inline RetrieverSpec with_balance(RetrieverSpec spec, std::size_t rows, std::size_t dim) {
+  constexpr std::size_t most_dim = 1024;  // it costs dim² a query
+  const bool folds = spec.is_folded() || spec.method == Method::xs || spec.method == Method::xs_multi;
+  const bool solves = folds && spec.rule == FoldRule::least_squares && spec.whitened != Whitened::all;
+  const bool is_plain = spec.method != Method::xl && spec.lambda == 1.0f;
+  const bool chooses = spec.index.kind == IndexKind::automatic && rows > IndexSpec::flat_rows;
+  if (solves && !is_plain && chooses && spec.balance == 0 && dim <= most_dim) spec.balance = dim;
+  return spec;
 }
 
 /// Of PEFA-XS.

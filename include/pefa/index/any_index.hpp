@@ -13,9 +13,13 @@
 #include <utility>
 #include <vector>
 
+#include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/ids.hpp"
+#include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/archivable_index.hpp"
+#include "pefa/index/ef_for_recall.hpp"
 #include "pefa/index/filtered_search.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/flat_index_archive.hpp"
@@ -27,6 +31,7 @@
 #include "pefa/index/partitioned_index_archive.hpp"
 #include "pefa/index/quantized_hnsw_index.hpp"
 #include "pefa/index/quantized_hnsw_index_archive.hpp"
+#include "pefa/index/sample_queries.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/writer.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -35,7 +40,8 @@
 
 namespace pefa {
 
-/// How an AnyIndex is built.
+/// How an AnyIndex is built. Its target_recall is met for points between rows; build() and LiveRetriever, which have
+/// training queries, meet it for those.
 struct AnyIndexParams {
   IndexSpec index{};                      ///< which index
   Metric metric = Metric::inner_product;  ///< what a score means
@@ -92,7 +98,7 @@ class AnyIndex {
                                       const BuildOptions& options = {});
 
   /// Adds the index to an archive as the index itself does, so that either type opens it.
-  void save(io::ArchiveWriter& writer, const std::string& prefix) const { held_->save(writer, prefix); }
+  void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
   /// Whatever index of the library the archive holds under this prefix, in place. A template, so that only who calls it
   /// compiles every index there is.
@@ -144,7 +150,19 @@ class AnyIndex {
   /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const { return held_->memory_bytes(); }
   /// Which index it is.
-  [[nodiscard]] IndexSpec spec() const { return held_->spec(); }
+  [[nodiscard]] IndexSpec spec() const {
+    IndexSpec spec = held_->spec();
+    spec.target_recall = static_cast<float>(choice_.target_recall);
+    return spec;
+  }
+  /// Why it is so.
+  [[nodiscard]] const IndexChoice& choice() const noexcept { return choice_; }
+
+  /// Takes the ef_search that finds this share of the exact best k; see ef_for_recall(). Not while somebody searches.
+  /// @param queries  as the index is asked with them [n_queries x dim]; none: points between three rows
+  /// @throws ShapeError, ValueError  as ef_for_recall()  @throws Cancelled
+  void meet_target_recall(float target, const EmbeddingView<float>& queries, std::size_t k,
+                          const BuildOptions& options = {});
 
  private:
   class Interface {
@@ -170,6 +188,7 @@ class AnyIndex {
     [[nodiscard]] virtual Metric metric() const = 0;
     [[nodiscard]] virtual std::size_t memory_bytes() const = 0;
     [[nodiscard]] virtual IndexSpec spec() const = 0;
+    virtual void set_ef_search(std::size_t) = 0;
     virtual void save(io::ArchiveWriter& writer, const std::string& prefix) const = 0;
   };
 
@@ -203,17 +222,20 @@ class AnyIndex {
     Metric metric() const override { return index_.metric(); }
     std::size_t memory_bytes() const override { return sizeof(*this) + index_.memory_bytes(); }
     IndexSpec spec() const override { return spec_of_index(index_); }
+    void set_ef_search(std::size_t ef) override {
+      if constexpr (requires { index_.set_ef_search(ef); }) index_.set_ef_search(ef);
+    }
     void save(io::ArchiveWriter& writer, const std::string& prefix) const override { index_.save(writer, prefix); }
 
    private:
     Index index_;
   };
 
-  explicit AnyIndex(std::unique_ptr<const Interface> held) : held_(std::move(held)) {}
+  explicit AnyIndex(std::unique_ptr<Interface> held) : held_(std::move(held)) {}
 
   template <class Index>
   [[nodiscard]] static AnyIndex hold(Index index) {
-    return AnyIndex(std::make_unique<const Model<Index>>(std::move(index)));
+    return AnyIndex(std::make_unique<Model<Index>>(std::move(index)));
   }
 
   /// Calls make(Scalar{}) for the element type of that name. @return  whether there is one
@@ -232,7 +254,12 @@ class AnyIndex {
   template <EmbeddingScalar Scalar, class RowsOrStore>
   [[nodiscard]] static AnyIndex build_of(RowsOrStore&& rows, const Params& params, const BuildOptions& options);
 
-  std::unique_ptr<const Interface> held_;
+  /// The same of an index that has a name and no target.
+  template <EmbeddingScalar Scalar, class RowsOrStore>
+  [[nodiscard]] static AnyIndex build_named(RowsOrStore&& rows, const Params& params, const BuildOptions& options);
+
+  std::unique_ptr<Interface> held_;
+  IndexChoice choice_;
 };
 
 template <EmbeddingScalar Scalar>
@@ -249,30 +276,78 @@ template <class>
 AnyIndex AnyIndex::open(const io::ArchiveReader& reader, const std::string& prefix) {
   const std::string kind = reader.metadata().text(prefix + "index");
   const std::string scalar = reader.metadata().text(prefix + "scalar");
-  if (kind == "hnsw") return hold(HnswIndex::open(reader, prefix));
-  std::unique_ptr<const Interface> held;
+  std::unique_ptr<Interface> held;
+  if (kind == "hnsw") held = hold(HnswIndex::open(reader, prefix)).held_;
   const bool is_kind = kind == "flat" || kind == "quantized_hnsw" || kind == "partitioned";
-  const bool is_known = is_kind && with_scalar(scalar, [&](auto value) {
-                          using Scalar = decltype(value);
-                          if (kind == "flat") {
-                            held = hold(FlatIndex<Scalar>::open(reader, prefix)).held_;
-                          } else if (kind == "partitioned") {
-                            held = hold(PartitionedIndex<Scalar>::open(reader, prefix)).held_;
-                          } else {
-                            held = hold(QuantizedHnswIndex<Scalar>::open(reader, prefix)).held_;
-                          }
-                        });
+  const bool is_known = held || (is_kind && with_scalar(scalar, [&](auto value) {
+                                   using Scalar = decltype(value);
+                                   if (kind == "flat") {
+                                     held = hold(FlatIndex<Scalar>::open(reader, prefix)).held_;
+                                   } else if (kind == "partitioned") {
+                                     held = hold(PartitionedIndex<Scalar>::open(reader, prefix)).held_;
+                                   } else {
+                                     held = hold(QuantizedHnswIndex<Scalar>::open(reader, prefix)).held_;
+                                   }
+                                 }));
   if (!is_known) {
     detail::fail<FormatError>(reader.name(), ": '", prefix, "' is a ", kind, " index of ", scalar,
                               ", which this pefa does not know");
   }
-  return AnyIndex(std::move(held));
+  AnyIndex opened(std::move(held));
+  detail::for_each_share(opened.choice_, prefix, [&](const std::string& key, double& share) {
+    if (reader.metadata().values().contains(key)) share = reader.metadata().real(key, 0.0, 1.0);
+  });
+  return opened;
+}
+
+inline void AnyIndex::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  held_->save(writer, prefix);
+  detail::for_each_share(choice_, prefix, [&](const std::string& key, double share) {
+    if (share > 0.0) writer.metadata().add(key, share);
+  });
+}
+
+inline void AnyIndex::meet_target_recall(float target, const EmbeddingView<float>& queries, std::size_t k,
+                                         const BuildOptions& options) {
+  constexpr std::size_t drawn_queries = 256;
+  detail::require_recall(static_cast<double>(target), "AnyIndex::meet_target_recall");
+  choice_.target_recall = static_cast<double>(target);
+  if (spec().kind == IndexKind::flat) {
+    choice_.measured_recall = 1.0;
+    return;
+  }
+  detail::AlignedVector<float> drawn;
+  if (queries.empty()) {
+    drawn =
+        detail::points_between_rows(drawn_queries, size(), dim(), 1.0f / 3.0f, 2, 1, [&](std::size_t i, float* out) {
+          read_row(static_cast<Row>(i), {out, dim()});
+        });
+  }
+  const EmbeddingView<float> asked =
+      queries.empty() ? EmbeddingView<float>(drawn.data(), drawn_queries, dim()) : queries;
+  const MeasuredEf measured = ef_for_recall(*this, asked, k, static_cast<double>(target), options);
+  held_->set_ef_search(measured.ef);
+  choice_.measured_recall = measured.recall;
 }
 
 template <EmbeddingScalar Scalar, class RowsOrStore>
 AnyIndex AnyIndex::build_of(RowsOrStore&& rows, const Params& params, const BuildOptions& options) {
+  const float target = params.index.target_recall;
+  detail::require_recall(static_cast<double>(target), "AnyIndex::build");  // before anything is built
   const EmbeddingView<Scalar> view(rows);
-  const IndexSpec spec = detail::chosen_index(view, params.metric, params.index, options);
+  const detail::BuildParts<2> parts(options, {view.size(), target > 0.0f ? view.size() / 16 + 1 : 0});
+  const detail::ChosenIndex chosen = detail::choose_index(view, params.metric, params.index, parts[0]);
+  AnyIndex built =
+      build_named<Scalar>(std::forward<RowsOrStore>(rows), {chosen.spec, params.metric, params.rows}, parts[0]);
+  built.choice_ = chosen.choice;
+  if (target > 0.0f) built.meet_target_recall(target, {}, 100, parts[1]);
+  return built;
+}
+
+template <EmbeddingScalar Scalar, class RowsOrStore>
+AnyIndex AnyIndex::build_named(RowsOrStore&& rows, const Params& params, const BuildOptions& options) {
+  const EmbeddingView<Scalar> view(rows);
+  const IndexSpec& spec = params.index;
   const HnswParams graph{
       .m = spec.m, .ef_construction = spec.ef_construction, .ef_search = spec.ef_search, .metric = params.metric};
   if (spec.exact_rows == ExactRows::drop && spec.kind != IndexKind::partitioned) {

@@ -30,6 +30,7 @@
 #include "pefa/index/graph_insertion.hpp"
 #include "pefa/index/hnsw_walk.hpp"
 #include "pefa/index/hnswlib_graph.hpp"
+#include "pefa/index/index_spec.hpp"
 #include "pefa/index/lift.hpp"
 #include "pefa/io/archive/fwd.hpp"
 #include "pefa/store/embedding_store.hpp"
@@ -56,7 +57,7 @@ inline void require_hnsw_params(const HnswParams& params, const char* who) {
   if (params.ef_construction < 1 || params.ef_construction > 100'000) {
     fail<ValueError>(who, ": ef_construction is ", params.ef_construction, ", expected 1 to 100000");
   }
-  if (params.ef_search < 1) fail<ValueError>(who, ": ef_search is 0, expected at least 1");
+  require_ef_search(params.ef_search, who);
 }
 
 }  // namespace detail
@@ -184,6 +185,11 @@ class HnswIndex {
   [[nodiscard]] Metric metric() const noexcept { return space_->metric(); }
   /// What it was built with.
   [[nodiscard]] const HnswParams& params() const noexcept { return params_; }
+  /// Another ef_search. Not while somebody searches. @throws ValueError  it is 0
+  void set_ef_search(std::size_t ef) {
+    detail::require_ef_search(ef, "HnswIndex::set_ef_search");
+    params_.ef_search = ef;
+  }
 
   /// Bytes on the heap; what lies in an archive is not. A thread that searches holds a bit a row and its beam beside
   /// that.

@@ -8,9 +8,10 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <random>
+#include <string>
 #include <vector>
 
+#include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
@@ -18,20 +19,30 @@
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/index_spec.hpp"
 #include "pefa/index/quantized_hnsw_index.hpp"
+#include "pefa/index/sample_queries.hpp"
 #include "pefa/store/embedding_view.hpp"
 
-namespace pefa::detail {
+namespace pefa {
+
+/// What was measured when an index was built, and decided what it is.
+struct IndexChoice {
+  double graph_recall = 0.0;     ///< of one that chose itself: what a graph over some rows found; 0: not asked
+  double target_recall = 0.0;    ///< what ef_search was to find of the exact best; 0: it was given
+  double measured_recall = 0.0;  ///< what it found of them
+};
+
+namespace detail {
+
+/// Calls field(key, share) for what an archive keeps of a choice.
+template <class Choice, class Field>
+void for_each_share(Choice& choice, const std::string& prefix, const Field& field) {
+  field(prefix + "graph_recall", choice.graph_recall);
+  field(prefix + "target_recall", choice.target_recall);
+  field(prefix + "measured_recall", choice.measured_recall);
+}
 
 /// Below this share of the best 100 of the sample partitions serve better.
 inline constexpr double least_graph_recall = 0.99;
-
-/// Some of the rows, at even steps, as floats.
-template <EmbeddingScalar Scalar>
-[[nodiscard]] std::vector<float> sampled_rows(const EmbeddingView<Scalar>& rows, std::size_t count) {
-  std::vector<float> sample(count * rows.dim());
-  for (std::size_t i = 0; i < count; ++i) rows.decode(i * rows.size() / count, sample.data() + i * rows.dim());
-  return sample;
-}
 
 /// The share of the exact best 100 that a graph over some rows finds at its narrowest, for queries between three rows
 /// each. The same for any number of threads. O(4096 · ef_construction · dim).
@@ -40,15 +51,9 @@ template <EmbeddingScalar Scalar>
                                                  const BuildOptions& options) {
   constexpr std::size_t count = 64;
   constexpr std::size_t k = 100;
-  std::vector<float> queries(count * rows.dim());
-  std::mt19937_64 random(1);
-  for (std::size_t q = 0; q < count; ++q) {
-    for (int part = 0; part < 3; ++part) {
-      const float* row = rows.row(random() % rows.size());
-      for (std::size_t d = 0; d < rows.dim(); ++d) queries[q * rows.dim() + d] += row[d] / 3.0f;
-    }
-  }
-  const EmbeddingView<float> asked(queries, rows.dim());
+  const AlignedVector<float> queries = points_between_rows(count, rows.size(), rows.dim(), 1.0f / 3.0f, 2, 1,
+                                                           [&](std::size_t i, float* out) { rows.decode(i, out); });
+  const EmbeddingView<float> asked({queries.data(), queries.size()}, rows.dim());
   const HnswParams graph{.m = spec.m, .ef_construction = spec.ef_construction, .metric = metric};
   const auto index = QuantizedHnswIndex<>::build(rows, {.graph = graph, .rows = Rows::borrow}, options);
   const auto exact =
@@ -63,28 +68,37 @@ template <EmbeddingScalar Scalar>
   return sum / static_cast<double>(count * k);
 }
 
+/// What `automatic` became, and why.
+struct ChosenIndex {
+  IndexSpec spec;  ///< of no `automatic` kind
+  IndexChoice choice{};
+};
+
 /// The spec with an index of the library in the place of `automatic`: partitioned where rows are not to be kept; flat
 /// up to IndexSpec::flat_rows rows; above it quantized, or partitioned where a graph would find too little.
 template <EmbeddingScalar Scalar>
-[[nodiscard]] IndexSpec chosen_index(const EmbeddingView<Scalar>& rows, Metric metric, IndexSpec spec,
-                                     const BuildOptions& options) {
+[[nodiscard]] ChosenIndex choose_index(const EmbeddingView<Scalar>& rows, Metric metric, const IndexSpec& asked,
+                                       const BuildOptions& options) {
   constexpr std::size_t sample_rows = 4096;
-  if (spec.kind != IndexKind::automatic) return spec;
-  if (spec.exact_rows == ExactRows::drop) {
-    spec.kind = IndexKind::partitioned;
+  ChosenIndex chosen{asked};
+  if (asked.kind != IndexKind::automatic) return chosen;
+  if (asked.exact_rows == ExactRows::drop) {
+    chosen.spec.kind = IndexKind::partitioned;
   } else if (rows.size() <= IndexSpec::flat_rows) {
-    spec.kind = IndexKind::flat;
+    chosen.spec.kind = IndexKind::flat;
   } else {
     const std::vector<float> sample = sampled_rows(rows, sample_rows);
-    spec.kind = IndexKind::quantized;
-    if (!all_finite(sample)) return spec;  // whose build says which row is not
+    chosen.spec.kind = IndexKind::quantized;
+    if (!all_finite(sample)) return chosen;  // whose build says which row is not
     const Progress poll = [&](std::size_t, std::size_t) {
       return options.progress ? options.progress(0, rows.size()) : ProgressAction::proceed;
     };
-    const double recall = sampled_graph_recall({sample, rows.dim()}, metric, spec, {options.executor, poll});
-    if (recall < least_graph_recall) spec.kind = IndexKind::partitioned;
+    const double found = sampled_graph_recall({sample, rows.dim()}, metric, asked, {options.executor, poll});
+    chosen.choice.graph_recall = found;
+    if (found < least_graph_recall) chosen.spec.kind = IndexKind::partitioned;
   }
-  return spec;
+  return chosen;
 }
 
-}  // namespace pefa::detail
+}  // namespace detail
+}  // namespace pefa

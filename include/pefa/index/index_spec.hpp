@@ -43,6 +43,8 @@ struct IndexSpec {
   std::size_t ef_search = 300;             ///< efSearch of searches that name none, at least 1
   std::size_t rerank = 0;                  ///< candidates of codes rescored exactly; 0: the index's own default
   ExactRows exact_rows = ExactRows::keep;  ///< partitioned: whether it keeps the rows
+  float target_recall = 0.0f;              ///< above 0: the build measures which ef_search finds this share of the
+                                           ///< exact best 100, and takes that; see ef_for_recall()
 
   /// Whether all fields are equal.
   friend bool operator==(const IndexSpec&, const IndexSpec&) = default;
@@ -56,6 +58,11 @@ enum class Rows {
 };
 
 namespace detail {
+
+/// @throws ValueError  ef_search is 0
+inline void require_ef_search(std::size_t ef, const char* who) {
+  if (ef == 0) fail<ValueError>(who, ": ef_search is 0, expected at least 1");
+}
 
 /// What an index that scores on its rows asks of Rows. @param who  "FlatIndex::build"
 inline void require_kept(Rows rows, const char* who) {

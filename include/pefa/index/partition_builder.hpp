@@ -282,20 +282,8 @@ class PartitionBuilder {
 
   /// Queries between some rows each. @param mix  the share of the first; the others, `others` of them, share the rest
   [[nodiscard]] AlignedVector<float> sample_queries(std::size_t count, float mix, std::size_t others) const {
-    const std::size_t dim = table_.dim_;
-    AlignedVector<float> queries(count * dim);
-    std::vector<float> other(dim);
-    std::mt19937_64 random(shape_.seed + 1);
-    for (std::size_t q = 0; q < count; ++q) {
-      float* query = queries.data() + q * dim;
-      rows_.decode(random() % table_.size_, query);
-      for (std::size_t d = 0; d < dim; ++d) query[d] *= mix;
-      for (std::size_t i = 0; i < others; ++i) {
-        rows_.decode(random() % table_.size_, other.data());
-        for (std::size_t d = 0; d < dim; ++d) query[d] += (1.0f - mix) / static_cast<float>(others) * other[d];
-      }
-    }
-    return queries;
+    return points_between_rows(count, table_.size_, table_.dim_, mix, others, shape_.seed + 1,
+                               [&](std::size_t i, float* out) { rows_.decode(i, out); });
   }
 
   /// The exact best rows of each query.

@@ -214,6 +214,11 @@ class PartitionedIndex {
   [[nodiscard]] Metric metric() const noexcept { return params_.metric; }
   /// What it was built with, the number of lists and the width of codes as they came to be.
   [[nodiscard]] const Params& params() const noexcept { return params_; }
+  /// Another ef_search. Not while somebody searches. @throws ValueError  it is 0
+  void set_ef_search(std::size_t ef) {
+    detail::require_ef_search(ef, "PartitionedIndex::set_ef_search");
+    params_.ef_search = ef;
+  }
   /// The exact rows; none where they are not kept.
   [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_; }
   /// How many lists a search of that ef probes. @param ef  0: the index's own default
@@ -246,7 +251,7 @@ class PartitionedIndex {
     if (params.code_width == 0 || params.code_width > most_width) {
       detail::fail<ValueError>(who, ": code_width is ", params.code_width, ", expected 1 to ", most_width);
     }
-    if (params.ef_search == 0) detail::fail<ValueError>(who, ": ef_search is 0, expected at least 1");
+    detail::require_ef_search(params.ef_search, who);
     if (rows.empty()) detail::fail<ValueError>(who, ": no rows, expected at least 1");
     if (rows.size() >= detail::PartitionLists::none) {
       detail::fail<ShapeError>(who, ": ", rows.size(), " rows, expected below ", detail::PartitionLists::none);

@@ -195,6 +195,11 @@ class QuantizedHnswIndex {
   [[nodiscard]] Metric metric() const noexcept { return params_.graph.metric; }
   /// What it was built with.
   [[nodiscard]] const Params& params() const noexcept { return params_; }
+  /// Another ef_search. Not while somebody searches. @throws ValueError  it is 0
+  void set_ef_search(std::size_t ef) {
+    detail::require_ef_search(ef, "QuantizedHnswIndex::set_ef_search");
+    params_.graph.ef_search = ef;
+  }
 
   /// Bytes on the heap: what is served, and the exact rows where the index owns them; what lies in an archive is not. A
   /// thread that searches holds a bit a row and its beam beside that.

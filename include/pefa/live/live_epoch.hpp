@@ -21,6 +21,7 @@
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/spec_params.hpp"
+#include "pefa/adapter/target_recall.hpp"
 #include "pefa/adapter/vote.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
@@ -96,12 +97,8 @@ class LiveEpoch {
     LiveEpoch epoch(spec, number, std::move(passages), std::move(queries));
     if (!epoch.is_fitted()) {
       epoch.build_plain(options);
-    } else if (spec.method == Method::xs) {
-      epoch.xs_ = Xs::build(epoch.passages_.view, epoch.queries_.view, relevance,
-                            pefa::detail::xs_params(spec, Rows::copy), options);
     } else {
-      epoch.xl_ = Xl::build(epoch.passages_.view, epoch.queries_.view, std::move(relevance),
-                            pefa::detail::xl_params(spec, Rows::borrow), options);
+      epoch.build_fitted(std::move(relevance), options);
     }
     epoch.keep_sample();
     return epoch;
@@ -241,6 +238,28 @@ class LiveEpoch {
       best.push({static_cast<Row>(i), dot(row.data(), sample_->row(i), row.size(), 1.0f)});
     }
     return pefa::detail::mean_score(best.take());
+  }
+
+  /// The retriever that the spec names, as build() would make it.
+  void build_fitted(RelevanceMatrix relevance, const BuildOptions& options) {
+    const EmbeddingView<float>& p = passages_.view;
+    const EmbeddingView<float>& q = queries_.view;
+    const RetrieverSpec spec =
+        pefa::detail::with_balance(pefa::detail::without_target_recall(spec_), p.size(), p.dim());
+    const bool measures = pefa::detail::has_target_recall(spec_);
+    const pefa::detail::BuildParts<2> parts(options, {100, measures ? std::size_t{5} : 0});
+    const auto meet = [&](auto& retriever) {
+      if (!measures) return;
+      const std::vector<float> sample = pefa::detail::measuring_queries(q);
+      pefa::detail::TargetRecall::meet(retriever, spec_, EmbeddingView<float>(sample, p.dim()), parts[1]);
+    };
+    if (spec.method == Method::xs) {
+      xs_ = Xs::build(p, q, relevance, pefa::detail::xs_params(spec, Rows::copy), parts[0]);
+      meet(*xs_);
+    } else {
+      xl_ = Xl::build(p, q, std::move(relevance), pefa::detail::xl_params(spec, Rows::borrow), parts[0]);
+      meet(*xl_);
+    }
   }
 
   /// An index of rows that no training query has a part in.

@@ -57,6 +57,7 @@ void for_each_field(Spec& spec, const std::string& prefix,
   field(prefix + "ef_search", spec.ef_search);
   field(prefix + "rerank", spec.rerank);
   field(prefix + "exact_rows", spec.exact_rows);
+  field(prefix + "target_recall", spec.target_recall);
 }
 
 /// The same of all parameters.
@@ -121,7 +122,7 @@ inline void add_params(io::ArchiveWriter& writer, const LiveParams& params) {
 
 /// Whether a base written before there was such a field may lack it: it then has its default.
 [[nodiscard]] inline bool is_later_field(const std::string& key) {
-  return key == "max_recall_loss" || key == "recent_queries";
+  return key == "max_recall_loss" || key == "recent_queries" || key.ends_with("index.target_recall");
 }
 
 /// What add_params() added. @throws FormatError  it did not
@@ -167,6 +168,8 @@ inline void require_live_params(const LiveParams& params, const char* who) {
   require_guards(params.guards, who);
   require_share(static_cast<double>(params.spec.lambda), "lambda", who);
   require_share(static_cast<double>(params.spec.fold), "fold", who);
+  require_share(static_cast<double>(params.spec.index.target_recall), "target_recall", who);
+  require_share(static_cast<double>(params.spec.query_index.target_recall), "target_recall", who);
   if (!(params.counting.half_life >= 0.0)) {
     pefa::detail::fail<ValueError>(who, ": half_life is ", params.counting.half_life, ", expected at least 0");
   }
