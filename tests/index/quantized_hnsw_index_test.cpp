@@ -1,5 +1,7 @@
 #include "pefa/index/quantized_hnsw_index.hpp"
 
+#include <cmath>
+
 #include "catch.hpp"
 #include "conformance.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
@@ -43,6 +45,26 @@ TEST_CASE("QuantizedHnswIndex::search_batch: gives what single searches give, to
       const QueryView query(queries.row(static_cast<Eigen::Index>(q)).data(), 96);
       REQUIRE(batch[q] == index.search(query, 10, {.ef = 30}));
     }
+  }
+}
+
+TEST_CASE("QuantizedHnswIndex: where rows lie in clusters, no narrow search ends in the wrong one") {
+  constexpr std::size_t dim = 48;
+  const RowMajorMatrix centres = std::sqrt(static_cast<float>(dim)) * random_matrix(50, dim, 11);
+  const auto about_centres = [&](std::size_t count, unsigned seed) {
+    RowMajorMatrix rows = 0.4f * std::sqrt(static_cast<float>(dim)) * random_matrix(count, dim, seed);
+    for (Eigen::Index i = 0; i < rows.rows(); ++i) rows.row(i) += centres.row(i % centres.rows());
+    rows.rowwise().normalize();
+    return rows;
+  };
+  const RowMajorMatrix rows = about_centres(10'000, 12);
+  const RowMajorMatrix queries = about_centres(300, 13);
+  const auto exact = FlatIndex<>::build(EmbeddingView<float>(rows));
+  const auto index =
+      QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = {.m = 8, .ef_construction = 100}});
+  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+    const QueryView query(queries.row(q).data(), dim);
+    REQUIRE(ann_recall(index.search(query, 10, {.ef = 16}), exact.search(query, 10)) > 0.0);
   }
 }
 

@@ -82,6 +82,11 @@ class SeenRows {
  public:
   explicit SeenRows(std::size_t rows) : words_((rows + 63) / 64) {}
 
+  /// Makes room for so many rows; none is forgotten.
+  void fit(std::size_t rows) {
+    if (words_.size() < (rows + 63) / 64) words_.resize((rows + 63) / 64);
+  }
+
   /// Marks the rows, and lists those that were new.
   [[nodiscard]] std::span<const Row> insert(std::span<const Row> rows) {
     if (log_.size() < used_ + rows.size()) log_.resize(2 * (used_ + rows.size()));

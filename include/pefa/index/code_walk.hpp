@@ -25,6 +25,7 @@ struct WalkState {
 
   SeenRows seen;
   Beam beam;
+  DescentState descent;
   CodedQuery query;
   std::span<const Row> fresh;  ///< the links at work that were not seen before
   CodeProductScratch products;
@@ -53,7 +54,7 @@ class CodeWalk {
     } while (expand(state));
   }
 
-  /// Encodes the query and descends to level 0; the row found there is the first for absorb(). Whatever the state was
+  /// Encodes the query and descends to level 0; the rows found there are the first for absorb(). Whatever the state was
   /// left in, by an exception perhaps, does not matter. @param limit  must outlive the walk
   void start(QueryView query, std::size_t ef, WalkState& state, const SearchLimit& limit = no_limit) const {
     state.watch = LimitWatch(limit);
@@ -61,8 +62,8 @@ class CodeWalk {
     state.seen.clear();
     table_.encode(query, state.query);
     state.beam.reset(ef);
-    const Row entry = descend(state.query, state.stats);
-    state.fresh = state.seen.insert({&entry, 1});
+    descend(state);
+    state.fresh = state.seen.insert(state.descent.starts);
   }
 
   /// Takes the best candidate and lists its unseen links in state.fresh. @return whether there was one, and the limit
@@ -106,7 +107,7 @@ class CodeWalk {
         passes, take);
   }
 
-  /// Leaves the best admitted rows in state.beam: see walk_two_hops(). @param seeds  rows to start from, beside the one
+  /// Leaves the best admitted rows in state.beam: see walk_two_hops(). @param seeds  rows to start from, beside those
   /// that a descent finds
   template <class Admits>
   void run_two_hops(QueryView query, std::size_t ef, const SearchLimit& limit, const Admits& admits,
@@ -120,7 +121,8 @@ class CodeWalk {
     };
     state.stats = {};
     table_.encode(query, state.query);
-    seeds.push_back(descend(state.query, state.stats));
+    descend(state);
+    seeds.insert(seeds.end(), state.descent.starts.begin(), state.descent.starts.end());
     walk_two_hops(Level0{*this, state}, admits, seeds, ef, most, state.seen, state.beam, state.two_hop, limit,
                   state.stats);
   }
@@ -144,20 +146,16 @@ class CodeWalk {
     return static_cast<float>(dot) * (query.scale * terms.scale) + terms.offset;
   }
 
-  /// By heads and tails.
-  [[nodiscard]] float whole_score(const CodedQuery& query, Row row) const noexcept {
-    return score_of(query, products_.dot(query.codes.data(), row), table_.terms(row));
-  }
-
-  /// Greedy descent through the upper levels. @return the row of level 0 to start from
-  [[nodiscard]] Row descend(const CodedQuery& query, IndexSearchStats& stats) const {
-    return greedy_descent(
+  /// Leaves the rows of level 0 to start from in state.descent. The query is encoded.
+  void descend(WalkState& state) const {
+    detail::descend(
         graph_.upper(), graph_.entry(),
-        [&](Row row) {
-          ++stats.distances;
-          return whole_score(query, row);
+        [&](std::span<const Row> rows) {
+          state.stats.distances += rows.size();
+          products_.prefetch(rows);
+          return score(rows, state);
         },
-        [&] { ++stats.hops; });
+        [&] { ++state.stats.hops; }, state.descent);
   }
 
   const CodeTable& table_;

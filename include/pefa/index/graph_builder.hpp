@@ -158,9 +158,10 @@ class GraphBuilder {
       RowWalkState& state = *scratch.states[lane];
       walk_.ask(row, state);
       if (how == Search::refinement) {
-        walk_.start(row, params_.refine_ef + 1, state);  // it finds itself
+        walk_.start({&row, 1}, params_.refine_ef + 1, state);  // it finds itself
       } else {
-        walk_.start(upper_.descend([&](Row other) { return walk_.score(state, other); }), params_.insert_ef, state);
+        upper_.descend([&](std::span<const Row> rows) { return walk_.scores(rows, state); }, state.descent);
+        walk_.start(state.descent.starts, params_.insert_ef, state);
       }
     };
     std::size_t running = std::min(lanes_in_flight, end - begin);

@@ -53,7 +53,7 @@ inline void link_unreached(std::span<const Row> order, Row entry, const RowWalk&
   RowWalkState state(links.size());
   const auto find_room = [&](Row row) {
     walk.ask(row, state);
-    walk.start(entry, width, state);
+    walk.start({&entry, 1}, width, state);
     walk.run(state);
     for (const std::size_t limit : {most, links.room()}) {
       for (std::size_t i = 0; i < state.beam.size(); ++i) {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "pefa/index/partition_centers.hpp"
 #include "pefa/index/partition_table.hpp"
 #include "pefa/index/probe_table.hpp"
+#include "pefa/index/sample_queries.hpp"
 #include "pefa/index/wanted_rows.hpp"
 #include "pefa/store/embedding_view.hpp"
 

@@ -2,6 +2,7 @@
 // may interleave.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,6 +15,7 @@
 #include "pefa/index/code_walk.hpp"
 #include "pefa/index/coded_rows.hpp"
 #include "pefa/index/growing_links.hpp"
+#include "pefa/index/packed_graph.hpp"
 
 namespace pefa::detail {
 
@@ -23,10 +25,12 @@ struct RowWalkState {
 
   SeenRows seen;
   Beam beam;
+  DescentState descent;
   CodedQuery query;            ///< the row
   float lift = 0.0f;           ///< its lifting coordinate
   std::span<const Row> fresh;  ///< the links at work that were not seen before
   CodeProductScratch products;
+  std::vector<float> scores;  ///< of a descent
 };
 
 /// Searches for the rows y with the highest product of codes with x, plus y's own term (CodedRows). Const and safe from
@@ -41,11 +45,11 @@ class RowWalk {
     state.lift = rows_.lift(row);
   }
 
-  /// Begins at row `from`, with a beam of `width`.
-  void start(Row from, std::size_t width, RowWalkState& state) const {
+  /// Begins at some rows, with a beam of `width`.
+  void start(std::span<const Row> from, std::size_t width, RowWalkState& state) const {
     state.seen.clear();
     state.beam.reset(width);
-    state.fresh = state.seen.insert({&from, 1});
+    state.fresh = state.seen.insert(from);
   }
 
   /// Takes step after step until the beam has no more to expand.
@@ -55,9 +59,15 @@ class RowWalk {
     } while (expand(state));
   }
 
-  /// One row's score, by head and tail.
-  [[nodiscard]] float score(const RowWalkState& state, Row row) const noexcept {
-    return score_of(state, products_.dot(state.query.codes.data(), row), row, rows_.table().terms(row));
+  /// The scores of rows by heads and tails, valid until the next call.
+  [[nodiscard]] const float* scores(std::span<const Row> rows, RowWalkState& state) const {
+    products_.prefetch(rows);
+    state.scores.resize(std::max(state.scores.size(), rows.size()));
+    const std::int32_t* dots = products_.dots(state.query.codes.data(), rows, state.products);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      state.scores[i] = score_of(state, dots[i], rows[i], rows_.table().terms(rows[i]));
+    }
+    return state.scores.data();
   }
 
   /// Takes the best candidate and lists its unseen links. @return whether there was one

@@ -43,10 +43,11 @@ class UpperLevels {
     levels_.insert(levels_.begin(), std::move(level));
   }
 
-  /// The row of level 0 that greedy steps lead to. @param score  of a row, higher is nearer
-  template <class Score>
-  [[nodiscard]] Row descend(const Score& score) const {
-    return greedy_descent(levels_, entry_, score, [] {});
+  /// The rows of level 0 to start from, in state.starts. @param scores  as descend() has it
+  template <class Scores>
+  void descend(const Scores& scores, DescentState& state) const {
+    detail::descend(
+        levels_, entry_, scores, [] {}, state);
   }
 
   /// The row where a descent begins.
