@@ -3,7 +3,8 @@
 // the query, and by being far from it. Then what PEFA-XL finds by either reading of a filter.
 //
 // Results first: every row that is found must be admitted, and no search may find fewer than k of them. Times are the
-// thread's CPU time of each search, one way after the other in every round.
+// thread's CPU time of each search: pefa's ways take turns to be the first of a round, so that none finds the caches as
+// another left them more often than the others; what reads much, rivals and the exact scan, has rounds of its own.
 #include <ctime>
 
 #include <array>
@@ -154,6 +155,8 @@ struct Case {
 struct Way {
   std::string name;
   std::function<std::vector<Row>(QueryView, const Case&)> search;
+  bool is_rival = false;    ///< hnswlib's or faiss's
+  bool reads_much = false;  ///< leaves the caches to nobody: has rounds of its own
   double recall = 0.0;
   std::vector<double> microseconds{};
 };
@@ -175,12 +178,16 @@ struct Way {
         if (!admitted || (way.name == "pefa" && found.size() != exact.size())) return false;
       }
     }
-    for (std::size_t round = 0; round < rounds; ++round) {
-      for (Way& way : ways) {
-        for (const std::size_t q : one.queries) {
-          const double start = thread_microseconds();
-          (void)way.search(query(q), one);
-          way.microseconds.push_back(thread_microseconds() - start);
+    for (const bool much : {false, true}) {
+      for (std::size_t round = 0; round < rounds; ++round) {
+        for (std::size_t turn = 0; turn < ways.size(); ++turn) {
+          Way& way = ways[(turn + round) % ways.size()];
+          if ((way.is_rival || way.reads_much) != much) continue;
+          for (const std::size_t q : one.queries) {
+            const double start = thread_microseconds();
+            (void)way.search(query(q), one);
+            way.microseconds.push_back(thread_microseconds() - start);
+          }
         }
       }
     }
@@ -238,12 +245,14 @@ int main(int argc, char** argv) {
   std::string shape;
   std::size_t construction = ef_construction;
   bool readings = true;
+  bool rivals = true;
   options.add_to(app);
   app.get_option("--data")->required(false);
   app.add_option("--synthetic", shape, "rows made up in the place of --data, as 1000000x96")->excludes("--data");
   app.add_option("--rows", rows, "the first so many passages alone (default: all)");
   app.add_option("--ef-construction", construction, "of every graph")->capture_default_str();
   app.add_flag("!--no-readings", readings, "leave PEFA-XL out");
+  app.add_flag("!--no-rivals", rivals, "leave hnswlib and faiss out");
   CLI11_PARSE(app, argc, argv);
   try {
     const DataSet data = shape.empty() ? DataSet::read(options.folder) : synthetic(shape);
@@ -255,14 +264,14 @@ int main(int argc, char** argv) {
         passages, {.graph = {.m = m, .ef_construction = construction}, .rows = Rows::borrow}, {threads});
 #if PEFA_BENCH_HNSWLIB_FILTER
     hnswlib::InnerProductSpace space(passages.dim());
-    hnswlib::HierarchicalNSW<float> theirs(&space, n, m, construction);
+    hnswlib::HierarchicalNSW<float> theirs(&space, rivals ? n : 1, m, construction);
     theirs.addPoint(passages.row(0), 0);
-    threads.run(n - 1, [&](std::size_t i) { theirs.addPoint(passages.row(i + 1), i + 1); });
+    threads.run(rivals ? n - 1 : 0, [&](std::size_t i) { theirs.addPoint(passages.row(i + 1), i + 1); });
     theirs.setEf(300);
 #endif
 
 #if PEFA_BENCH_FAISS
-    const FaissIvf lists(passages);
+    const FaissIvf lists(passages.slice(0, rivals ? n : 1000));
 #endif
 
     using Costs = pefa::detail::FilterCosts;
@@ -284,20 +293,24 @@ int main(int argc, char** argv) {
             {"scan", by_costs({.scanned_row = 0.0, .candidate = 1e9, .two_hops = 1e9})},
             {"walk", by_costs({.scanned_row = 1e9, .candidate = 1.0, .two_hops = 1e9})},
             {"two hops", by_costs({.scanned_row = 1e9, .candidate = 1e9, .two_hops = 0.0})},
-            {"exact scan", [&](QueryView q, const Case& one) { return rows_of(flat.search_filtered(q, k, one.set)); }}};
+            {"exact scan", [&](QueryView q, const Case& one) { return rows_of(flat.search_filtered(q, k, one.set)); },
+             false, true}};
 #if PEFA_BENCH_HNSWLIB_FILTER
-        ways.push_back({"hnswlib", [&](QueryView q, const Case& one) {
+        ways.push_back({"hnswlib",
+                        [&](QueryView q, const Case& one) {
                           Functor functor(one.set);
                           std::vector<Row> found;
                           for (auto queue = theirs.searchKnn(q.data(), k, &functor); !queue.empty(); queue.pop()) {
                             found.push_back(static_cast<Row>(queue.top().second));
                           }
                           return found;
-                        }});
+                        },
+                        true});
 #endif
 #if PEFA_BENCH_FAISS
-        ways.push_back({"faiss", [&](QueryView q, const Case& one) { return lists.search(q, one.bitmap); }});
+        ways.push_back({"faiss", [&](QueryView q, const Case& one) { return lists.search(q, one.bitmap); }, true});
 #endif
+        if (!rivals) std::erase_if(ways, [](const Way& way) { return way.is_rival; });
         if (!run(ways, cases, flat, data.test_queries, options.rounds)) {
           std::fprintf(stderr, "bench_filters: a search found a row that is not admitted, or too few\n");
           return 1;

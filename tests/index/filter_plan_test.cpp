@@ -31,7 +31,7 @@ const Index& shared_index() {
 }  // namespace
 
 TEST_CASE("FilterPlanner: few rows are scanned, many are walked to, and the costs decide between") {
-  const FilterCosts costs{.scanned_row = 1.0, .candidate = 10.0, .two_hops = 20.0};
+  const FilterCosts costs{.scanned_row = 1.0, .candidate = 10.0, .two_hops = 5.0};
   const auto plan = [&](std::size_t admitted) {
     const RowSet set = RowSet::of_ranges(std::vector<RowRange>{{0, static_cast<Row>(admitted)}}, 1'000'000);
     return FilterPlanner(set, set.universe(), 40, 300, costs);
@@ -41,7 +41,7 @@ TEST_CASE("FilterPlanner: few rows are scanned, many are walked to, and the cost
   REQUIRE(plan(900'000).way() == FilteredWay::walk);
   REQUIRE(plan(900'000).width() == 300);
   REQUIRE(plan(100'000).width() == 400);
-  REQUIRE(plan(20'000).way() == FilteredWay::two_hops);  // 20,000 to scan, a beam of 2000 to walk, 300 hops of 20
+  REQUIRE(plan(20'000).way() == FilteredWay::two_hops);  // 20,000 to scan, a beam of 2000 to walk, 1200 hops of 5
 }
 
 TEST_CASE("FilterPlanner: what a walk sees near the query decides whether it goes on") {

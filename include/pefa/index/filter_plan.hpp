@@ -49,6 +49,9 @@ template <class Admits>
 /// the same on every run.
 class FilterPlanner {
  public:
+  /// How much wider a walk over admitted nodes is than one over all, which finds more. Measured on a million rows about
+  /// 1,000 centres, half of them admitted, the far ones: recall@10 0.975 by ef = 300, 0.985 by 1,000, 0.996 by 3,000.
+  static constexpr std::size_t two_hop_beams = 4;
   /// Hops after which a walk is judged: enough to be near the query, few enough to be given up.
   static constexpr std::size_t probed_hops = 64;
 
@@ -67,6 +70,9 @@ class FilterPlanner {
   [[nodiscard]] std::size_t width() const noexcept { return width_; }
   /// Admitted candidates that a walk should end with.
   [[nodiscard]] std::size_t wanted() const noexcept { return wanted_; }
+
+  /// The beam of a walk over admitted nodes.
+  [[nodiscard]] std::size_t two_hop_width() const noexcept { return std::min(two_hop_beams * ef_, size_); }
 
   /// Judges a walk by its first hops. @return  whether it goes on; else way() and width() are what to do instead
   [[nodiscard]] bool goes_on(const NearShare& near) {
@@ -110,7 +116,7 @@ class FilterPlanner {
     width_ = static_cast<std::size_t>(std::min(width, static_cast<double>(size_)));
     const double scan = costs_.scanned_row * static_cast<double>(admitted_);
     const double walk = costs_.candidate * static_cast<double>(width_);
-    const double two_hops = costs_.two_hops * static_cast<double>(ef_);
+    const double two_hops = costs_.two_hops * static_cast<double>(two_hop_width());
     if (scan <= walk && scan <= two_hops) return FilteredWay::scan;
     return walk <= two_hops ? FilteredWay::walk : FilteredWay::two_hops;
   }

@@ -73,7 +73,7 @@ class HnswIndex {
   /// What build() takes.
   using Params = HnswParams;
   /// What a filtered search weighs its ways by, in the time that a walk takes a row.
-  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.65, .candidate = 15.0, .two_hops = 60.0};
+  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.65, .candidate = 15.0, .two_hops = 90.0};
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
   /// @throws ShapeError  2^31 rows or more  @throws Cancelled
@@ -281,7 +281,8 @@ class HnswIndex {
           std::vector<Row> seeds;  // nodes; of equal rows some may not be linked
           if (equal_.empty()) seeds = detail::some_admitted(filter, size(), 16);
           for (Row& seed : seeds) seed = node_of_row_[seed];
-          walk.run_two_hops(query.data(), ef, options.limit, admits_node, std::move(seeds), *state);
+          walk.run_two_hops(query.data(), planner.two_hop_width(), options.limit, admits_node, std::move(seeds),
+                            *state);
         },
         [&] { return best_of(state->beam, k, admits); }, [&] { return state->stats.stopped; },
         [&] {

@@ -80,8 +80,11 @@ class QuantizedHnswIndex {
  public:
   /// What build() takes.
   using Params = QuantizedHnswParams;
+  /// Admitted rows all over the index that a walk over admitted nodes is started from, the best of them: admitted ones
+  /// may lie in clusters that no admitted links lead to.
+  static constexpr std::size_t seeds_looked_at = 2048;
   /// What a filtered search weighs its ways by, in the time that a walk takes a row.
-  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.55, .candidate = 15.0, .two_hops = 150.0};
+  static constexpr detail::FilterCosts filter_costs{.scanned_row = 0.55, .candidate = 30.0, .two_hops = 300.0};
 
   /// @throws ValueError  parameters out of range, no rows, or a row that is not finite
   /// @throws ShapeError  2^31 rows or more, a dim above 100,000  @throws Cancelled
@@ -420,8 +423,9 @@ class QuantizedHnswIndex {
         [&] {
           account();
           std::vector<Row> seeds;
-          if (equal_.empty()) seeds = detail::some_admitted(filter, size(), 16);  // else they may not be linked
-          walk.run_two_hops(query, ef, options.limit, admits_group, std::move(seeds), 2 * params_.graph.m, *state);
+          if (equal_.empty()) seeds = detail::some_admitted(filter, size(), seeds_looked_at);  // else maybe not linked
+          walk.run_two_hops(query, planner.two_hop_width(), options.limit, admits_group, std::move(seeds),
+                            2 * params_.graph.m, *state);
           ++state->stats.walks;
           ++state->stats.two_hop_walks;
         },
