@@ -20,12 +20,9 @@
 #include <vector>
 
 #include "bench_support.hpp"
-#include "pefa/adapter/pefa_xl.hpp"
-#include "pefa/adapter/pefa_xs.hpp"
-#include "pefa/adapter/spec_params.hpp"
+#include "pefa/adapter/any_retriever_impl.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/eval/statistics.hpp"
-#include "pefa/index/any_index.hpp"
 #include "pefa/live/live_retriever.hpp"
 
 namespace {
@@ -123,8 +120,7 @@ std::vector<double> open_loop(const live::LiveRetriever& retriever, const Embedd
 
 /// Times a retriever that was built and a live one in turn.
 /// @throws Error  they agree on less than 98 % of the first ten hits
-template <class Plain>
-void compare(const live::LiveRetriever& retriever, const Plain& plain, const EmbeddingStore<float>& tests) {
+void compare(const live::LiveRetriever& retriever, const AnyRetriever& plain, const EmbeddingStore<float>& tests) {
   const std::size_t n_tests = std::min<std::size_t>(500, tests.size());
   std::size_t same = 0;
   std::vector<double> live_ms;
@@ -193,17 +189,8 @@ void run(const Options& options) {
     pairs.push_back({QueryId(static_cast<Row>(voting.size() - 1)), data.pairs[i].passage, data.pairs[i].weight});
   }
   const auto relevance = RelevanceMatrix::from_pairs(pairs, voting.size(), data.passages.size());
-  if (params.spec.method == Method::xs) {
-    compare(*retriever,
-            PefaXs<float, AnyIndex>::build(data.passages.view(), voting.view(), relevance,
-                                           pefa::detail::xs_params(params.spec, Rows::copy)),
-            data.tests);
-  }
-  if (params.spec.method == Method::xl) {
-    compare(*retriever,
-            PefaXl<float, AnyIndex, AnyIndex, AnyGate>::build(data.passages.view(), voting.view(), relevance,
-                                                              pefa::detail::xl_params(params.spec, Rows::copy)),
-            data.tests);
+  if (params.spec.method != Method::erm) {
+    compare(*retriever, build(params.spec, data.passages.view(), voting.view(), relevance), data.tests);
   }
 
   std::mt19937 random(1);

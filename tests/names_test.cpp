@@ -334,3 +334,5 @@ using pefa::simd::Sum;
 using pefa::simd::use_level;
 
 }  // namespace of_simd
+
+int main() {}
