@@ -60,6 +60,10 @@ TEST_CASE("FilterPlanner: what a walk sees near the query decides whether it goe
   REQUIRE(wider.width() == 640);
   wider.widen({.seen = 640, .admitted = 20});
   REQUIRE(wider.width() == 1600);
+  // A walk that has to go far finds less, and counts double.
+  FilterPlanner astray(half, 10'000, 40, 300, {.scanned_row = 4.0, .candidate = 10.0, .two_hops = 1e9});
+  REQUIRE_FALSE(astray.goes_on({.seen = 64, .admitted = 2}));  // a beam of 1280 or 20,000 to scan
+  REQUIRE(astray.way() == FilteredWay::scan);
 }
 
 TEST_CASE("FilterPlanner: a predicate is asked about some rows only before a plan is made") {

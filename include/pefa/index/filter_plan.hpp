@@ -61,7 +61,8 @@ class FilterPlanner {
       : costs_(costs), size_(size), wanted_(wanted), ef_(ef), admitted_(filter.count(size).value_or(0)) {
     if (!filter.count(size)) estimate_admitted(filter);
     const double share = static_cast<double>(std::max<std::size_t>(admitted_, 1)) / static_cast<double>(size);
-    way_ = is_few() ? FilteredWay::scan : cheapest(width_at(share));
+    usual_width_ = width_at(share);
+    way_ = is_few() ? FilteredWay::scan : cheapest(usual_width_);
   }
 
   /// What to do now.
@@ -92,6 +93,10 @@ class FilterPlanner {
  private:
   static constexpr std::size_t sample = 256;          // rows a predicate is asked about before a plan is made
   static constexpr std::size_t always_scanned = 100;  // of which one row is admitted at most: then the answer is exact
+  // Where the rows near the query are admitted so many times less often than others, a walk has to find its way to
+  // other clusters, and finds less: recall@10 0.974 of a million rows half of which are admitted, where a scan takes
+  // twice its time. It counts as dear as that.
+  static constexpr double opposed = 4.0;
 
   [[nodiscard]] bool is_few() const noexcept { return admitted_ <= size_ / always_scanned || admitted_ <= 2 * wanted_; }
 
@@ -115,7 +120,8 @@ class FilterPlanner {
   [[nodiscard]] FilteredWay cheapest(double width) noexcept {
     width_ = static_cast<std::size_t>(std::min(width, static_cast<double>(size_)));
     const double scan = costs_.scanned_row * static_cast<double>(admitted_);
-    const double walk = costs_.candidate * static_cast<double>(width_);
+    const double astray = width > opposed * usual_width_ ? 2.0 : 1.0;
+    const double walk = astray * costs_.candidate * static_cast<double>(width_);
     const double two_hops = costs_.two_hops * static_cast<double>(two_hop_width());
     if (scan <= walk && scan <= two_hops) return FilteredWay::scan;
     return walk <= two_hops ? FilteredWay::walk : FilteredWay::two_hops;
@@ -127,6 +133,7 @@ class FilterPlanner {
   std::size_t ef_;
   std::size_t admitted_;
   std::size_t width_ = 0;
+  double usual_width_ = 0.0;  // where the filter has nothing to do with the query
   FilteredWay way_ = FilteredWay::scan;
 };
 
