@@ -251,6 +251,7 @@ using pefa::io::NpyElement;
 using pefa::io::NpyHeader;
 using pefa::io::NpyType;
 using pefa::io::OutputFile;
+using pefa::io::parse_hit_id;
 using pefa::io::parse_npy_array_header;
 using pefa::io::parse_npy_header;
 using pefa::io::PointFeatures;

@@ -19,6 +19,7 @@
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "pefa/io/file/text_lines.hpp"
+#include "pefa/io/results/hits_npy.hpp"
 #include "pefa/live/live_tags.hpp"
 #include "query_blocks.hpp"
 #include "results_file.hpp"
@@ -44,6 +45,7 @@ struct LiveSearchCommand : LiveCommand {
     const auto retriever = open();
     const live::LiveView view = retriever->view();
     const SearchOptions options = arguments.options(retriever->params().spec, folder.string());
+    if (format == "npy") require_numeric_ids(view);
     const std::optional<live::EpochPassages> admitted = admitted_of(view);
     const EmbeddingStore<float> asked = reading.queries(queries, {folder.string(), view.passage_count(), view.dim()});
     const auto ids = read_ids_for(query_ids, asked.size(), "queries");
@@ -65,6 +67,16 @@ struct LiveSearchCommand : LiveCommand {
                     {"passages_admitted", n_passages},
                     {"seconds", seconds},
                     {"queries_per_second", static_cast<double>(asked.size()) / seconds}});
+  }
+
+  /// .npy names passages by numbers, and what has none is told before the search.
+  void require_numeric_ids(const live::LiveView& view) const {
+    (void)view.passages_where([&](std::string_view id, std::string_view) {
+      if (io::parse_hit_id(id)) return true;
+      throw ValueError(fmt::format(
+          "{}: the passage '{}' has no number of 0 to 2^63 - 1 for an id, as .npy wants; --out run.trec takes any id",
+          folder.string(), id));
+    });
   }
 
   /// What --filter and --where both admit; nothing where neither is given.

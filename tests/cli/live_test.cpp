@@ -109,6 +109,8 @@ TEST_CASE("pefa live search: the folder as it is now, among passages of some tag
   const std::string search = "live search " + shop + " --queries " + files.tests + " --out " + run;
   require_refused(search + " --where colour=red", 1, "colour");
   require_refused(search + " --filter " + files.path("listed.txt"), 1, "has no passage '5'");
+  require_refused("live search " + shop + " --queries " + files.tests + " --out " + files.path("run.npy"), 1,
+                  "the passage 'new' has no number");
   require_refused("live add " + shop + " --tags " + files.path("new.tsv") + " --train-queries x.npy", 2,
                   "--tags: --passages is required");
 }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -35,6 +36,14 @@ namespace pefa::io {
   return path.replace_extension(".scores.npy");
 }
 
+/// A passage's id as such a matrix holds it: 0 to 2^63 - 1; nothing where it is no such number.
+[[nodiscard]] inline std::optional<std::int64_t> parse_hit_id(std::string_view text) noexcept {
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc{} || end != text.data() + text.size() || id < 0) return std::nullopt;
+  return id;
+}
+
 namespace detail {
 
 inline constexpr std::int64_t no_hit = -1;
@@ -44,13 +53,12 @@ inline constexpr float no_score = -std::numeric_limits<float>::infinity();
 [[nodiscard]] inline std::int64_t numeric_id(const RowIds& ids, Row row, const std::string& file) {
   if (!ids.has_table()) return row;
   const std::string text = ids.text(row);
-  std::int64_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc{} || end != text.data() + text.size() || id < 0) {
+  const std::optional<std::int64_t> id = parse_hit_id(text);
+  if (!id) {
     pefa::detail::fail<ValueError>(file, ": the id of passage row ", row, " is '", text,
                                    "', expected a number of 0 to 2^63 - 1; other ids fit in a run file");
   }
-  return id;
+  return *id;
 }
 
 /// A matrix of hits in a mapped .npy file whose header has been checked.
