@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
   Options options;
   options.add_to(app);
   std::vector<std::string> only;
-  app.add_option("--only", only, "settings whose names begin so, as \"XS rank\" (default: all)")->delimiter(',');
+  app.add_option("--only", only, "settings whose names begin so, as \"XS rank\" (default: all)");
   CLI11_PARSE(app, argc, argv);
   try {
     const DataSet data = DataSet::read(options.folder);
