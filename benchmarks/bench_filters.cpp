@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdio>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -153,10 +154,16 @@ struct Case {
 
 /// A way to search, and what it came to.
 struct Way {
+  enum class Kind {
+    filtered,    ///< pefa's
+    unfiltered,  ///< pefa's without the filter, to hold times against
+    dear,        ///< reads so much that it leaves no cache to others: has rounds of its own
+    rival        ///< hnswlib's or faiss's; dear as well
+  };
+
   std::string name;
   std::function<std::vector<Row>(QueryView, const Case&)> search;
-  bool is_rival = false;    ///< hnswlib's or faiss's
-  bool reads_much = false;  ///< leaves the caches to nobody: has rounds of its own
+  Kind kind = Kind::filtered;
   double recall = 0.0;
   std::vector<double> microseconds{};
 };
@@ -172,6 +179,7 @@ struct Way {
       const std::vector<Row> exact = rows_of(flat.search_filtered(query(q), k, one.set));
       ++asked;
       for (Way& way : ways) {
+        if (way.kind == Way::Kind::unfiltered) continue;
         const std::vector<Row> found = way.search(query(q), one);
         way.recall += recall_of(found, exact);
         const bool admitted = std::all_of(found.begin(), found.end(), [&](Row row) { return one.set.contains(row); });
@@ -182,7 +190,7 @@ struct Way {
       for (std::size_t round = 0; round < rounds; ++round) {
         for (std::size_t turn = 0; turn < ways.size(); ++turn) {
           Way& way = ways[(turn + round) % ways.size()];
-          if ((way.is_rival || way.reads_much) != much) continue;
+          if ((way.kind >= Way::Kind::dear) != much) continue;
           for (const std::size_t q : one.queries) {
             const double start = thread_microseconds();
             (void)way.search(query(q), one);
@@ -192,7 +200,10 @@ struct Way {
       }
     }
   }
-  for (Way& way : ways) way.recall /= static_cast<double>(std::max<std::size_t>(asked, 1));
+  for (Way& way : ways) {
+    way.recall /= static_cast<double>(std::max<std::size_t>(asked, 1));
+    if (way.kind == Way::Kind::unfiltered) way.recall = std::numeric_limits<double>::quiet_NaN();
+  }
   return true;
 }
 
@@ -290,11 +301,14 @@ int main(int argc, char** argv) {
         const auto cases = cases_of(kind, share, flat, data.train_queries, data.test_queries, options.queries);
         std::vector<Way> ways{
             {"pefa", [&](QueryView q, const Case& one) { return rows_of(index.search_filtered(q, k, one.set)); }},
-            {"scan", by_costs({.scanned_row = 0.0, .candidate = 1e9, .two_hops = 1e9})},
+            {"unfiltered", [&](QueryView q, const Case&) { return rows_of(index.search(q, k)); },
+             Way::Kind::unfiltered},
+            {"scan", by_costs({.scanned_row = 0.0, .candidate = 1e9, .two_hops = 1e9}),
+             share > 0.1 ? Way::Kind::dear : Way::Kind::filtered},
             {"walk", by_costs({.scanned_row = 1e9, .candidate = 1.0, .two_hops = 1e9})},
-            {"two hops", by_costs({.scanned_row = 1e9, .candidate = 1e9, .two_hops = 0.0})},
+            {"two hops", by_costs({.scanned_row = 1e9, .candidate = 1e9, .two_hops = 0.0}), Way::Kind::dear},
             {"exact scan", [&](QueryView q, const Case& one) { return rows_of(flat.search_filtered(q, k, one.set)); },
-             false, true}};
+             Way::Kind::dear}};
 #if PEFA_BENCH_HNSWLIB_FILTER
         ways.push_back({"hnswlib",
                         [&](QueryView q, const Case& one) {
@@ -305,12 +319,13 @@ int main(int argc, char** argv) {
                           }
                           return found;
                         },
-                        true});
+                        Way::Kind::rival});
 #endif
 #if PEFA_BENCH_FAISS
-        ways.push_back({"faiss", [&](QueryView q, const Case& one) { return lists.search(q, one.bitmap); }, true});
+        ways.push_back(
+            {"faiss", [&](QueryView q, const Case& one) { return lists.search(q, one.bitmap); }, Way::Kind::rival});
 #endif
-        if (!rivals) std::erase_if(ways, [](const Way& way) { return way.is_rival; });
+        if (!rivals) std::erase_if(ways, [](const Way& way) { return way.kind == Way::Kind::rival; });
         if (!run(ways, cases, flat, data.test_queries, options.rounds)) {
           std::fprintf(stderr, "bench_filters: a search found a row that is not admitted, or too few\n");
           return 1;
