@@ -189,49 +189,36 @@ template <EmbeddingScalar Scalar>
 AnyRetriever build_any(const RetrieverSpec& asked, EmbeddingSource<Scalar> passages, EmbeddingSource<Scalar> queries,
                        const RelevanceMatrix* relevance, const BuildOptions& options, Rows rows) {
   require_spec(asked, "build");
-  const RetrieverSpec spec = with_balance(without_target_recall(asked), passages.view().size(), passages.view().dim());
-  const bool measures = has_target_recall(asked);
-  const BuildParts<2> parts(options, {100, measures ? std::size_t{5} : 0});
-  const std::vector<float> sample = measures ? measuring_queries(queries.view()) : std::vector<float>();
-  const auto finish = [&](auto retriever) {
-    if (measures) TargetRecall::meet(retriever, asked, EmbeddingView<float>(sample, retriever.dim()), parts[1]);
-    return hold_built(std::move(retriever), spec);
+  const RetrieverSpec spec = with_balance(asked, passages.view().size(), passages.view().dim());
+  const auto built = [&](const auto& build) {
+    return hold_built(build_to_target(spec, queries.view(), options, build), spec);
   };
-
-  const AnyIndexParams index{.index = spec.index, .rows = rows};
-  if (spec.method == Method::erm) {
-    return finish(ErmRetriever<Scalar, AnyIndex>::build(std::move(passages), {.index = index}, parts[0]));
-  }
-  if (relevance == nullptr) {
+  if (spec.method != Method::erm && relevance == nullptr) {
     fail<ValueError>("build: the method is ", name(spec.method), ", which learns from training queries and their ",
                      "relevance, expected both");
   }
-  const Whitened space = whitened_space(spec);
   switch (spec.method) {
+    case Method::erm:
+      return built([&](const RetrieverSpec& how, const BuildOptions& part) {
+        const AnyIndexParams index{.index = how.index, .rows = rows};
+        return ErmRetriever<Scalar, AnyIndex>::build(std::move(passages), {.index = index}, part);
+      });
     case Method::xs:
-      return finish(PefaXsOverAny<Scalar>::build(std::move(passages), std::move(queries), *relevance,
-                                                 xs_params(spec, rows), parts[0]));
+      return built([&](const RetrieverSpec& how, const BuildOptions& part) {
+        return PefaXsOverAny<Scalar>::build(std::move(passages), std::move(queries), *relevance, xs_params(how, rows),
+                                            part);
+      });
     case Method::xs_multi:
-      return finish(
-          PefaXsMulti<Scalar, AnyIndex>::build(std::move(passages), std::move(queries), *relevance,
-                                               {.centroids = {.lambda = spec.lambda,
-                                                              .max_centroids = spec.max_centroids,
-                                                              .queries_per_centroid = spec.queries_per_centroid,
-                                                              .shrinkage = spec.shrinkage,
-                                                              .cold = spec.cold,
-                                                              .norm = spec.norm,
-                                                              .rule = spec.rule,
-                                                              .least_squares = spec.least_squares},
-                                                .whitened = space,
-                                                .whitening = spec.whitening,
-                                                .balance = spec.balance,
-                                                .index = index},
-                                               parts[0]));
-    case Method::xl:
-    case Method::erm: break;
+      return built([&](const RetrieverSpec& how, const BuildOptions& part) {
+        return PefaXsMulti<Scalar, AnyIndex>::build(std::move(passages), std::move(queries), *relevance,
+                                                    xs_multi_params(how, rows), part);
+      });
+    case Method::xl: break;
   }
-  return finish(PefaXlOverAny<Scalar>::build(std::move(passages), std::move(queries), RelevanceMatrix(*relevance),
-                                             xl_params(spec, rows), parts[0]));
+  return built([&](const RetrieverSpec& how, const BuildOptions& part) {
+    return PefaXlOverAny<Scalar>::build(std::move(passages), std::move(queries), RelevanceMatrix(*relevance),
+                                        xl_params(how, rows), part);
+  });
 }
 
 }  // namespace detail

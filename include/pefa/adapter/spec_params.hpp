@@ -7,6 +7,7 @@
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/pefa_xl_params.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/adapter/pefa_xs_multi.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/index/any_index.hpp"
@@ -39,6 +40,22 @@ namespace pefa::detail {
           .norm = spec.norm,
           .rule = spec.rule,
           .least_squares = spec.least_squares,
+          .whitened = whitened_space(spec),
+          .whitening = spec.whitening,
+          .balance = spec.balance,
+          .index = {.index = spec.index, .rows = rows}};
+}
+
+/// Of multi-vector PEFA-XS.
+[[nodiscard]] inline PefaXsMultiParams<AnyIndexParams> xs_multi_params(const RetrieverSpec& spec, Rows rows) {
+  return {.centroids = {.lambda = spec.lambda,
+                        .max_centroids = spec.max_centroids,
+                        .queries_per_centroid = spec.queries_per_centroid,
+                        .shrinkage = spec.shrinkage,
+                        .cold = spec.cold,
+                        .norm = spec.norm,
+                        .rule = spec.rule,
+                        .least_squares = spec.least_squares},
           .whitened = whitened_space(spec),
           .whitening = spec.whitening,
           .balance = spec.balance,

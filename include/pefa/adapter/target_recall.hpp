@@ -99,4 +99,18 @@ struct TargetRecall {
   }
 };
 
+/// What `build` builds, with the recall that the spec asks for.
+/// @param queries  training queries [n_train_queries x dim], may be empty; `build` may take them over
+/// @param build    (const RetrieverSpec&, const BuildOptions&): a retriever over AnyIndex
+template <EmbeddingScalar Scalar, class Build>
+[[nodiscard]] auto build_to_target(const RetrieverSpec& spec, const EmbeddingView<Scalar>& queries,
+                                   const BuildOptions& options, const Build& build) {
+  if (!has_target_recall(spec)) return build(spec, options);
+  const BuildParts<2> parts(options, {100, 5});  // of the progress
+  const std::vector<float> sample = measuring_queries(queries);
+  auto retriever = build(without_target_recall(spec), parts[0]);
+  TargetRecall::meet(retriever, spec, EmbeddingView<float>(sample, retriever.dim()), parts[1]);
+  return retriever;
+}
+
 }  // namespace pefa::detail

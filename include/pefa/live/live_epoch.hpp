@@ -244,21 +244,16 @@ class LiveEpoch {
   void build_fitted(RelevanceMatrix relevance, const BuildOptions& options) {
     const EmbeddingView<float>& p = passages_.view;
     const EmbeddingView<float>& q = queries_.view;
-    const RetrieverSpec spec =
-        pefa::detail::with_balance(pefa::detail::without_target_recall(spec_), p.size(), p.dim());
-    const bool measures = pefa::detail::has_target_recall(spec_);
-    const pefa::detail::BuildParts<2> parts(options, {100, measures ? std::size_t{5} : 0});
-    const auto meet = [&](auto& retriever) {
-      if (!measures) return;
-      const std::vector<float> sample = pefa::detail::measuring_queries(q);
-      pefa::detail::TargetRecall::meet(retriever, spec_, EmbeddingView<float>(sample, p.dim()), parts[1]);
-    };
-    if (spec.method == Method::xs) {
-      xs_ = Xs::build(p, q, relevance, pefa::detail::xs_params(spec, Rows::copy), parts[0]);
-      meet(*xs_);
+    const RetrieverSpec balanced = pefa::detail::with_balance(spec_, p.size(), p.dim());
+    const auto built = [&](const auto& build) { return pefa::detail::build_to_target(balanced, q, options, build); };
+    if (balanced.method == Method::xs) {
+      xs_ = built([&](const RetrieverSpec& how, const BuildOptions& part) {
+        return Xs::build(p, q, relevance, pefa::detail::xs_params(how, Rows::copy), part);
+      });
     } else {
-      xl_ = Xl::build(p, q, std::move(relevance), pefa::detail::xl_params(spec, Rows::borrow), parts[0]);
-      meet(*xl_);
+      xl_ = built([&](const RetrieverSpec& how, const BuildOptions& part) {
+        return Xl::build(p, q, std::move(relevance), pefa::detail::xl_params(how, Rows::borrow), part);
+      });
     }
   }
 
