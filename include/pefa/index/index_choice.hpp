@@ -46,18 +46,20 @@ inline constexpr double least_graph_recall = 0.99;
 
 /// The share of the exact best 100 that a graph over some rows finds at its narrowest, for queries between three rows
 /// each. The same for any number of threads. O(4096 · ef_construction · dim).
+/// A template, so that who includes this and builds no graph compiles none.
 /// @param rows  finite, at least 100
-[[nodiscard]] inline double sampled_graph_recall(const EmbeddingView<float>& rows, Metric metric, const IndexSpec& spec,
-                                                 const BuildOptions& options) {
+template <EmbeddingScalar Scalar = float>
+[[nodiscard]] double sampled_graph_recall(const EmbeddingView<Scalar>& rows, Metric metric, const IndexSpec& spec,
+                                          const BuildOptions& options) {
   constexpr std::size_t count = 64;
   constexpr std::size_t k = 100;
   const AlignedVector<float> queries = points_between_rows(count, rows.size(), rows.dim(), 1.0f / 3.0f, 2, 1,
                                                            [&](std::size_t i, float* out) { rows.decode(i, out); });
   const EmbeddingView<float> asked({queries.data(), queries.size()}, rows.dim());
   const HnswParams graph{.m = spec.m, .ef_construction = spec.ef_construction, .metric = metric};
-  const auto index = QuantizedHnswIndex<>::build(rows, {.graph = graph, .rows = Rows::borrow}, options);
-  const auto exact =
-      search_batch(FlatIndex<>::build(rows, {.metric = metric, .rows = Rows::borrow}), asked, k, {}, options.executor);
+  const auto index = QuantizedHnswIndex<Scalar>::build(rows, {.graph = graph, .rows = Rows::borrow}, options);
+  const auto exact = search_batch(FlatIndex<Scalar>::build(rows, {.metric = metric, .rows = Rows::borrow}), asked, k,
+                                  {}, options.executor);
   const auto found = search_batch(index, asked, k, {.ef = k}, options.executor);
   double sum = 0.0;
   for (std::size_t q = 0; q < count; ++q) {
