@@ -14,6 +14,23 @@
 namespace pefa {
 
 /// @cond
+namespace detail {
+template Eigenpairs eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix);
+template Eigen::MatrixXd product<Eigen::MatrixXd>(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b);
+template Eigen::MatrixXd cholesky<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix, const char* who);
+template Eigen::MatrixXd inverse_of_lower<Eigen::MatrixXd>(const Eigen::MatrixXd& lower, const AnyExecutor& executor);
+}  // namespace detail
+template Balance Balance::of_moments<Eigen::MatrixXd>(const Eigen::MatrixXd& queries, const Eigen::MatrixXd& rows,
+                                                      const Eigen::VectorXd& mean, const BalanceParams& params,
+                                                      const AnyExecutor& executor);
+template LeastSquares LeastSquares::of_second_moment<Eigen::MatrixXd>(const Eigen::MatrixXd& a,
+                                                                      const LeastSquaresParams& params,
+                                                                      const AnyExecutor& executor);
+template Whitening Whitening::of_scatter<Eigen::MatrixXd>(const Eigen::MatrixXd& scatter, const WhiteningParams& params,
+                                                          const AnyExecutor& executor);
+template Whitening Whitening::leading_of<Eigen::MatrixXd>(const Eigen::MatrixXd& moment) const;
+template void QuantizedHnswIndex<float>::build_graph(const BuildOptions& options);
+template void PartitionedIndex<float>::build_table(const EmbeddingView<float>& rows, const BuildOptions& options);
 template AnyIndex AnyIndex::build<float>(const EmbeddingView<float>& rows, const AnyIndexParams& params,
                                          const BuildOptions& options);
 template AnyIndex AnyIndex::build<float>(EmbeddingStore<float>&& store, const AnyIndexParams& params,

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,6 +18,7 @@
 #include "pefa/adapter/shrunk_matrix.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/linear_algebra.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -58,39 +59,20 @@ class Balance {
     if (params.rank > rows.dim()) {
       detail::fail<ValueError>("Balance::fit: rank is ", params.rank, ", expected at most ", rows.dim());
     }
-    const std::size_t dim = rows.dim();
-    const auto shrinkage = static_cast<double>(params.shrinkage);
-    const Eigen::MatrixXd query_moment =
-        detail::sum_of_squares(queries, executor, meter) / static_cast<double>(queries.size());
-
-    Eigen::VectorXd mean = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(dim));
+    Eigen::VectorXd mean = Eigen::VectorXd::Zero(static_cast<Eigen::Index>(rows.dim()));
     for (std::size_t j = 0; j < rows.size(); ++j) detail::add_row(rows, j, 1.0, mean.data());
     mean /= static_cast<double>(rows.size());
-    Eigen::MatrixXd row_moment = detail::sum_of_squares(rows, executor, meter) / static_cast<double>(rows.size());
-    // Rows that are all the same have nothing left off their mean.
-    const Eigen::MatrixXd centred = row_moment - mean * mean.transpose();
-    if (centred.trace() > 1e-9 * row_moment.trace()) {
-      row_moment = centred;
-    } else {
-      mean.setZero();
-    }
-
-    const Eigen::MatrixXd root = detail::cholesky(detail::shrunk(query_moment, shrinkage), "Balance::fit");
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(root.transpose() *
-                                                                detail::shrunk(row_moment, shrinkage) * root);
-    const auto rank = static_cast<Eigen::Index>(params.rank == 0 ? dim : params.rank);
-    const Eigen::MatrixXd axes = solver.eigenvectors().rightCols(rank).rowwise().reverse();  // U
-    const Eigen::VectorXd squares = solver.eigenvalues().tail(rank).reverse();               // D²
-    if (!(squares.minCoeff() > 0.0)) {
-      detail::fail<ValueError>("Balance::fit: the rows spread in fewer than ", rank,
-                               " directions, expected a lower rank or a shrinkage above 0, such as 0.01");
-    }
-    const Eigen::VectorXd quarter = squares.array().pow(0.25);
-    const Eigen::MatrixXd a = quarter.asDiagonal() * (axes.transpose() * detail::inverse_of_lower(root, executor));
-    const Eigen::MatrixXd b = quarter.cwiseInverse().asDiagonal() * (axes.transpose() * root.transpose());
-    return Balance(detail::LinearMap(a), detail::LinearMap(b),
-                   std::vector<float>(mean.data(), mean.data() + mean.size()));
+    return of_moments(detail::sum_of_squares(queries, executor, meter) / static_cast<double>(queries.size()),
+                      detail::sum_of_squares(rows, executor, meter) / static_cast<double>(rows.size()), mean, params,
+                      executor);
   }
+
+  /// From the second moments Qᵀ·Q/n of the training queries and of the rows, [dim x dim] each, and the mean row.
+  /// @throws ValueError  as fit()
+  template <class Matrix = Eigen::MatrixXd>
+  [[nodiscard]] static Balance of_moments(const std::type_identity_t<Matrix>& queries,
+                                          const std::type_identity_t<Matrix>& rows, const Eigen::VectorXd& mean,
+                                          const BalanceParams& params, const AnyExecutor& executor);
 
   /// From what query_map(), row_map() and mean() gave.
   Balance(detail::LinearMap query_map, detail::LinearMap row_map, std::vector<float> mean)
@@ -164,5 +146,47 @@ class Balance {
   detail::LinearMap row_map_;
   std::vector<float> mean_;
 };
+
+template <class Matrix>
+Balance Balance::of_moments(const std::type_identity_t<Matrix>& queries, const std::type_identity_t<Matrix>& rows,
+                            const Eigen::VectorXd& mean, const BalanceParams& params, const AnyExecutor& executor) {
+  const auto shrinkage = static_cast<double>(params.shrinkage);
+  Matrix row_moment = rows;
+  for (Eigen::Index d = 0; d < rows.cols(); ++d) row_moment.col(d) -= mean[d] * mean;
+  // Rows that are all the same have nothing left off their mean.
+  const bool centred = row_moment.trace() > 1e-9 * rows.trace();
+  if (!centred) row_moment = rows;
+
+  const Matrix root = detail::cholesky(detail::shrunk(queries, shrinkage), "Balance::fit");
+  const Matrix transposed_root = root.transpose();
+  const detail::Eigenpairs pairs = detail::eigenpairs(
+      detail::product(detail::product(transposed_root, detail::shrunk(row_moment, shrinkage)), root));
+  const Eigen::Index dim = rows.rows();
+  const auto rank = params.rank == 0 ? dim : static_cast<Eigen::Index>(params.rank);
+  if (!(pairs.values[dim - rank] > 0.0)) {  // D² of the last axis
+    detail::fail<ValueError>("Balance::fit: the rows spread in fewer than ", rank,
+                             " directions, expected a lower rank or a shrinkage above 0, such as 0.01");
+  }
+  Matrix axes(rank, dim);  // Uᵀ
+  for (Eigen::Index r = 0; r < rank; ++r) axes.row(r) = pairs.vectors.col(dim - 1 - r).transpose();
+  Matrix a = detail::product(axes, detail::inverse_of_lower(root, executor));
+  Matrix b = detail::product(axes, transposed_root);
+  for (Eigen::Index r = 0; r < rank; ++r) {
+    const double quarter = std::sqrt(std::sqrt(pairs.values[dim - 1 - r]));  // D^(1/2)
+    a.row(r) *= quarter;
+    b.row(r) /= quarter;
+  }
+  std::vector<float> taken_off(static_cast<std::size_t>(dim), 0.0f);
+  if (centred) std::copy_n(mean.data(), taken_off.size(), taken_off.begin());
+  return Balance(detail::LinearMap(a), detail::LinearMap(b), std::move(taken_off));
+}
+
+#if defined(PEFA_COMPILED) && PEFA_COMPILED
+/// @cond
+extern template Balance Balance::of_moments<Eigen::MatrixXd>(const Eigen::MatrixXd& queries,
+                                                             const Eigen::MatrixXd& rows, const Eigen::VectorXd& mean,
+                                                             const BalanceParams& params, const AnyExecutor& executor);
+/// @endcond
+#endif
 
 }  // namespace pefa

@@ -127,20 +127,7 @@ class LeastSquares {
   template <class Matrix = Eigen::MatrixXd>
   [[nodiscard]] static LeastSquares of_second_moment(const std::type_identity_t<Matrix>& a,
                                                      const LeastSquaresParams& params,
-                                                     const AnyExecutor& executor = {}) {
-    const Matrix m = detail::shrunk(a, static_cast<double>(params.shrinkage));
-    const Matrix factor = detail::inverse_of_lower(detail::cholesky(m, "LeastSquares::fit"), executor).transpose();
-    detail::SecondMoment inverse(static_cast<std::size_t>(m.rows()));  // M⁻¹ = L⁻ᵀ·L⁻¹, over the rows of L⁻¹
-    const Progress unheard;
-    ProgressMeter meter(unheard, 1, "LeastSquares::fit");
-    inverse.add(
-        static_cast<std::size_t>(m.rows()),
-        [&](std::size_t i, double* out) {
-          std::copy_n(factor.col(static_cast<Eigen::Index>(i)).data(), m.rows(), out);
-        },
-        executor, meter);
-    return LeastSquares(inverse.matrix(), params);
-  }
+                                                     const AnyExecutor& executor = {});
 
   /// From M⁻¹ as inverse() gave it.
   template <class Matrix = Eigen::MatrixXd>
@@ -237,5 +224,28 @@ class LeastSquares {
   LeastSquaresParams params_;
   simd::Panels inverse_;  // M⁻¹
 };
+
+template <class Matrix>
+LeastSquares LeastSquares::of_second_moment(const std::type_identity_t<Matrix>& a, const LeastSquaresParams& params,
+                                            const AnyExecutor& executor) {
+  const Matrix m = detail::shrunk(a, static_cast<double>(params.shrinkage));
+  const Matrix factor = detail::inverse_of_lower(detail::cholesky(m, "LeastSquares::fit"), executor).transpose();
+  detail::SecondMoment inverse(static_cast<std::size_t>(m.rows()));  // M⁻¹ = L⁻ᵀ·L⁻¹, over the rows of L⁻¹
+  const Progress unheard;
+  ProgressMeter meter(unheard, 1, "LeastSquares::fit");
+  inverse.add(
+      static_cast<std::size_t>(m.rows()),
+      [&](std::size_t i, double* out) { std::copy_n(factor.col(static_cast<Eigen::Index>(i)).data(), m.rows(), out); },
+      executor, meter);
+  return LeastSquares(inverse.matrix(), params);
+}
+
+#if defined(PEFA_COMPILED) && PEFA_COMPILED
+/// @cond
+extern template LeastSquares LeastSquares::of_second_moment<Eigen::MatrixXd>(const Eigen::MatrixXd& a,
+                                                                             const LeastSquaresParams& params,
+                                                                             const AnyExecutor& executor);
+/// @endcond
+#endif
 
 }  // namespace pefa

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <Eigen/Eigenvalues>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,6 +17,7 @@
 #include "pefa/adapter/shrunk_matrix.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/linear_algebra.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -52,12 +52,7 @@ class Whitening {
   /// From a second moment S, as where held-out queries were taken off; the rank is full.
   template <class Matrix = Eigen::MatrixXd>
   [[nodiscard]] static Whitening of_scatter(const std::type_identity_t<Matrix>& scatter, const WhiteningParams& params,
-                                            const AnyExecutor& executor = {}) {
-    const Matrix m = detail::shrunk(scatter, static_cast<double>(params.shrinkage));
-    return {detail::LinearMap(detail::inverse_of_lower(detail::cholesky(m, "Whitening::fit"), executor),
-                              detail::MapShape::lower_triangle),
-            params};
-  }
+                                            const AnyExecutor& executor = {});
 
   /// How many dimensions a vector has.
   [[nodiscard]] std::size_t dim() const noexcept { return map_.dim(); }
@@ -175,15 +170,41 @@ class Whitening {
           std::copy(x.begin() + static_cast<std::ptrdiff_t>(dim()), x.end(), out);
         },
         executor, meter);
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(moment.matrix());  // ascending
-    const auto r = static_cast<Eigen::Index>(params_.rank);
-    const Eigen::MatrixXd axes = solver.eigenvectors().rightCols(r).rowwise().reverse();
-    const Eigen::MatrixXd kept = axes.transpose() * map_.matrix<Eigen::MatrixXd>();
-    return {detail::LinearMap(kept), params_};
+    return leading_of(moment.matrix());
   }
+
+  /// @param moment  of Π(W·q) [dim x dim]
+  template <class Matrix = Eigen::MatrixXd>
+  [[nodiscard]] Whitening leading_of(const std::type_identity_t<Matrix>& moment) const;
 
   WhiteningParams params_;
   detail::LinearMap map_;
 };
+
+template <class Matrix>
+Whitening Whitening::of_scatter(const std::type_identity_t<Matrix>& scatter, const WhiteningParams& params,
+                                const AnyExecutor& executor) {
+  const Matrix m = detail::shrunk(scatter, static_cast<double>(params.shrinkage));
+  return {detail::LinearMap(detail::inverse_of_lower(detail::cholesky(m, "Whitening::fit"), executor),
+                            detail::MapShape::lower_triangle),
+          params};
+}
+
+template <class Matrix>
+Whitening Whitening::leading_of(const std::type_identity_t<Matrix>& moment) const {
+  const detail::Eigenpairs pairs = detail::eigenpairs(moment);
+  Matrix axes(static_cast<Eigen::Index>(params_.rank), moment.cols());
+  for (Eigen::Index r = 0; r < axes.rows(); ++r) axes.row(r) = pairs.vectors.col(moment.cols() - 1 - r).transpose();
+  return {detail::LinearMap(detail::product(axes, map_.matrix<Matrix>())), params_};
+}
+
+#if defined(PEFA_COMPILED) && PEFA_COMPILED
+/// @cond
+extern template Whitening Whitening::of_scatter<Eigen::MatrixXd>(const Eigen::MatrixXd& scatter,
+                                                                 const WhiteningParams& params,
+                                                                 const AnyExecutor& executor);
+extern template Whitening Whitening::leading_of<Eigen::MatrixXd>(const Eigen::MatrixXd& moment) const;
+/// @endcond
+#endif
 
 }  // namespace pefa

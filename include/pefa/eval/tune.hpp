@@ -164,4 +164,12 @@ template <EmbeddingScalar Scalar>
   return report;
 }
 
+#if defined(PEFA_COMPILED) && PEFA_COMPILED
+// pefa::compiled is linked: it is there already.
+/// @cond
+extern template TuneReport tune<float>(const EmbeddingView<float>& passages, const EmbeddingView<float>& queries,
+                                       const RelevanceMatrix& relevance, const TuneOptions& options);
+/// @endcond
+#endif
+
 }  // namespace pefa

@@ -267,18 +267,7 @@ class PartitionedIndex {
     rows_ = store_->view();  // stays valid when the index moves: the heap block does not
   }
 
-  void build_table(const EmbeddingView<Scalar>& rows, const BuildOptions& options) {
-    ProgressMeter meter(options.progress, 2 * rows.size(), "PartitionedIndex::build");
-    table_ = detail::PartitionBuilder<Scalar>::build(
-        rows, params_.metric,
-        {.lists = params_.lists,
-         .copies = params_.spill == Spill::once ? std::size_t{2} : std::size_t{1},
-         .width = params_.code_width,
-         .seed = params_.seed},
-        options.executor, meter);
-    params_.lists = table_.list_count();
-    params_.code_width = table_.code_width();
-  }
+  void build_table(const EmbeddingView<Scalar>& rows, const BuildOptions& options);
 
   /// The best admitted rows of so many lists that they hold k of them if the filter has nothing to do with the query.
   /// @return  nothing where they hold fewer candidates than a search without a filter rescores
@@ -399,5 +388,26 @@ class PartitionedIndex {
   detail::PartitionTable table_;
   std::unique_ptr<detail::ScratchPool<detail::PartitionSearch>> states_;
 };
+
+template <EmbeddingScalar Scalar>
+void PartitionedIndex<Scalar>::build_table(const EmbeddingView<Scalar>& rows, const BuildOptions& options) {
+  ProgressMeter meter(options.progress, 2 * rows.size(), "PartitionedIndex::build");
+  table_ =
+      detail::PartitionBuilder<Scalar>::build(rows, params_.metric,
+                                              {.lists = params_.lists,
+                                               .copies = params_.spill == Spill::once ? std::size_t{2} : std::size_t{1},
+                                               .width = params_.code_width,
+                                               .seed = params_.seed},
+                                              options.executor, meter);
+  params_.lists = table_.list_count();
+  params_.code_width = table_.code_width();
+}
+
+#if defined(PEFA_COMPILED) && PEFA_COMPILED
+/// @cond
+extern template void PartitionedIndex<float>::build_table(const EmbeddingView<float>& rows,
+                                                          const BuildOptions& options);
+/// @endcond
+#endif
 
 }  // namespace pefa

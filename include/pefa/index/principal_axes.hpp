@@ -6,8 +6,6 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <Eigen/Eigenvalues>
-#include <Eigen/QR>
 
 #include <algorithm>
 #include <array>
@@ -21,6 +19,7 @@
 #include <vector>
 
 #include "pefa/core/executor.hpp"
+#include "pefa/core/linear_algebra.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa::detail {
@@ -105,7 +104,7 @@ struct PrincipalAxes {
       for_each_block(sample, p * part_rows, std::min(sample.size(), (p + 1) * part_rows), poll,
                      [&](const RowMajorMatrix& centred) { parts[p].noalias() += centred.transpose() * centred; });
     });
-    using Covariance = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;  // named late: see solve()
+    using Covariance = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;  // for who builds an index
     Covariance covariance = Covariance::Zero(dim, dim);
     for (const RowMajorMatrix& part : parts) covariance += part.template cast<double>();
     covariance /= static_cast<double>(sample.size());
@@ -113,10 +112,10 @@ struct PrincipalAxes {
     result.mean = sample.mean();
     if (!covariance.allFinite()) return result.without_axes(dim);
     ask(poll);
-    const auto solver = solve(covariance);
+    const Eigenpairs pairs = eigenpairs(covariance);
     ask(poll);
-    result.axes = solver.eigenvectors().transpose().colwise().reverse().template cast<float>();
-    result.take_variances(solver.eigenvalues());
+    result.axes = descending_rows(pairs);
+    result.take_variances(pairs.values);
     result.take_spread(covariance.diagonal());
     return result;
   }
@@ -151,10 +150,9 @@ struct PrincipalAxes {
       }
       const double n = static_cast<double>(sample.size());
       using Inner = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;
-      const auto solver = solve(Inner(products.inner.template cast<double>() / n));
-      result.axes.noalias() =
-          RowMajorMatrix(solver.eigenvectors().transpose().colwise().reverse().template cast<float>()) * axes;
-      result.take_variances(solver.eigenvalues());
+      const Eigenpairs pairs = eigenpairs(Inner(products.inner.template cast<double>() / n));
+      result.axes.noalias() = descending_rows(pairs) * axes;
+      result.take_variances(pairs.values);
       result.take_spread(products.squares / n);
       return result;
     }
@@ -207,18 +205,12 @@ struct PrincipalAxes {
     return std::move(parts[0]);
   }
 
-  /// Rows that span what they span, orthonormal. A template, so that only who builds an index compiles it.
-  template <class Axes>
-  static void make_orthonormal(Axes& axes) {
-    using Columns = Eigen::Matrix<typename Axes::Scalar, Eigen::Dynamic, Eigen::Dynamic>;
-    const Eigen::HouseholderQR<Columns> factors(axes.transpose());
-    axes = (factors.householderQ() * Columns::Identity(axes.cols(), axes.rows())).transpose();
-  }
-
-  /// The eigenvalues of a symmetric matrix, ascending, and their vectors. A template as above.
-  template <class Symmetric>
-  [[nodiscard]] static Eigen::SelfAdjointEigenSolver<Symmetric> solve(const Symmetric& matrix) {
-    return Eigen::SelfAdjointEigenSolver<Symmetric>(matrix);
+  /// The eigenvectors as rows, those of the largest values first.
+  [[nodiscard]] static RowMajorMatrix descending_rows(const Eigenpairs& pairs) {
+    const Eigen::Index dim = pairs.values.size();
+    RowMajorMatrix rows(dim, dim);
+    for (Eigen::Index r = 0; r < dim; ++r) rows.row(r) = pairs.vectors.col(dim - 1 - r).transpose().cast<float>();
+    return rows;
   }
 
   [[nodiscard]] PrincipalAxes& without_axes(Eigen::Index dim) {

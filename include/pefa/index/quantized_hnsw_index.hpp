@@ -246,24 +246,7 @@ class QuantizedHnswIndex {
     rows_ = store_->view();  // stays valid when the index moves: the heap block does not
   }
 
-  void build_graph(const BuildOptions& options) {
-    constexpr const char* who = "QuantizedHnswIndex::build";
-    const HnswParams& hnsw = params_.graph;
-    const bool refines = params_.refine == Refine::once;
-    const std::size_t total = (refines ? 3 : 2) * size();
-    {
-      const Progress coding = detail::stage(options.progress, 0, size(), total);
-      ProgressMeter meter(coding, size(), who);
-      codes_ = detail::CodeTable(rows_, hnsw.metric, params_.split, options.executor, &meter);
-    }
-    const detail::Lifting<Scalar> lifting(rows_, hnsw.metric, hnsw.lift);
-    const std::vector<Row> first = detail::first_equal_rows(rows_, options.executor);
-    equal_ = detail::EqualRows(first);
-    const Progress linking = detail::stage(options.progress, size(), total, total);
-    ProgressMeter meter(linking, total - size(), who);
-    const detail::CodedRows coded(codes_, lifting.coordinates(), options.executor, product_terms(options.executor));
-    graph_ = detail::GraphBuilder(coded, first, graph_params(), options.executor, meter).run();
-  }
+  void build_graph(const BuildOptions& options);
 
   /// Under inner product rows look for those of the highest product, as queries will, not for the nearest: measured on
   /// least-squares rows of WordNet, whose lengths differ by half, R@100 at ef = 300 was a point less by distance.
@@ -453,5 +436,31 @@ class QuantizedHnswIndex {
   detail::EqualRows equal_;
   std::unique_ptr<detail::ScratchPool<detail::WalkState>> states_;
 };
+
+template <EmbeddingScalar Scalar>
+void QuantizedHnswIndex<Scalar>::build_graph(const BuildOptions& options) {
+  constexpr const char* who = "QuantizedHnswIndex::build";
+  const HnswParams& hnsw = params_.graph;
+  const bool refines = params_.refine == Refine::once;
+  const std::size_t total = (refines ? 3 : 2) * size();
+  {
+    const Progress coding = detail::stage(options.progress, 0, size(), total);
+    ProgressMeter meter(coding, size(), who);
+    codes_ = detail::CodeTable(rows_, hnsw.metric, params_.split, options.executor, &meter);
+  }
+  const detail::Lifting<Scalar> lifting(rows_, hnsw.metric, hnsw.lift);
+  const std::vector<Row> first = detail::first_equal_rows(rows_, options.executor);
+  equal_ = detail::EqualRows(first);
+  const Progress linking = detail::stage(options.progress, size(), total, total);
+  ProgressMeter meter(linking, total - size(), who);
+  const detail::CodedRows coded(codes_, lifting.coordinates(), options.executor, product_terms(options.executor));
+  graph_ = detail::GraphBuilder(coded, first, graph_params(), options.executor, meter).run();
+}
+
+#if defined(PEFA_COMPILED) && PEFA_COMPILED
+/// @cond
+extern template void QuantizedHnswIndex<float>::build_graph(const BuildOptions& options);
+/// @endcond
+#endif
 
 }  // namespace pefa

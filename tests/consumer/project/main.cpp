@@ -1,4 +1,7 @@
 #include <pefa/pefa.hpp>
+#if defined(COMPILES_WHAT_SERVES)
+#include <pefa/serve_impl.hpp>
+#endif
 
 #include <cstdio>
 #include <string>
