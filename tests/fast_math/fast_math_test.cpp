@@ -4,10 +4,14 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "pefa/adapter/gate.hpp"
+#include "pefa/adapter/shrunk_matrix.hpp"
 #include "pefa/core/finite.hpp"
 #include "pefa/core/rankable.hpp"
+#include "pefa/core/share.hpp"
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/index_archive.hpp"
+#include "pefa/io/relevance/pairs.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -79,4 +83,20 @@ TEST_CASE("-ffast-math: rows of double past the range of float are refused") {
   values[6] = 1e300;
   REQUIRE_ERROR(ValueError, "row 1 has a NaN or infinite element",
                 FlatIndex<double>::build(EmbeddingView<double>(values.data(), 2, 4)));
+}
+
+TEST_CASE("-ffast-math: parameters that are not finite are refused") {
+  for (const float bad : {nan(), infinity(), minus_infinity()}) {
+    REQUIRE_ERROR(ValueError, "lambda is", detail::require_share(bad, "lambda", "here"));
+    REQUIRE_ERROR(ValueError, "shrinkage is", detail::require_shrinkage(bad, "here"));
+    REQUIRE_ERROR(ValueError, "temperature", SoftmaxGate{bad});
+  }
+}
+
+TEST_CASE("-ffast-math: weights of a file that are not finite are refused") {
+  const TemporaryDirectory here;
+  for (const char* weight : {"nan", "inf", "-inf"}) {
+    const auto path = here.write("pairs.tsv", std::string("0\t1\t1\n1\t0\t") + weight + "\n");
+    REQUIRE_ERROR(FormatError, "expected finite and >= 0", (void)io::read_pairs(path.string(), 2, 2));
+  }
 }

@@ -10,7 +10,6 @@
 #include <Eigen/Core>
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -30,6 +29,7 @@
 #include "pefa/adapter/whitening.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive/metadata.hpp"
 #include "pefa/io/archive/reader.hpp"
@@ -43,7 +43,7 @@ inline constexpr std::array map_shapes{"dense", "lower_triangle"};
 /// @throws FormatError  a value that is not finite
 inline void require_finite(const io::ArchiveReader& reader, const std::string& key, std::span<const double> values) {
   for (const double value : values) {
-    if (!std::isfinite(value)) fail<FormatError>(reader.name(), ": section '", key, "' has a NaN or infinite element");
+    if (!is_finite(value)) fail<FormatError>(reader.name(), ": section '", key, "' has a NaN or infinite element");
   }
 }
 

@@ -15,6 +15,7 @@
 #include "pefa/adapter/local_regression.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 
 namespace pefa {
 
@@ -64,7 +65,7 @@ class SoftmaxGate {
   /// cosines
   /// @throws ValueError  τ out of range
   explicit SoftmaxGate(float temperature = 0.05f) : temperature_(temperature) {
-    if (!(std::isfinite(temperature) && temperature > 0.0f)) {
+    if (!(detail::is_finite(temperature) && temperature > 0.0f)) {
       detail::fail<ValueError>("SoftmaxGate: temperature is ", temperature, ", expected finite and above 0");
     }
   }

@@ -9,6 +9,7 @@
 #include "pefa/adapter/build_index.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/store/embedding_source.hpp"
@@ -57,7 +58,7 @@ class KnnScale {
 namespace detail {
 
 inline void require_knn_scale(float scale, const char* who) {
-  if (!(std::isfinite(scale) && scale > 0.0f)) {
+  if (!(detail::is_finite(scale) && scale > 0.0f)) {
     fail<ValueError>(who, ": knn_scale is ", scale, ", expected finite and above 0");
   }
 }

@@ -16,6 +16,7 @@
 #include "pefa/adapter/shrunk_matrix.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/simd/panel_products.hpp"
@@ -103,7 +104,7 @@ class LeastSquares {
                                         ProgressMeter& meter) {
     const float b = params.passages_as_queries;
     detail::require_shrinkage(params.shrinkage, "LeastSquares::fit");
-    if (!(std::isfinite(b) && b >= 0.0f)) {
+    if (!(detail::is_finite(b) && b >= 0.0f)) {
       detail::fail<ValueError>("LeastSquares::fit: passages_as_queries is ", b, ", expected finite and at least 0");
     }
     if (queries.empty()) detail::fail<ValueError>("LeastSquares::fit: no training queries, expected at least 1");

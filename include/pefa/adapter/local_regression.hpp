@@ -10,6 +10,7 @@
 
 #include "pefa/adapter/fit_params.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/simd/kernels.hpp"
 
 namespace pefa {
@@ -69,7 +70,7 @@ class LocalRegressionGate {
 
  private:
   static void require_positive(float value, const char* name) {
-    if (!(std::isfinite(value) && value > 0.0f)) {
+    if (!(detail::is_finite(value) && value > 0.0f)) {
       detail::fail<ValueError>("LocalRegressionGate: ", name, " is ", value, ", expected finite and above 0");
     }
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <memory>
@@ -26,6 +25,7 @@
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/search_filter.hpp"
 #include "pefa/adapter/vote.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/scratch_pool.hpp"
 #include "pefa/index/archivable_index.hpp"
@@ -233,7 +233,7 @@ class PefaXl : public PefaXlParts<Scalar, PassageIndex, QueryIndex, GatePolicy>,
     detail::require_knn_scale(params.knn_scale, who);
     detail::require_lambda(params.fold.lambda, "PefaXl::build: fold");
     detail::require_share(params.condense, "condense", who);
-    if (!(std::isfinite(params.hubness) && params.hubness >= 0.0f)) {
+    if (!(detail::is_finite(params.hubness) && params.hubness >= 0.0f)) {
       detail::fail<ValueError>(who, ": hubness is ", params.hubness, ", expected finite and at least 0");
     }
     if (params.hubness > 0.0f && params.similarity == KnnSimilarity::l2) {

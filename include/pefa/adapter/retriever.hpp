@@ -15,6 +15,7 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/share.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/filtered_search.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -196,11 +197,6 @@ inline std::size_t to_hits(const std::vector<Neighbor>& neighbors, std::span<Hit
   hits.reserve(batch.size());
   for (const std::vector<Neighbor>& neighbors : batch) hits.push_back(to_hits(neighbors));
   return hits;
-}
-
-/// @param field  what the value is of: "lambda"
-inline void require_share(float value, const char* field, const char* who) {
-  if (!(value >= 0.0f && value <= 1.0f)) fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
 }
 
 inline void require_lambda(float lambda, const char* who) {

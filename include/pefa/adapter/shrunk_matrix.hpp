@@ -6,18 +6,18 @@
 #include <Eigen/Core>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <type_traits>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 
 namespace pefa::detail {
 
 /// @throws ValueError  a shrinkage that is not finite, or negative
 inline void require_shrinkage(float shrinkage, const char* who) {
-  if (!(std::isfinite(shrinkage) && shrinkage >= 0.0f)) {
+  if (!(is_finite(shrinkage) && shrinkage >= 0.0f)) {
     fail<ValueError>(who, ": shrinkage is ", shrinkage, ", expected finite and at least 0");
   }
 }

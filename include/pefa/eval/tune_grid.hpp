@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <compare>
 #include <cstddef>
 #include <string>
@@ -15,6 +14,7 @@
 #include "pefa/adapter/spec_text.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/eval/fitted_grid.hpp"
 #include "pefa/eval/statistics.hpp"
@@ -125,7 +125,7 @@ inline void require_fitted_grid(const FittedGrid& fitted) {
   const auto all_of = [](const auto& values, const auto& holds) {
     return std::all_of(values.begin(), values.end(), holds);
   };
-  const auto is_finite_share = [](float value) { return std::isfinite(value) && value >= 0.0f; };
+  const auto is_finite_share = [](float value) { return is_finite(value) && value >= 0.0f; };
   const bool solves = !fitted.solve_shrinkages.empty();
   require(all_of(fitted.solve_shrinkages, is_finite_share), "solve_shrinkages", "finite values of at least 0");
   require(!solves || !fitted.passages_as_queries.empty(), "passages_as_queries", "at least 1 value");

@@ -17,6 +17,7 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/share.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/archivable_index.hpp"
 #include "pefa/index/ef_for_recall.hpp"
@@ -310,7 +311,7 @@ inline void AnyIndex::save(io::ArchiveWriter& writer, const std::string& prefix)
 inline void AnyIndex::meet_target_recall(float target, const EmbeddingView<float>& queries, std::size_t k,
                                          const BuildOptions& options) {
   constexpr std::size_t drawn_queries = 256;
-  detail::require_recall(static_cast<double>(target), "AnyIndex::meet_target_recall");
+  detail::require_share(target, "target_recall", "AnyIndex::meet_target_recall");
   choice_.target_recall = static_cast<double>(target);
   if (spec().kind == IndexKind::flat) {
     choice_.measured_recall = 1.0;
@@ -333,7 +334,7 @@ inline void AnyIndex::meet_target_recall(float target, const EmbeddingView<float
 template <EmbeddingScalar Scalar, class RowsOrStore>
 AnyIndex AnyIndex::build_of(RowsOrStore&& rows, const Params& params, const BuildOptions& options) {
   const float target = params.index.target_recall;
-  detail::require_recall(static_cast<double>(target), "AnyIndex::build");  // before anything is built
+  detail::require_share(target, "target_recall", "AnyIndex::build");  // before anything is built
   const EmbeddingView<Scalar> view(rows);
   const detail::BuildParts<2> parts(options, {view.size(), target > 0.0f ? view.size() / 16 + 1 : 0});
   const detail::ChosenIndex chosen = detail::choose_index(view, params.metric, params.index, parts[0]);

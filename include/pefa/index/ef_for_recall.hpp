@@ -12,6 +12,7 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/share.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/filtered_search.hpp"
@@ -77,13 +78,6 @@ template <class Index>
   return {sum / n, std::sqrt(variance / n)};
 }
 
-/// @throws ValueError  it is not from 0 to 1
-inline void require_recall(double recall, const char* who) {
-  if (!(recall >= 0.0 && recall <= 1.0)) {
-    fail<ValueError>(who, ": target_recall is ", recall, ", expected 0 to 1");
-  }
-}
-
 }  // namespace detail
 
 /// The least beam width, to within a twentieth, whose searches find this share of the exact best k: the mean over the
@@ -102,7 +96,7 @@ template <ScoringIndex Index>
   constexpr const char* who = "ef_for_recall";
   constexpr std::size_t widest = 16'384;
   constexpr std::size_t steps = 16;  // as many at most, the exact answers counted for one
-  detail::require_recall(target, who);
+  detail::require_share(target, "target_recall", who);
   if (queries.empty()) detail::fail<ValueError>(who, ": no queries, expected at least 1");
   if (k == 0) detail::fail<ValueError>(who, ": k is 0, expected at least 1");
   k = std::min<std::size_t>(k, index.size());

@@ -11,6 +11,7 @@
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/share.hpp"
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive/reader.hpp"
 #include "pefa/io/archive/writer.hpp"
@@ -144,16 +145,10 @@ inline void add_params(io::ArchiveWriter& writer, const LiveParams& params) {
   return params;
 }
 
-/// @throws ValueError  it is not from 0 to 1
-inline void require_share(double value, const char* field, const char* who) {
-  if (value >= 0.0 && value <= 1.0) return;
-  pefa::detail::fail<ValueError>(who, ": ", field, " is ", value, ", expected 0 to 1");
-}
-
 /// @throws ValueError  a share out of range, or recent_queries is 0
 inline void require_guards(const MergeGuards& guards, const char* who) {
-  require_share(guards.min_ann_recall, "min_ann_recall", who);
-  require_share(guards.max_recall_loss, "max_recall_loss", who);
+  pefa::detail::require_share(guards.min_ann_recall, "min_ann_recall", who);
+  pefa::detail::require_share(guards.max_recall_loss, "max_recall_loss", who);
   if (guards.recent_queries == 0) pefa::detail::fail<ValueError>(who, ": recent_queries is 0, expected at least 1");
 }
 
@@ -164,12 +159,12 @@ inline void require_live_params(const LiveParams& params, const char* who) {
     pefa::detail::fail<ShapeError>(who, ": dim is ", params.dim, ", expected at most ", max_vector_dim);
   }
   require_live_spec(params.spec, who);
-  require_share(params.merge_share, "merge_share", who);
+  pefa::detail::require_share(params.merge_share, "merge_share", who);
   require_guards(params.guards, who);
-  require_share(static_cast<double>(params.spec.lambda), "lambda", who);
-  require_share(static_cast<double>(params.spec.fold), "fold", who);
-  require_share(static_cast<double>(params.spec.index.target_recall), "target_recall", who);
-  require_share(static_cast<double>(params.spec.query_index.target_recall), "target_recall", who);
+  pefa::detail::require_share(params.spec.lambda, "lambda", who);
+  pefa::detail::require_share(params.spec.fold, "fold", who);
+  pefa::detail::require_share(params.spec.index.target_recall, "target_recall", who);
+  pefa::detail::require_share(params.spec.query_index.target_recall, "target_recall", who);
   if (!(params.counting.half_life >= 0.0)) {
     pefa::detail::fail<ValueError>(who, ": half_life is ", params.counting.half_life, ", expected at least 0");
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 
 namespace pefa::io::detail {
@@ -92,7 +92,7 @@ class LineReader {
     float weight = 0.0f;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), weight);
     if (error != std::errc{} || end != field.data() + field.size()) refuse("expected a ", what, ", got '", field, "'");
-    if (!std::isfinite(weight) || weight < 0.0f) refuse(what, " is ", field, ", expected finite and >= 0");
+    if (!pefa::detail::is_finite(weight) || weight < 0.0f) refuse(what, " is ", field, ", expected finite and >= 0");
     return weight;
   }
 

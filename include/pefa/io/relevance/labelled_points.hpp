@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/io/file/text_lines.hpp"
 #include "pefa/store/relevance_matrix.hpp"
@@ -145,7 +145,8 @@ class PointCollector {
     double value = 0.0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size()) lines_.refuse("expected a value, got '", field, "'");
-    if (!std::isfinite(static_cast<float>(value))) lines_.refuse("'", field, "' is not a finite 32-bit value");
+    if (!pefa::detail::is_finite(static_cast<float>(value)))
+      lines_.refuse("'", field, "' is not a finite 32-bit value");
     n_features_seen_ = std::max(n_features_seen_, feature + 1);
     point_.emplace_back(static_cast<std::int32_t>(feature), static_cast<float>(value));
   }
@@ -197,7 +198,7 @@ inline void write_points(std::ostream& out, const std::filesystem::path& path, c
     }
     if (features != nullptr) {
       for (FeatureMatrix::InnerIterator feature(*features, static_cast<Eigen::Index>(point)); feature; ++feature) {
-        if (!std::isfinite(feature.value())) {
+        if (!pefa::detail::is_finite(feature.value())) {
           pefa::detail::fail<ValueError>(path.string(), ": feature ", feature.col(), " of row ", point, " is ",
                                          feature.value(), ", expected a finite value");
         }

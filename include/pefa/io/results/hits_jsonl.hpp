@@ -4,7 +4,6 @@
 // two ids one.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <ostream>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/io/file/float_text.hpp"
 #include "pefa/io/file/output_file.hpp"
@@ -94,7 +94,7 @@ inline void write_hits_jsonl(const std::filesystem::path& path, const std::vecto
     line += ", \"hits\": [";
     for (std::size_t rank = 0; rank < results[query].size(); ++rank) {
       const auto [passage, score] = results[query][rank];
-      if (!std::isfinite(score)) {
+      if (!pefa::detail::is_finite(score)) {
         pefa::detail::fail<ValueError>(where, "query ", query, ", hit ", rank, " has score ", score,
                                        ", expected a finite one");
       }

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/io/file/mapped_file.hpp"
 #include "pefa/io/file/output_file.hpp"
@@ -154,7 +154,7 @@ inline void write_hits_npy(const std::filesystem::path& path, const std::vector<
       }
       if (results[query].size() != rank) ids.refuse("row ", query, ", column ", rank, " has a hit after a -1");
       const float score = scores.at(query, rank);
-      if (!std::isfinite(score)) {
+      if (!pefa::detail::is_finite(score)) {
         scores.refuse("row ", query, ", column ", rank, " is ", score, ", expected a finite score");
       }
       results[query].push_back({PassageId(static_cast<Row>(id)), score});

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/io/file/float_text.hpp"
 #include "pefa/io/file/output_file.hpp"
@@ -45,7 +46,7 @@ namespace detail {
   std::vector<float> scores(hits.size());
   for (std::size_t rank = 0; rank < hits.size(); ++rank) {
     const float score = hits[rank].score;
-    if (!std::isfinite(score)) {
+    if (!pefa::detail::is_finite(score)) {
       pefa::detail::fail<ValueError>(where, "hit ", rank, " has score ", score, ", expected a finite one");
     }
     if (rank > 0 && score > hits[rank - 1].score) {
@@ -55,7 +56,8 @@ namespace detail {
     scores[rank] = score;
     if (rank > 0 && score >= scores[rank - 1]) {
       scores[rank] = std::nextafter(scores[rank - 1], -std::numeric_limits<float>::infinity());
-      if (!std::isfinite(scores[rank])) pefa::detail::fail<ValueError>(where, "there is no float below hit ", rank);
+      if (!pefa::detail::is_finite(scores[rank]))
+        pefa::detail::fail<ValueError>(where, "there is no float below hit ", rank);
     }
   }
   return scores;
@@ -74,7 +76,8 @@ namespace detail {
   double score = 0.0;
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), score);
   if (error != std::errc{} || end != field.data() + field.size()) reader.refuse("expected a score, got '", field, "'");
-  if (!std::isfinite(static_cast<float>(score))) reader.refuse("score ", field, " is not a finite 32-bit float");
+  if (!pefa::detail::is_finite(static_cast<float>(score)))
+    reader.refuse("score ", field, " is not a finite 32-bit float");
   return static_cast<float>(score);
 }
 

@@ -22,6 +22,7 @@
 
 #include "pefa/core/aligned_vector.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -59,7 +60,7 @@ void refuse_first_bad_row(const EmbeddingView<Source>& rows, std::size_t first, 
     const auto refuse = [&](const auto&... parts) {
       pefa::detail::fail<ValueError>(file, ": row ", first + i, parts...);
     };
-    if (!std::isfinite(norm)) refuse(" has a NaN or infinite element");
+    if (!pefa::detail::is_finite(norm)) refuse(" has a NaN or infinite element");
     if (norm == 0.0) refuse(" is a zero vector, which has no direction to search by");
     try {
       (void)EmbeddingStore<Scalar>::from(rows.slice(i, i + 1), normalize);
@@ -148,7 +149,7 @@ template <FileElement Element>
     return static_cast<Element>(value);
   } else {
     const auto encoded = static_cast<Element>(value);
-    if (!std::isfinite(static_cast<float>(encoded))) refuse("a finite ", scalar_name<Element>());
+    if (!pefa::detail::is_finite(static_cast<float>(encoded))) refuse("a finite ", scalar_name<Element>());
     return encoded;
   }
 }
