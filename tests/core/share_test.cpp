@@ -12,6 +12,5 @@ TEST_CASE("require_share: 0 to 1, what is refused as it was given") {
   REQUIRE_ERROR(ValueError, "here: lambda is 1.1, expected 0 to 1", require_share(1.1f, "lambda", "here"));
   REQUIRE_ERROR(ValueError, "here: target_recall is -0.25, expected 0 to 1",
                 require_share(-0.25, "target_recall", "here"));
-  REQUIRE_ERROR(ValueError, "lambda is nan",
-                require_share(std::numeric_limits<float>::quiet_NaN(), "lambda", "here"));
+  REQUIRE_ERROR(ValueError, "lambda is nan", require_share(std::numeric_limits<float>::quiet_NaN(), "lambda", "here"));
 }
