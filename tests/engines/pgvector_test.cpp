@@ -2,8 +2,10 @@
 //
 // PEFA_PG_KILL and PEFA_PG_START, where they are set, are commands that end the server at once and start it again.
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../../examples/pgvector/pgvector_index.hpp"
@@ -310,7 +312,7 @@ TEST_CASE("PgvectorIndex: searches are safe from several threads") {
   REQUIRE(search_batch(index, EmbeddingView<float>(matrix), 5, {}, ThreadExecutor(4)) == serial);
 }
 
-TEST_CASE("PgvectorIndex: a server that dies in a load or between searches is an error, and nothing is half loaded") {
+TEST_CASE("PgvectorIndex: a server that dies in a load, a batch or between searches: an error, nothing half loaded") {
   if (std::getenv("PEFA_PG_KILL") == nullptr) {
     WARN("skipped: PEFA_PG_KILL is not set");
     return;
@@ -338,6 +340,31 @@ TEST_CASE("PgvectorIndex: a server that dies in a load or between searches is an
     system_well("PEFA_PG_START");
   }
   REQUIRE_ERROR(IoError, "does not exist", PgvectorIndex::open(64, {.table = "newcomer"}));
+
+  // In the middle of a batch, whose statements are on their way: seconds of scans, of which the server does a few.
+  {
+    const auto wide =
+        PgvectorIndex::build(EmbeddingView<float>(others), {.table = "wide", .search = PgvectorSearch::exact});
+    const RowMajorMatrix queries = random_matrix(4000, 64, 3);
+    const auto first = wide.search({queries.data(), 64}, 10);
+    {
+      const std::jthread killer([] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        (void)!std::system(std::getenv("PEFA_PG_KILL"));
+      });
+      REQUIRE_ERROR(IoError, "connection to PostgreSQL is lost", search_batch(wide, EmbeddingView<float>(queries), 10));
+    }
+    system_well("PEFA_PG_START");
+    std::size_t attempts = 0;
+    for (bool is_served = false; !is_served; ++attempts) {  // each dead connection says so once
+      try {
+        REQUIRE(wide.search({queries.data(), 64}, 10) == first);
+        is_served = true;
+      } catch (const IoError&) {
+        REQUIRE(attempts < 4);
+      }
+    }
+  }
 
   // The connection that the first search left is dead: that is said once; then there is a new one.
   REQUIRE_ERROR(IoError, "connection to PostgreSQL is lost", index.search(query, 10));
