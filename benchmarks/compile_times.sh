@@ -15,6 +15,7 @@ cases=(
   "hnswlib_and_eigen  hnswlib and Eigen/Core, included"
   "everything         pefa/pefa.hpp, included"
   "host               PefaXl over QuantizedHnswIndex: build, save, open, search"
+  "host_compiled      the same, with pefa::compiled"
   "open               PefaXl<>::open"
   "any                AnyRetriever: build, save, open, search"
   "any_compiled       the same, with pefa::compiled"
