@@ -1,0 +1,3 @@
+// The same where pefa::compiled is linked.
+#define PEFA_COMPILED 1
+#include "host.cpp"
