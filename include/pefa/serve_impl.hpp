@@ -1,5 +1,5 @@
 // pefa: what pefa/serve.hpp declares, compiled, and the indexes and adapters behind it that a host may name: include it
-// in exactly one source of a program that does not link pefa::compiled (which is that source). Together they break no
+// in exactly one source of a program that does not link pefa::compiled (which has that source). Together they break no
 // rule of one definition.
 #pragma once
 
@@ -8,18 +8,19 @@
 
 #include "pefa/adapter/any_adapters.hpp"
 #include "pefa/adapter/any_retriever_impl.hpp"
+#include "pefa/adapter/balance.hpp"
+#include "pefa/adapter/least_squares.hpp"
+#include "pefa/adapter/whitening.hpp"
+#include "pefa/core/linear_algebra.hpp"
+#include "pefa/index/partitioned_index.hpp"
+#include "pefa/index/quantized_hnsw_index.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/row_set.hpp"
 
 namespace pefa {
 
 /// @cond
-namespace detail {
-template Eigenpairs eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix);
-template Eigen::MatrixXd product<Eigen::MatrixXd>(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b);
-template Eigen::MatrixXd cholesky<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix, const char* who);
-template Eigen::MatrixXd inverse_of_lower<Eigen::MatrixXd>(const Eigen::MatrixXd& lower, const AnyExecutor& executor);
-}  // namespace detail
+template detail::Eigenpairs detail::eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix);
 template Balance Balance::of_moments<Eigen::MatrixXd>(const Eigen::MatrixXd& queries, const Eigen::MatrixXd& rows,
                                                       const Eigen::VectorXd& mean, const BalanceParams& params,
                                                       const AnyExecutor& executor);

@@ -27,6 +27,7 @@
 #include "pefa/adapter/spec_of.hpp"
 #include "pefa/adapter/spec_params.hpp"
 #include "pefa/adapter/target_recall.hpp"
+#include "pefa/core/share.hpp"
 #include "pefa/index/any_index.hpp"
 #include "pefa/io/archive/id_table.hpp"
 #include "pefa/io/archive/reader.hpp"

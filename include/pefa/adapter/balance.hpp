@@ -167,8 +167,7 @@ Balance Balance::of_moments(const std::type_identity_t<Matrix>& queries, const s
     detail::fail<ValueError>("Balance::fit: the rows spread in fewer than ", rank,
                              " directions, expected a lower rank or a shrinkage above 0, such as 0.01");
   }
-  Matrix axes(rank, dim);  // Uᵀ
-  for (Eigen::Index r = 0; r < rank; ++r) axes.row(r) = pairs.vectors.col(dim - 1 - r).transpose();
+  const Matrix axes = detail::leading_axes(pairs, rank);  // Uᵀ
   Matrix a = detail::product(axes, detail::inverse_of_lower(root, executor));
   Matrix b = detail::product(axes, transposed_root);
   for (Eigen::Index r = 0; r < rank; ++r) {

@@ -28,6 +28,7 @@
 #include "pefa/core/finite.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/scratch_pool.hpp"
+#include "pefa/core/share.hpp"
 #include "pefa/index/archivable_index.hpp"
 #include "pefa/index/filtered_search.hpp"
 #include "pefa/index/hnsw_index.hpp"

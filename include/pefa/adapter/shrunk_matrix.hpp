@@ -59,12 +59,4 @@ template <class Matrix = Eigen::MatrixXd>
   return inverse;
 }
 
-#if defined(PEFA_COMPILED) && PEFA_COMPILED
-/// @cond
-extern template Eigen::MatrixXd cholesky<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix, const char* who);
-extern template Eigen::MatrixXd inverse_of_lower<Eigen::MatrixXd>(const Eigen::MatrixXd& lower,
-                                                                  const AnyExecutor& executor);
-/// @endcond
-#endif
-
 }  // namespace pefa::detail

@@ -192,9 +192,7 @@ Whitening Whitening::of_scatter(const std::type_identity_t<Matrix>& scatter, con
 
 template <class Matrix>
 Whitening Whitening::leading_of(const std::type_identity_t<Matrix>& moment) const {
-  const detail::Eigenpairs pairs = detail::eigenpairs(moment);
-  Matrix axes(static_cast<Eigen::Index>(params_.rank), moment.cols());
-  for (Eigen::Index r = 0; r < axes.rows(); ++r) axes.row(r) = pairs.vectors.col(moment.cols() - 1 - r).transpose();
+  const Matrix axes = detail::leading_axes(detail::eigenpairs(moment), static_cast<Eigen::Index>(params_.rank));
   return {detail::LinearMap(detail::product(axes, map_.matrix<Matrix>())), params_};
 }
 

@@ -1,5 +1,5 @@
 // pefa: products and eigenvectors of dense matrices, each for one type of matrix, so that no unit compiles Eigen's
-// expressions of them twice. Templates, so that only who fits compiles them at all; pefa::compiled has them ready.
+// expressions of them twice. Templates, so that only who fits compiles them at all.
 #pragma once
 
 #include <Eigen/Core>
@@ -21,6 +21,17 @@ template <class Matrix = Eigen::MatrixXd>
 [[nodiscard]] Eigenpairs eigenpairs(const std::type_identity_t<Matrix>& matrix) {
   Eigen::SelfAdjointEigenSolver<Matrix> solver(matrix);
   return {solver.eigenvalues(), solver.eigenvectors()};
+}
+
+/// The eigenvectors of the `count` largest values, the largest first, one a row. [count x dim]
+template <class Rows = Eigen::MatrixXd>
+[[nodiscard]] Rows leading_axes(const Eigenpairs& pairs, Eigen::Index count) {
+  const Eigen::Index dim = pairs.values.size();
+  Rows axes(count, dim);
+  for (Eigen::Index r = 0; r < count; ++r) {
+    axes.row(r) = pairs.vectors.col(dim - 1 - r).transpose().template cast<typename Rows::Scalar>();
+  }
+  return axes;
 }
 
 /// A·B. What comes transposed is copied first, which is little beside the product.
@@ -46,7 +57,6 @@ void make_orthonormal(Rows& rows) {
 #if defined(PEFA_COMPILED) && PEFA_COMPILED
 /// @cond
 extern template Eigenpairs eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix);
-extern template Eigen::MatrixXd product<Eigen::MatrixXd>(const Eigen::MatrixXd& a, const Eigen::MatrixXd& b);
 /// @endcond
 #endif
 

@@ -104,7 +104,8 @@ struct PrincipalAxes {
       for_each_block(sample, p * part_rows, std::min(sample.size(), (p + 1) * part_rows), poll,
                      [&](const RowMajorMatrix& centred) { parts[p].noalias() += centred.transpose() * centred; });
     });
-    using Covariance = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;  // for who builds an index
+    // Named late, as below, so that who includes this and builds no index compiles none of its expressions.
+    using Covariance = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;
     Covariance covariance = Covariance::Zero(dim, dim);
     for (const RowMajorMatrix& part : parts) covariance += part.template cast<double>();
     covariance /= static_cast<double>(sample.size());
@@ -114,7 +115,7 @@ struct PrincipalAxes {
     ask(poll);
     const Eigenpairs pairs = eigenpairs(covariance);
     ask(poll);
-    result.axes = descending_rows(pairs);
+    result.axes = leading_axes<RowMajorMatrix>(pairs, dim);
     result.take_variances(pairs.values);
     result.take_spread(covariance.diagonal());
     return result;
@@ -151,7 +152,7 @@ struct PrincipalAxes {
       const double n = static_cast<double>(sample.size());
       using Inner = std::conditional_t<EmbeddingScalar<Scalar>, Eigen::MatrixXd, void>;
       const Eigenpairs pairs = eigenpairs(Inner(products.inner.template cast<double>() / n));
-      result.axes.noalias() = descending_rows(pairs) * axes;
+      result.axes.noalias() = leading_axes<RowMajorMatrix>(pairs, wanted) * axes;
       result.take_variances(pairs.values);
       result.take_spread(products.squares / n);
       return result;
@@ -203,14 +204,6 @@ struct PrincipalAxes {
       parts[0].squares += parts[p].squares;
     }
     return std::move(parts[0]);
-  }
-
-  /// The eigenvectors as rows, those of the largest values first.
-  [[nodiscard]] static RowMajorMatrix descending_rows(const Eigenpairs& pairs) {
-    const Eigen::Index dim = pairs.values.size();
-    RowMajorMatrix rows(dim, dim);
-    for (Eigen::Index r = 0; r < dim; ++r) rows.row(r) = pairs.vectors.col(dim - 1 - r).transpose().cast<float>();
-    return rows;
   }
 
   [[nodiscard]] PrincipalAxes& without_axes(Eigen::Index dim) {

@@ -36,6 +36,7 @@
 #include "pefa/index/flat_index.hpp"
 #include "pefa/index/graph_builder.hpp"
 #include "pefa/index/hnsw_index.hpp"
+#include "pefa/index/interleaved_walks.hpp"
 #include "pefa/index/lift.hpp"
 #include "pefa/index/packed_graph.hpp"
 #include "pefa/io/archive/fwd.hpp"
@@ -215,9 +216,7 @@ class QuantizedHnswIndex {
   }
 
  private:
-  static constexpr std::size_t batch_block = 64;     // queries a thread takes at a time
-  static constexpr std::size_t lanes_in_flight = 8;  // searches interleaved on a thread
-  static constexpr std::size_t done = static_cast<std::size_t>(-1);
+  static constexpr std::size_t batch_block = 64;  // queries a thread takes at a time
 
   explicit QuantizedHnswIndex(const Params& params)
       : params_(params),
@@ -275,44 +274,16 @@ class QuantizedHnswIndex {
             .seed = params_.graph.seed};
   }
 
-  /// A block of queries on one thread, a few at a time; each takes one step of its walk in turn. Queries whose turn
-  /// comes after the limit have no results.
+  /// A block of queries on one thread. Queries whose turn comes after the limit have no results.
   void search_interleaved(const EmbeddingView<float>& queries, std::size_t k, const IndexSearchOptions& options,
                           std::vector<Neighbor>* results) const {
-    const detail::CodeWalk walk(codes_, graph_);
     const auto query = [&](std::size_t i) { return QueryView(queries.row(i), queries.dim()); };
-    struct Lane {
-      typename detail::ScratchPool<detail::WalkState>::Lease state;
-      std::size_t query;
-    };
-    std::vector<Lane> lanes;
-    IndexSearchStats took{.stopped = options.limit.reached()};
-    std::size_t next = took.stopped ? queries.size() : 0;
-    for (; next < std::min(lanes_in_flight, queries.size()); ++next) {
-      lanes.push_back({take_state(), next});
-      walk.start(query(next), ef_of(k, options), *lanes.back().state, options.limit);
-    }
-    for (std::size_t running = lanes.size(); running > 0;) {
-      for (Lane& lane : lanes) {
-        detail::WalkState& state = *lane.state;
-        if (lane.query == done) continue;
-        walk.absorb(state);
-        if (walk.expand(state)) {
-          walk.prefetch(state);
-          continue;
-        }
-        results[lane.query] = rescore(query(lane.query), k, rerank_of(k, options), detail::AdmitsAll{}, state);
-        took += state.stats;
-        if (took.stopped) next = queries.size();
-        if (next < queries.size()) {
-          walk.start(query(next), ef_of(k, options), state, options.limit);
-          lane.query = next++;
-        } else {
-          lane.query = done;
-          --running;
-        }
-      }
-    }
+    const IndexSearchStats took = detail::walk_interleaved(
+        detail::CodeWalk(codes_, graph_), queries.size(), ef_of(k, options), options.limit,
+        [&] { return take_state(); }, query,
+        [&](std::size_t i, detail::WalkState& state) {
+          results[i] = rescore(query(i), k, rerank_of(k, options), detail::AdmitsAll{}, state);
+        });
     if (options.stats != nullptr) *options.stats += took;
   }
 

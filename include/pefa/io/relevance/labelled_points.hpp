@@ -145,8 +145,9 @@ class PointCollector {
     double value = 0.0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size()) lines_.refuse("expected a value, got '", field, "'");
-    if (!pefa::detail::is_finite(static_cast<float>(value)))
+    if (!pefa::detail::is_finite(static_cast<float>(value))) {
       lines_.refuse("'", field, "' is not a finite 32-bit value");
+    }
     n_features_seen_ = std::max(n_features_seen_, feature + 1);
     point_.emplace_back(static_cast<std::int32_t>(feature), static_cast<float>(value));
   }

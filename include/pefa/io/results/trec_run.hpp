@@ -56,8 +56,9 @@ namespace detail {
     scores[rank] = score;
     if (rank > 0 && score >= scores[rank - 1]) {
       scores[rank] = std::nextafter(scores[rank - 1], -std::numeric_limits<float>::infinity());
-      if (!pefa::detail::is_finite(scores[rank]))
+      if (!pefa::detail::is_finite(scores[rank])) {
         pefa::detail::fail<ValueError>(where, "there is no float below hit ", rank);
+      }
     }
   }
   return scores;
@@ -76,8 +77,9 @@ namespace detail {
   double score = 0.0;
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), score);
   if (error != std::errc{} || end != field.data() + field.size()) reader.refuse("expected a score, got '", field, "'");
-  if (!pefa::detail::is_finite(static_cast<float>(score)))
+  if (!pefa::detail::is_finite(static_cast<float>(score))) {
     reader.refuse("score ", field, " is not a finite 32-bit float");
+  }
   return static_cast<float>(score);
 }
 
