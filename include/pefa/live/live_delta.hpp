@@ -1,83 +1,220 @@
-// pefa: the rows that came or changed since the last merge: few, and scanned whole.
+// pefa: the rows that came or changed since the last merge, in lists of rows that lie near each other.
+//
+// A new row goes to the list whose centre is nearest; a list that is full is split in two (as SPFresh splits its
+// postings: Xu et al., SOSP 2023). Each costs what one row costs, however many there are. Up to `scanned_rows` a search
+// looks at all of them and is exact; past that it looks at the lists that are nearest, an eighth of the rows or more.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
+#include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "pefa/core/ids.hpp"
+#include "pefa/core/rankable.hpp"
+#include "pefa/core/search_control.hpp"
+#include "pefa/core/top_k.hpp"
+#include "pefa/index/ann_index.hpp"
+#include "pefa/live/delta_list.hpp"
 #include "pefa/live/live_records.hpp"
 #include "pefa/live/persistent_array.hpp"
+#include "pefa/simd/kernels.hpp"
 
 namespace pefa::live::detail {
-
-/// A row of a delta.
-struct DeltaRow {
-  Row row = 0;            ///< of the state
-  SharedVector values{};  ///< as an index would hold it; null: nothing is here
-};
 
 /// Rows by the numbers they have in the state. One writer; snapshots are read from any thread.
 class LiveDelta {
  public:
+  /// A search looks at all rows up to here.
+  static constexpr std::size_t scanned_rows = 4096;
+
   /// How many rows.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  /// The row of that number, or null.
+  /// The row of that number, or null. Valid as long as this is not written to.
   [[nodiscard]] const float* find(Row row) const noexcept {
-    const Row place = places_[row];
-    return place == 0 ? nullptr : rows_[place - 1].values.get();
+    const Place place = places_[row];
+    return place.list == 0 ? nullptr : (*lists_[place.list - 1])[place.slot].values.get();
   }
 
-  /// Puts in a row, in place of the one that has its number.
-  void put(Row row, SharedVector values) {
-    Row place = places_[row];
-    if (place == 0) {
-      ++size_;
-      if (free_.empty()) {
-        place = static_cast<Row>(size_);
-      } else {
-        place = free_.back();
-        free_.pop_back();
-      }
-      places_.edit(row) = place;
+  /// Puts in a row, in place of the one that has its number. @param values  as an index would hold it; the first row
+  /// decides how many
+  void put(Row row, std::span<const float> values) {
+    erase(row);
+    if (n_lists_ == 0) {
+      dim_ = values.size();
+      add_list(values);
     }
-    rows_.edit(place - 1) = {row, std::move(values)};
+    const std::size_t list = nearest_list(values);
+    DeltaList& rows = open(list);
+    places_.edit(row) = {static_cast<std::uint32_t>(list + 1), static_cast<std::uint32_t>(rows.size())};
+    rows.append(row, share_vector(values), dim_);
+    ++size_;
+    if (rows.size() == DeltaList::most) split(list);
   }
 
   /// Takes out the row of that number, if it is there.
   void erase(Row row) {
-    const Row place = places_[row];
-    if (place == 0) return;
-    places_.edit(row) = 0;
-    rows_.edit(place - 1) = {};
-    free_.push_back(place);
+    const Place place = places_[row];
+    if (place.list == 0) return;
+    places_.edit(row) = {};
+    DeltaList& rows = open(place.list - 1);
+    rows.remove(place.slot);
+    if (place.slot < rows.size()) places_.edit(rows[place.slot].row).slot = place.slot;
     --size_;
   }
 
-  /// Calls visit(row, values) for every row.
-  template <class Visit>
-  void for_each(const Visit& visit) const {
-    rows_.for_each([&](std::size_t, const DeltaRow& row) {
-      if (row.values != nullptr) visit(row.row, row.values.get());
-    });
+  /// Pushes the best rows among those that a predicate admits.
+  /// @param floor   no score below it counts
+  /// @param is_all  whether it looks at all rows, however many there are
+  /// @return how many it looked at
+  template <class Admits>
+  std::size_t search(QueryView query, Metric metric, float floor, bool is_all, const Admits& admits,
+                     const IndexSearchOptions& options, TopK& best) const {
+    if (size_ == 0) return 0;
+    const DeltaQuery asked(query, metric);
+    std::size_t seen = 0;
+    const auto scan = [&](std::size_t list) {
+      const DeltaList& rows = *lists_[list];
+      if (rows.size() > 0) rows.scan(asked, floor, admits, best);
+      seen += rows.size();
+    };
+    if (is_all || size_ <= scanned_rows) {
+      for (std::size_t list = 0; list < n_lists_ && !options.limit.reached(); ++list) scan(list);
+      return seen;
+    }
+    const std::size_t budget = std::max(scanned_rows, size_ / 8);
+    std::vector<Neighbor> order = lists_by_distance(asked);
+    for (const Neighbor& list : order) {
+      if (seen >= budget || options.limit.reached()) break;
+      scan(list.row);
+    }
+    return seen;
   }
 
-  /// As it is now. O(1).
+  /// As it is now. O(1), but for the paths and lists that the next writes copy.
   [[nodiscard]] LiveDelta snapshot() {
+    open_.clear();
+    owns_centers_ = false;
     LiveDelta copy;
-    copy.rows_ = rows_.snapshot();
+    copy.lists_ = lists_.snapshot();
     copy.places_ = places_.snapshot();
+    copy.centers_ = centers_;
+    copy.n_lists_ = n_lists_;
     copy.size_ = size_;
+    copy.dim_ = dim_;
     return copy;
   }
 
  private:
-  PersistentArray<DeltaRow> rows_;
-  PersistentArray<Row> places_;  // 1 + where a row is; 0: nowhere
-  std::vector<Row> free_;        // places; the writer's alone
+  /// Where a row is.
+  struct Place {
+    std::uint32_t list = 0;  // 1 + its number; 0: nowhere
+    std::uint32_t slot = 0;
+  };
+  /// The means that the lists were made with.
+  struct Centers {
+    std::vector<float> rows;
+    std::vector<float> half_squares;  // ‖c‖²/2
+  };
+
+  /// A list, to be written to.
+  [[nodiscard]] DeltaList& open(std::size_t list) {
+    std::shared_ptr<DeltaList>& writable = open_[list];
+    if (writable == nullptr) {
+      const std::shared_ptr<const DeltaList>& shown = lists_[list];
+      writable = shown == nullptr ? std::make_shared<DeltaList>() : std::make_shared<DeltaList>(*shown);
+      lists_.edit(list) = writable;
+    }
+    return *writable;
+  }
+
+  /// The centres, to be written to.
+  [[nodiscard]] Centers& own_centers() {
+    if (!owns_centers_) {
+      centers_ = centers_ == nullptr ? std::make_shared<Centers>() : std::make_shared<Centers>(*centers_);
+      owns_centers_ = true;
+    }
+    return *centers_;
+  }
+
+  void add_list(std::span<const float> center) {
+    Centers& centers = own_centers();
+    centers.rows.insert(centers.rows.end(), center.begin(), center.end());
+    centers.half_squares.push_back(half_square(center.data()));
+    (void)open(n_lists_++);
+  }
+
+  [[nodiscard]] float half_square(const float* center) const noexcept {
+    return 0.5f * simd::dot_kernel<float>()(center, center, dim_, 1.0f);
+  }
+
+  /// The list to put a row in: the one that has the nearest centre.
+  [[nodiscard]] std::size_t nearest_list(std::span<const float> values) const {
+    const auto dot = simd::dot_kernel<float>();
+    std::size_t nearest = 0;
+    float most = -std::numeric_limits<float>::infinity();
+    for (std::size_t list = 0; list < n_lists_; ++list) {
+      const float* center = centers_->rows.data() + list * dim_;
+      const float score = dot(values.data(), center, dim_, 1.0f) - centers_->half_squares[list];
+      if (score > most) most = score, nearest = list;
+    }
+    return nearest;
+  }
+
+  /// All lists, those first whose centres score highest.
+  [[nodiscard]] std::vector<Neighbor> lists_by_distance(const DeltaQuery& query) const {
+    const auto dot = simd::dot_kernel<float>();
+    const float weight = query.metric() == Metric::inner_product ? 0.0f : 1.0f;
+    std::vector<Neighbor> order(n_lists_);
+    for (std::size_t list = 0; list < n_lists_; ++list) {
+      const float product = dot(query.values().data(), centers_->rows.data() + list * dim_, dim_, 1.0f);
+      order[list] = {static_cast<Row>(list), pefa::detail::rankable(product - weight * centers_->half_squares[list])};
+    }
+    std::sort(order.begin(), order.end(), ranks_before);
+    return order;
+  }
+
+  /// Makes two lists of one that is full.
+  void split(std::size_t list) {
+    const DeltaList full = std::move(open(list));
+    const std::vector<bool> stays = halves(full, dim_);
+    const std::size_t other = n_lists_;
+    add_list(std::vector<float>(dim_));
+    DeltaList& near = open(list) = DeltaList();
+    DeltaList& far = open(other);
+    Centers& centers = own_centers();
+    float* const center_of[] = {centers.rows.data() + list * dim_, centers.rows.data() + other * dim_};
+    std::fill_n(center_of[0], dim_, 0.0f);
+    for (std::size_t i = 0; i < full.size(); ++i) {
+      DeltaList& rows = stays[i] ? near : far;
+      const auto number = static_cast<std::uint32_t>(stays[i] ? list : other);
+      places_.edit(full[i].row) = {number + 1, static_cast<std::uint32_t>(rows.size())};
+      rows.append(full[i].row, full[i].values, dim_);
+      float* center = center_of[stays[i] ? 0 : 1];
+      for (std::size_t d = 0; d < dim_; ++d) center[d] += full[i].values.get()[d];
+    }
+    const std::pair<std::size_t, std::size_t> made[] = {{list, near.size()}, {other, far.size()}};
+    for (std::size_t half = 0; half < 2; ++half) {
+      const float share = 1.0f / static_cast<float>(made[half].second);
+      for (std::size_t d = 0; d < dim_; ++d) center_of[half][d] *= share;
+      centers.half_squares[made[half].first] = half_square(center_of[half]);
+    }
+  }
+
+  PersistentArray<std::shared_ptr<const DeltaList>> lists_;
+  PersistentArray<Place> places_;
+  std::shared_ptr<Centers> centers_;
+  std::size_t n_lists_ = 0;
   std::size_t size_ = 0;
+  std::size_t dim_ = 0;
+  std::unordered_map<std::size_t, std::shared_ptr<DeltaList>> open_;  // lists that no snapshot shares; the writer's
+  bool owns_centers_ = false;                                         // the same of the centres
 };
 
 }  // namespace pefa::live::detail

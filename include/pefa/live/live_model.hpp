@@ -106,7 +106,7 @@ class LiveModel {
     if (passage == nullptr) return passage_delta_.erase(row);
     const std::size_t dim = state_.dim();
     if (!epoch_->folds()) {
-      passage_delta_.put(row, share_vector(epoch_->passage_row({passage->vector.get(), dim}, {}, {})));
+      passage_delta_.put(row, epoch_->passage_row({passage->vector.get(), dim}, {}, {}));
       return;
     }
     vectors_.clear();
@@ -116,8 +116,8 @@ class LiveModel {
       vectors_.insert(vectors_.end(), record.vector.get(), record.vector.get() + dim);
       weights_.push_back(record.weights[record.find(row)]);
     }
-    passage_delta_.put(row, share_vector(epoch_->passage_row({passage->vector.get(), dim},
-                                                             EmbeddingView<float>(vectors_, dim), weights_)));
+    passage_delta_.put(
+        row, epoch_->passage_row({passage->vector.get(), dim}, EmbeddingView<float>(vectors_, dim), weights_));
   }
 
   void update_query(Row row) {
@@ -129,7 +129,7 @@ class LiveModel {
       if (is_as_built) return query_delta_.erase(row);
     }
     if (!is_served) return query_delta_.erase(row);
-    query_delta_.put(row, share_vector(epoch_->query_row({query->vector.get(), state_.dim()})));
+    query_delta_.put(row, epoch_->query_row({query->vector.get(), state_.dim()}));
   }
 
   std::shared_ptr<const LiveEpoch> epoch_;

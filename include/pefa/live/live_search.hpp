@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "pefa/core/ids.hpp"
@@ -12,7 +13,6 @@
 #include "pefa/index/any_index.hpp"
 #include "pefa/live/live_delta.hpp"
 #include "pefa/live/persistent_array.hpp"
-#include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/row_filter.hpp"
 
@@ -42,9 +42,7 @@ struct LiveSide {
 
   /// The score of a row of the delta, as an index has it.
   [[nodiscard]] float score(QueryView query, const float* row) const noexcept {
-    return metric == Metric::inner_product
-               ? pefa::detail::rankable(simd::dot_kernel<float>()(query.data(), row, query.size(), 1.0f))
-               : pefa::detail::rankable(-simd::squared_l2_kernel<float>()(query.data(), row, query.size(), 1.0f));
+    return delta_score(query, metric, row);
   }
 
   /// The best k of both, ties by ascending row.
@@ -59,13 +57,11 @@ struct LiveSide {
       found = index->search_filtered(query, k, RowFilter(is_shown), options);
     }
     if (delta->size() == 0) return found;
+    const float floor = found.size() < k ? -std::numeric_limits<float>::infinity() : found.back().score;
     TopK best(k);
     for (const Neighbor& neighbor : found) best.push(neighbor);
-    delta->for_each([&](Row row, const float* values) {
-      const Neighbor neighbor{row, score(query, values)};
-      if (neighbor.score >= best.floor() && admits(row)) best.push(neighbor);
-    });
-    if (options.stats != nullptr) options.stats->distances += delta->size();
+    const std::size_t seen = delta->search(query, metric, floor, is_filtered, admits, options, best);
+    if (options.stats != nullptr) options.stats->distances += seen;
     return best.take();
   }
 };
