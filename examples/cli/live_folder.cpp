@@ -68,4 +68,8 @@ std::unique_ptr<live::LiveRetriever> LiveCommand::open() const {
   return live::LiveRetriever::open(folder);
 }
 
+std::unique_ptr<live::LiveFollower> LiveCommand::follow() const {
+  return live::LiveFollower::open(folder);
+}
+
 }  // namespace pefa::cli

@@ -13,6 +13,7 @@
 #include "pefa/core/enum_names.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/live/event.hpp"
+#include "pefa/live/live_follower.hpp"
 #include "pefa/live/live_retriever.hpp"
 #include "pefa/store/embedding_store.hpp"
 
@@ -52,7 +53,10 @@ struct LiveCommand {
   Output output;
 
   void add_to(CLI::App& command, const char* folder_help = "the live folder");
+  /// For writing. @throws IoError  another process does
   [[nodiscard]] std::unique_ptr<live::LiveRetriever> open() const;
+  /// As it is now, whoever writes it.
+  [[nodiscard]] std::unique_ptr<live::LiveFollower> follow() const;
 };
 
 /// Adds a command that runs when it is named.

@@ -42,9 +42,9 @@ struct LiveSearchCommand : LiveCommand {
 
   void run() const {
     const std::string format = results_file.format();
-    const auto retriever = open();
-    const live::LiveView view = retriever->view();
-    const SearchOptions options = arguments.options(retriever->params().spec, folder.string());
+    const auto follower = follow();
+    const live::LiveView view = follower->view();
+    const SearchOptions options = arguments.options(follower->params().spec, folder.string());
     if (format == "npy") require_numeric_ids(view);
     const std::optional<live::EpochPassages> admitted = admitted_of(view);
     const EmbeddingStore<float> asked = reading.queries(queries, {folder.string(), view.passage_count(), view.dim()});
@@ -150,7 +150,7 @@ void add_live_search(CLI::App& app) {
   search->results_file.add_options(command);
   add_threads_option(command, search->threads);
   command.footer(
-      "Nobody else may have the folder open: a host searches by LiveRetriever.\n"
+      "It takes no lock: a folder that is served can be searched.\n"
       "Example:\n  pefa live search shop --queries T.npy --where 'stock=yes' --out run.trec");
 }
 

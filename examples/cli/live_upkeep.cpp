@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -50,29 +51,33 @@ struct LiveVerifyCommand : LiveCommand {
   }
 };
 
+/// Takes no lock either.
 struct StatsCommand : LiveCommand {
   void run() const {
-    live::LogRecovery recovery;
-    const auto retriever = live::LiveRetriever::open(folder, {}, live::posix_file_system(), &recovery);
-    const live::LiveStats stats = retriever->stats();
-    const live::LogUsage log = retriever->folder()->log().usage();
+    live::FileSystem& disk = live::posix_file_system();
+    const auto follower = follow();
+    const live::LiveStats stats = follower->stats();
+    const live::Manifest manifest = live::read_manifest(disk, folder);
     Json bases = Json::array();
-    for (const live::Base& base : retriever->folder()->manifest().bases) {
+    std::uint64_t merged = 0;  // batches that the base holds
+    for (const live::Base& base : manifest.bases) {
       bases.push_back({{"number", base.number}, {"batch", base.position.sequence}});
+      if (base.number == stats.epoch) merged = base.position.sequence;
     }
+    const std::uint64_t log_bytes = live::log_bytes(disk, folder);
     output.result(
         fmt::format(
             "{}\npassages          {}\ntraining queries  {}, {} with a pair\npairs             {}, {} wait for an "
             "id\nbase              {}, {} kept\nbatches           {}, {} since the base\ncursor            {}\n"
             "log               {:.1f} MiB\nrows not merged   {} new or changed, {} gone\n"
             "drift             {:.1f} % of the pairs' weight, trace {:+.1f} %\nmerge             {}\n",
-            describe(retriever->params().spec), stats.passages, stats.training_queries, stats.voting_queries,
-            stats.pairs, stats.parked, stats.epoch, bases.size(), stats.sequence, recovery.batches, stats.cursor,
-            static_cast<double>(log.bytes) / (1024.0 * 1024.0), stats.delta_rows, stats.hidden_rows,
+            describe(follower->params().spec), stats.passages, stats.training_queries, stats.voting_queries,
+            stats.pairs, stats.parked, stats.epoch, bases.size(), stats.sequence, stats.sequence - merged, stats.cursor,
+            static_cast<double>(log_bytes) / (1024.0 * 1024.0), stats.delta_rows, stats.hidden_rows,
             100.0 * stats.changed_share, 100.0 * stats.trace_change, stats.is_merge_due ? "due" : "not due"),
         {{"folder", folder.string()},
-         {"method", name(retriever->params().spec.method)},
-         {"dim", retriever->params().dim},
+         {"method", name(follower->params().spec.method)},
+         {"dim", follower->params().dim},
          {"passages", stats.passages},
          {"training_queries", stats.training_queries},
          {"voting_queries", stats.voting_queries},
@@ -81,9 +86,9 @@ struct StatsCommand : LiveCommand {
          {"base", stats.epoch},
          {"bases", bases},
          {"batches", stats.sequence},
-         {"batches_since_base", recovery.batches},
+         {"batches_since_base", stats.sequence - merged},
          {"cursor", stats.cursor},
-         {"log_bytes", log.bytes},
+         {"log_bytes", log_bytes},
          {"delta_rows", stats.delta_rows},
          {"hidden_rows", stats.hidden_rows},
          {"changed_share", stats.changed_share},

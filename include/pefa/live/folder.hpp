@@ -105,6 +105,14 @@ inline void write_manifest(FileSystem& files, const std::filesystem::path& folde
 
 }  // namespace detail
 
+/// The bytes of a folder's log. Takes no lock. @throws IoError  it cannot be read
+[[nodiscard]] inline std::uint64_t log_bytes(FileSystem& files, const std::filesystem::path& folder) {
+  std::uint64_t bytes = 0;
+  for (const detail::SegmentFile& segment : detail::segments_in(files, detail::log_path(folder)))
+    bytes += segment.bytes;
+  return bytes;
+}
+
 /// Checks every file of a base, bit by bit. @throws FormatError  one is not as it was published, or is missing
 /// @throws IoError  one cannot be read
 inline void verify_base(FileSystem& files, const std::filesystem::path& folder, const Base& base) {

@@ -22,9 +22,11 @@
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/live/event.hpp"
 #include "pefa/live/event_encoding.hpp"
+#include "pefa/live/folder.hpp"
 #include "pefa/live/live_epoch.hpp"
 #include "pefa/live/live_image.hpp"
 #include "pefa/live/live_params.hpp"
+#include "pefa/live/manifest.hpp"
 
 namespace pefa::live::detail {
 
@@ -137,7 +139,7 @@ inline void write_base(const std::filesystem::path& directory, const LiveParams&
                        std::move(plain));
 }
 
-/// Opens both files in place.
+/// Opens both files of a directory in place.
 /// @throws FormatError  a file is missing, damaged, or does not belong to the other  @throws IoError
 [[nodiscard]] inline OpenedBase open_base(const std::filesystem::path& directory, Verify verify) {
   const auto reader = io::ArchiveReader::open(directory / "data.pefa");
@@ -197,6 +199,18 @@ inline void write_base(const std::filesystem::path& directory, const LiveParams&
         open_epoch(base.params.spec, epoch, image, reader, directory / "retriever.pefa", verify));
     return base;
   });
+}
+
+/// Opens a base of a folder, which must be what the manifest says. @throws  as above
+[[nodiscard]] inline OpenedBase open_base(const std::filesystem::path& folder, const Base& base, Verify verify) {
+  const std::filesystem::path path = base_path(folder, base.number);
+  OpenedBase opened = open_base(path, verify);
+  if (opened.image.sequence != base.position.sequence || opened.epoch->number() != base.number) {
+    pefa::detail::fail<FormatError>(path.string(), ": is base ", opened.epoch->number(), " after batch ",
+                                    opened.image.sequence, ", the manifest says ", base.number, " and ",
+                                    base.position.sequence);
+  }
+  return opened;
 }
 
 }  // namespace pefa::live::detail

@@ -35,6 +35,7 @@
 #include "pefa/live/live_model.hpp"
 #include "pefa/live/live_params.hpp"
 #include "pefa/live/live_records.hpp"
+#include "pefa/live/live_stats.hpp"
 #include "pefa/live/live_view.hpp"
 #include "pefa/live/log_recovery.hpp"
 #include "pefa/live/posix_file_system.hpp"
@@ -42,29 +43,12 @@
 
 namespace pefa::live {
 
-/// What a live retriever holds, and how far it is from its fits.
-struct LiveStats {
-  std::uint64_t epoch = 0;           ///< see LiveView::epoch()
-  std::uint64_t sequence = 0;        ///< batches applied
-  std::string cursor{};              ///< of the last batch that had one
-  std::size_t passages = 0;          ///< that can be found
-  std::size_t training_queries = 0;  ///< known
-  std::size_t voting_queries = 0;    ///< those with a pair
-  std::size_t pairs = 0;             ///< of Y
-  std::size_t parked = 0;            ///< pairs that wait for an id
-  std::size_t delta_rows = 0;        ///< scanned by every search
-  std::size_t hidden_rows = 0;       ///< of the indexes, of what changed or is gone
-  double changed_share = 0.0;        ///< drift: weight of pairs that came or went since the fit, over all there is
-  double trace_change = 0.0;         ///< drift: tr(QᵀQ)/n over what it was at the fit, less 1
-  bool is_merge_due = false;         ///< see LiveRetriever::merge_due()
-};
-
 /// A retriever whose batches show when they are applied, in memory or in a folder. Any number of threads may write,
 /// search and merge; searches wait for nobody.
 ///
 /// In a folder a batch is on the disk when apply() returns (or soon after: LogOptions::sync_interval), and what open()
 /// recovers are the batches in their order up to some one, all that were acknowledged among them. One process writes a
-/// folder; others may read its bases.
+/// folder; others search it by a LiveFollower.
 class LiveRetriever {
  public:
   /// Empty, in memory alone. @throws ShapeError  dim is 0  @throws ValueError  a spec that a live retriever cannot be,
@@ -106,11 +90,11 @@ class LiveRetriever {
     if (!base) {  // create() was cut short
       pefa::detail::fail<FormatError>(path.string(), ": has no base; remove it and create it again");
     }
-    detail::OpenedBase opened = detail::open_base(folder->base_path(*base), verify);
+    detail::OpenedBase opened = detail::open_base(path, *base, verify);
     auto retriever = std::make_unique<LiveRetriever>(opened.params);
     retriever->files_ = &files;
     retriever->folder_ = std::move(folder);
-    const LogRecovery found = retriever->load(*base, std::move(opened));
+    const LogRecovery found = retriever->load(std::move(opened));
     if (recovery != nullptr) *recovery = found;
     return retriever;
   }
@@ -226,7 +210,7 @@ class LiveRetriever {
     const std::uint64_t before = folder.current()->number;
     const Base base = folder.rollback();
     try {
-      (void)load(base, detail::open_base(folder.base_path(base), Verify::directory));
+      (void)load(detail::open_base(folder.path(), base, Verify::directory));
     } catch (...) {
       (void)folder.rollback(before);
       throw;
@@ -258,27 +242,7 @@ class LiveRetriever {
   /// What it holds.
   [[nodiscard]] LiveStats stats() const {
     const std::lock_guard lock(writing_);
-    const detail::LiveCounts& counts = model_->state().counts();
-    LiveStats stats{.epoch = model_->epoch()->number(),
-                    .sequence = model_->sequence(),
-                    .cursor = model_->cursor(),
-                    .passages = counts.passages,
-                    .training_queries = counts.queries,
-                    .voting_queries = counts.served,
-                    .pairs = counts.pairs,
-                    .parked = model_->state().waiting().size(),
-                    .delta_rows = model_->delta_rows(),
-                    .hidden_rows = model_->hidden_rows(),
-                    .trace_change = model_->trace_change()};
-    const double weight = std::max(counts.weight, counts.changed_weight);
-    if (weight > 0.0) stats.changed_share = counts.changed_weight / weight;
-    const std::size_t rows = counts.passages + (params_.spec.method == Method::xl ? counts.served : 0);
-    const auto share = static_cast<std::size_t>(params_.merge_share * static_cast<double>(rows));
-    const bool has_news = counts.served > 0 && counts.passages > 0 && params_.spec.method != Method::erm;
-    stats.is_merge_due =
-        stats.delta_rows + stats.hidden_rows >= std::max({share, params_.merge_rows, std::size_t{1}}) ||
-        (has_news && !model_->epoch()->is_fitted());
-    return stats;
+    return detail::stats_of(*model_, params_);
   }
 
   /// What it was made with.
@@ -339,12 +303,7 @@ class LiveRetriever {
   }
 
   /// Serves a base and what the log holds after it.
-  LogRecovery load(const Base& base, detail::OpenedBase opened) {
-    if (opened.image.sequence != base.position.sequence || opened.epoch->number() != base.number) {
-      pefa::detail::fail<FormatError>(folder_->base_path(base).string(), ": is base ", opened.epoch->number(),
-                                      " after batch ", opened.image.sequence, ", the manifest says ", base.number,
-                                      " and ", base.position.sequence);
-    }
+  LogRecovery load(detail::OpenedBase opened) {
     std::unique_ptr<detail::LiveModel> model = model_of(opened.image, opened.epoch);
     const LogRecovery recovery =
         folder_->recover([&](const LogBatch& batch) { (void)model->apply(decode_batch(batch.bytes)); });
