@@ -131,7 +131,7 @@ TEST_CASE("LiveDelta: past some thousands of rows it looks at a part of them, an
             found.begin(), found.end(), [&](const Neighbor& other) { return other.row == neighbor.row; }));
       }
     }
-    REQUIRE(hits >= 475);
+    REQUIRE(hits >= 480);
   }
   require_same(delta, rows, drawn_row(random, 32, 200), true);
 }

@@ -110,7 +110,7 @@ class DeltaQuery {
 /// Up to `most` rows.
 class DeltaList {
  public:
-  static constexpr std::size_t most = 256;
+  static constexpr std::size_t most = 64;  ///< small lists tell better where to look
 
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
   [[nodiscard]] const DeltaRow& operator[](std::size_t place) const noexcept { return rows_[place]; }
