@@ -1,6 +1,6 @@
 // What does a condition cost? Filtered searches of QuantizedHnswIndex against the exact scan of the admitted rows,
-// hnswlib's own filter and faiss's, where 50, 10, 1 and 0.1 % of the rows are admitted: by chance, by having to do with
-// the query, and by being far from it. Then what PEFA-XL finds by either reading of a filter.
+// hnswlib's own filter, faiss's and usearch's, where 50, 10, 1 and 0.1 % of the rows are admitted: by chance, by having
+// to do with the query, and by being far from it. Then what PEFA-XL finds by either reading of a filter.
 //
 // Results first: every row that is found must be admitted, and no search may find fewer than k of them. Times are the
 // thread's CPU time of each search: pefa's ways take turns to be the first of a round, so that none finds the caches as
@@ -14,6 +14,7 @@
 #include <random>
 
 #include "bench_support.hpp"
+#include "usearch_rows.hpp"
 
 #if PEFA_BENCH_FAISS
 #include <faiss/IndexFlat.h>
@@ -158,7 +159,7 @@ struct Way {
     filtered,    ///< pefa's
     unfiltered,  ///< pefa's without the filter, to hold times against
     dear,        ///< reads so much that it leaves no cache to others: has rounds of its own
-    rival        ///< hnswlib's or faiss's; dear as well
+    rival        ///< hnswlib's, faiss's or usearch's; dear as well
   };
 
   std::string name;
@@ -263,7 +264,7 @@ int main(int argc, char** argv) {
   app.add_option("--rows", rows, "the first so many passages alone (default: all)");
   app.add_option("--ef-construction", construction, "of every graph")->capture_default_str();
   app.add_flag("!--no-readings", readings, "leave PEFA-XL out");
-  app.add_flag("!--no-rivals", rivals, "leave hnswlib and faiss out");
+  app.add_flag("!--no-rivals", rivals, "leave hnswlib, faiss and usearch out");
   CLI11_PARSE(app, argc, argv);
   try {
     const DataSet data = shape.empty() ? DataSet::read(options.folder) : synthetic(shape);
@@ -283,6 +284,9 @@ int main(int argc, char** argv) {
 
 #if PEFA_BENCH_FAISS
     const FaissIvf lists(passages.slice(0, rivals ? n : 1000));
+#endif
+#if PEFA_BENCH_USEARCH
+    UsearchRows usearch(passages.slice(0, rivals ? n : 1000), m, construction, threads);
 #endif
 
     using Costs = pefa::detail::FilterCosts;
@@ -324,6 +328,13 @@ int main(int argc, char** argv) {
 #if PEFA_BENCH_FAISS
         ways.push_back(
             {"faiss", [&](QueryView q, const Case& one) { return lists.search(q, one.bitmap); }, Way::Kind::rival});
+#endif
+#if PEFA_BENCH_USEARCH
+        ways.push_back({"usearch",
+                        [&](QueryView q, const Case& one) {
+                          return usearch.search_filtered(q, k, 300, [&](Row row) { return one.set.contains(row); });
+                        },
+                        Way::Kind::rival});
 #endif
         if (!rivals) std::erase_if(ways, [](const Way& way) { return way.kind == Way::Kind::rival; });
         if (!run(ways, cases, flat, data.test_queries, options.rounds)) {

@@ -6,12 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "bench_support.hpp"
+#include "usearch_rows.hpp"
 
 #if PEFA_BENCH_FAISS
 #include <faiss/IndexHNSW.h>
-#endif
-#if PEFA_BENCH_USEARCH
-#include <usearch/index_dense.hpp>
 #endif
 
 namespace {
@@ -76,30 +74,12 @@ std::pair<Search, std::size_t> make_faiss(const DataSet& data, const Arguments&.
 #endif
 
 #if PEFA_BENCH_USEARCH
-/// Throws what a call of usearch says went wrong, if anything.
-void require_usearch(unum::usearch::error_t error) {
-  if (error) throw Error(std::string("usearch: ") + error.release());
-}
-
 std::pair<Search, std::size_t> make_usearch(const DataSet& data, const ThreadExecutor& threads) {
-  namespace us = unum::usearch;
-  const EmbeddingView<float> rows = data.passages.view();
-  const us::metric_punned_t metric(rows.dim(), us::metric_kind_t::ip_k, us::scalar_kind_t::f32_k);
-  std::printf("usearch's kernels: %s\n", metric.isa_name());
-  auto made = us::index_dense_t::make(metric, us::index_dense_config_t(m, ef_construction));
-  require_usearch(std::move(made.error));
-  auto index = std::make_shared<us::index_dense_t>(std::move(made.index));
-  index->reserve(us::index_limits_t(rows.size(), threads.concurrency()));
-  threads.run(rows.size(), [&](std::size_t i) { require_usearch(index->add(i, rows.row(i)).error); });
+  auto index = std::make_shared<UsearchRows>(data.passages.view(), m, ef_construction, threads);
   Search search = [&data, index](std::size_t q, std::size_t k, std::size_t ef) {
-    index->change_expansion_search(ef);
-    auto found = index->search(data.test_queries.row(q), k);
-    require_usearch(std::move(found.error));
-    std::vector<us::index_dense_t::vector_key_t> keys(k);
-    keys.resize(found.dump_to(keys.data()));
-    return std::vector<Row>(keys.begin(), keys.end());
+    return index->search(data.query(q), k, ef);
   };
-  return {search, index->memory_usage()};
+  return {search, index->memory_bytes()};
 }
 #endif
 

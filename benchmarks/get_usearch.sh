@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches usearch, one of bench_peers's rivals, and compiles NumKong, where its kernels are: a few minutes. usearch's own
+# Fetches usearch, a rival of bench_peers and bench_filters, and compiles NumKong, where its kernels are: a few minutes. usearch's own
 # loops, which its headers fall back to, compilers do not vectorise.
 # Usage: benchmarks/get_usearch.sh DIRECTORY (in the build folder), then cmake -DPEFA_USEARCH=DIRECTORY
 # Needs npm, node and a C compiler ($CC, else cc).
