@@ -18,6 +18,7 @@
 #include "pefa/adapter/fold.hpp"
 #include "pefa/adapter/least_squares.hpp"
 #include "pefa/adapter/linear_map.hpp"
+#include "pefa/adapter/passage_evidence.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/whitening.hpp"
@@ -264,55 +265,80 @@ template <class Scalar, class Make>
   return make(p.view(), q.view());
 }
 
-/// The row of one passage: see PefaXs::fold_one.
-/// @param whitening  of the passages; null where they are not
-[[nodiscard]] inline std::vector<float> fold_one(const FittedParts& fitted, const Whitening* whitening,
-                                                 const PassageFold& fold, std::span<const float> passage,
-                                                 const EmbeddingView<float>& queries, std::span<const float> weights,
-                                                 std::size_t dim, const char* who) {
-  if (weights.size() != queries.size()) {
-    fail<ShapeError>(who, ": ", weights.size(), " weights for ", queries.size(), " queries, expected one each");
+/// @throws ShapeError, ValueError  what PefaXs::fold_one() refuses
+inline void require_evidence(const PassageEvidence& of, const PassageFold& fold, std::size_t dim, const char* who) {
+  if (of.weights.size() != of.queries.size()) {
+    fail<ShapeError>(who, ": ", of.weights.size(), " weights for ", of.queries.size(), " queries, expected one each");
   }
-  require_query(passage, 1, dim, who);
-  require_direction(passage, who);
-  if (!queries.empty() && queries.dim() != dim)
-    fail<ShapeError>(who, ": queries have dim ", queries.dim(), ", expected ", dim);
-  require_valid_rows(queries, RowCheck::finite_non_zero, who);
+  require_query(of.passage, 1, dim, who);
+  require_direction(of.passage, who);
+  if (!of.queries.empty() && of.queries.dim() != dim)
+    fail<ShapeError>(who, ": queries have dim ", of.queries.dim(), ", expected ", dim);
+  require_valid_rows(of.queries, RowCheck::finite_non_zero, who);
   const bool is_own = is_own_query(fold.rule, fold.least_squares);
-  if (queries.empty() && !is_own && fold.lambda < 1.0f && fold.cold == ColdPassage::borrowed) {
+  if (of.queries.empty() && !is_own && fold.lambda < 1.0f && fold.cold == ColdPassage::borrowed) {
     fail<ValueError>(who, ": a passage without training queries borrows from all the others, expected queries");
   }
-  std::vector<float> row(passage.begin(), passage.end());
-  EmbeddingView<float> asked = queries;
-  std::optional<EmbeddingStore<float>> whitened;
-  if (whitening != nullptr) {
-    row.resize(whitening->rank());
-    whitening->apply(passage, row);
-    if (!queries.empty()) {
-      whitened = whitening->apply(queries);
-      asked = whitened->view();
+}
+
+/// The rows of some passages: see PefaXs::fold_one. [passages x the dim of an index's rows]
+/// @param whitening  of the passages; null where they are not
+[[nodiscard]] inline EmbeddingStore<float> fold_many(const FittedParts& fitted, const Whitening* whitening,
+                                                     const PassageFold& fold, std::span<const PassageEvidence> passages,
+                                                     std::size_t dim, const char* who) {
+  const std::size_t rank = whitening != nullptr ? whitening->rank() : dim;
+  auto rows = EmbeddingStore<float>::for_overwrite(passages.size(), rank);
+  std::vector<PassageEvidence> evidence(passages.begin(), passages.end());  // in the space that they are folded in
+  std::vector<EmbeddingStore<float>> whitened;
+  for (std::size_t i = 0; i < passages.size(); ++i) {
+    require_evidence(passages[i], fold, dim, who);
+    const std::span<float> row(rows.mutable_row(i), rank);
+    if (whitening == nullptr) {
+      std::copy(passages[i].passage.begin(), passages[i].passage.end(), row.begin());
+    } else {
+      whitening->apply(passages[i].passage, row);
+      if (!passages[i].queries.empty()) {
+        whitened.push_back(whitening->apply(passages[i].queries));
+        evidence[i].queries = whitened.back().view();
+      }
     }
+    evidence[i].passage = row;
   }
   if (fold.lambda < 1.0f) {
-    std::vector<std::int32_t> columns(weights.size());
-    std::iota(columns.begin(), columns.end(), 0);
-    const RelevanceMatrix::Entries entries{columns, weights};
-    std::vector<float> pseudo(row.size(), 0.0f);
+    auto pseudo = EmbeddingStore<float>::for_overwrite(passages.size(), rank);
     if (fitted.least_squares) {
-      if (asked.empty()) asked = EmbeddingView<float>(row, row.size()).slice(0, 0);
-      fitted.least_squares->fold_one(row, asked, entries, pseudo);
-    } else if (!queries.empty()) {
-      std::vector<double> sum(row.size());
-      pseudo_embedding(asked, entries, sum.data(), pseudo.data());
+      fitted.least_squares->fold_many(evidence, [&](std::size_t i) { return pseudo.mutable_row(i); });
     }
-    const float lambda = passage_lambda(is_own || !queries.empty(), fold.lambda, fold.cold);
-    fold_pseudo_embedding(row, lambda, fold.norm, pseudo.data());
-    row = std::move(pseudo);
+    const bool is_own = is_own_query(fold.rule, fold.least_squares);
+    std::vector<double> sum(rank);
+    std::vector<std::int32_t> columns;
+    for (std::size_t i = 0; i < passages.size(); ++i) {
+      const PassageEvidence& of = evidence[i];
+      if (!fitted.least_squares) {
+        std::fill_n(pseudo.mutable_row(i), rank, 0.0f);
+        columns.resize(of.weights.size());
+        std::iota(columns.begin(), columns.end(), 0);
+        if (!of.weights.empty()) pseudo_embedding(of.queries, {columns, of.weights}, sum.data(), pseudo.mutable_row(i));
+      }
+      const float lambda = passage_lambda(is_own || !of.weights.empty(), fold.lambda, fold.cold);
+      fold_pseudo_embedding(of.passage, lambda, fold.norm, pseudo.mutable_row(i));
+    }
+    rows = std::move(pseudo);
   }
-  if (!fitted.balance) return row;
-  std::vector<float> balanced(fitted.balance->rank());
-  fitted.balance->map_row(row, balanced);
+  if (!fitted.balance) return rows;
+  auto balanced = EmbeddingStore<float>::for_overwrite(passages.size(), fitted.balance->rank());
+  for (std::size_t i = 0; i < passages.size(); ++i) {
+    fitted.balance->map_row({rows.row(i), rank}, {balanced.mutable_row(i), balanced.dim()});
+  }
   return balanced;
+}
+
+/// The row of one passage.
+[[nodiscard]] inline std::vector<float> fold_one(const FittedParts& fitted, const Whitening* whitening,
+                                                 const PassageFold& fold, const PassageEvidence& passage,
+                                                 std::size_t dim, const char* who) {
+  const EmbeddingStore<float> row = fold_many(fitted, whitening, fold, {&passage, 1}, dim, who);
+  return {row.row(0), row.row(0) + row.dim()};
 }
 
 /// @throws ValueError  a row whose length is not 1, within 1 in 100. @param who  with what asks for it

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -42,7 +43,7 @@ namespace detail {
 }
 
 /// out = λ·p + (1 − λ)·out, with `out` a pseudo-embedding, scaled as `norm` says.
-inline void fold_pseudo_embedding(const std::vector<float>& passage, float lambda, PseudoNorm norm, float* out) {
+inline void fold_pseudo_embedding(std::span<const float> passage, float lambda, PseudoNorm norm, float* out) {
   float length = 1.0f;
   if (norm == PseudoNorm::passage) {
     double squares = 0.0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pefa/adapter/fit_params.hpp"
+#include "pefa/adapter/passage_evidence.hpp"
 #include "pefa/adapter/second_moment.hpp"
 #include "pefa/adapter/shrunk_matrix.hpp"
 #include "pefa/core/error.hpp"
@@ -76,6 +77,29 @@ class LeastSquares {
     std::vector<double> a(dim(), 0.0);
     add_evidence(EmbeddingView<float>(passage, dim()), 0, queries, entries, a.data());
     solve(a, out);
+  }
+
+  /// The same of many passages, which read M once for 64 of them; the same bits.
+  /// @param out  out(i): where C of passage i goes
+  template <class Out>
+  void fold_many(std::span<const PassageEvidence> passages, const Out& out) const {
+    std::vector<double> a(dim());
+    std::vector<double> columns;
+    for (std::size_t begin = 0; begin < passages.size(); begin += block) {
+      const std::size_t count = std::min(block, passages.size() - begin);
+      columns.resize(dim() * count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const PassageEvidence& one = passages[begin + i];
+        std::fill(a.begin(), a.end(), 0.0);
+        for (std::size_t e = 0; e < one.weights.size(); ++e) {
+          detail::add_row(one.queries, e, static_cast<double>(one.weights[e]), a.data());
+        }
+        add_own(EmbeddingView<float>(one.passage, dim()), 0, a.data());
+        for (std::size_t d = 0; d < dim(); ++d) columns[d * count + i] = a[d];
+      }
+      solve_block(columns.data(), count, a, [&](std::size_t i) { return out(begin + i); });
+      a.resize(dim());
+    }
   }
 
   /// C [n_passages x dim], unit rows; with b = 0 a passage without training queries has a zero row.
@@ -198,6 +222,12 @@ class LeastSquares {
       detail::add_row(queries, static_cast<std::size_t>(entries.columns[e]), static_cast<double>(entries.weights[e]),
                       a);
     }
+    add_own(passages, j, a);
+  }
+
+  /// a += b·p_j.
+  template <class PassageScalar>
+  void add_own(const EmbeddingView<PassageScalar>& passages, std::size_t j, double* a) const {
     if (params_.passages_as_queries > 0.0f) {
       detail::add_row(passages, j, static_cast<double>(params_.passages_as_queries), a);
     }

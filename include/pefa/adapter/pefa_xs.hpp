@@ -129,8 +129,13 @@ class PefaXs : public ArchivedRetriever<PefaXs<Scalar, Index>, ArchivableIndex<I
   /// query of zeros, ColdPassage::borrowed without queries, which asks the other passages
   [[nodiscard]] std::vector<float> fold_one(std::span<const float> passage, const EmbeddingView<float>& queries,
                                             std::span<const float> weights) const {
-    return detail::fold_one(fitted_, detail::pointer_to(fitted_.whitening), how_.fold, passage, queries, weights, dim(),
-                            "PefaXs::fold_one");
+    return detail::fold_one(fitted_, detail::pointer_to(fitted_.whitening), how_.fold, {passage, queries, weights},
+                            dim(), "PefaXs::fold_one");
+  }
+  /// The same of many, in less time each; the same bits. @return  [passages x the dim of index()]
+  [[nodiscard]] EmbeddingStore<float> fold_many(std::span<const PassageEvidence> passages) const {
+    return detail::fold_many(fitted_, detail::pointer_to(fitted_.whitening), how_.fold, passages, dim(),
+                             "PefaXs::fold_many");
   }
 
   /// How many passages it searches.

@@ -107,20 +107,50 @@ class DeltaQuery {
   float rounding_ = 0.0f;
 };
 
-/// Up to `most` rows.
+/// Up to `most` rows about a centre.
 class DeltaList {
  public:
   static constexpr std::size_t most = 64;  ///< small lists tell better where to look
+
+  /// Empty. @param center  a row that the first ones are near to
+  explicit DeltaList(std::span<const float> center) : center_(center.begin(), center.end()) {}
+
+  /// What find_center() found last.
+  [[nodiscard]] std::span<const float> center() const noexcept { return center_; }
+  /// The root mean square of ‖x − c‖ then.
+  [[nodiscard]] float spread() const noexcept { return spread_; }
+  /// The mean of ‖x‖² then.
+  [[nodiscard]] float mean_square() const noexcept { return mean_square_; }
+  /// Makes the mean of the rows that are here its centre.
+  void find_center() {
+    const auto dot = simd::dot_kernel<float>();
+    const float share = 1.0f / static_cast<float>(rows_.size());
+    mean_square_ = 0.0f;
+    std::fill(center_.begin(), center_.end(), 0.0f);
+    for (const DeltaRow& row : rows_) {
+      for (std::size_t d = 0; d < center_.size(); ++d) center_[d] += share * row.values.get()[d];
+      mean_square_ += share * row.code.length * row.code.length;
+    }
+    spread_ = std::sqrt(std::max(0.0f, mean_square_ - dot(center_.data(), center_.data(), center_.size(), 1.0f)));
+  }
 
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
   [[nodiscard]] const DeltaRow& operator[](std::size_t place) const noexcept { return rows_[place]; }
 
   /// Puts a row at the end.
-  void append(Row row, SharedVector values, std::size_t dim) {
+  void append(Row row, SharedVector values) {
+    const std::size_t dim = center_.size();
     const std::size_t bytes = simd::padded_code_dim(dim);
     codes_.resize((rows_.size() + 1) * bytes);
     const DeltaCode code = DeltaCode::of({values.get(), dim}, codes_.data() + rows_.size() * bytes);
     rows_.push_back({row, std::move(values), code});
+  }
+
+  /// Gives a row other values.
+  void replace(std::size_t place, SharedVector values) {
+    const std::size_t dim = center_.size();
+    const DeltaCode code = DeltaCode::of({values.get(), dim}, codes_.data() + place * simd::padded_code_dim(dim));
+    rows_[place] = {rows_[place].row, std::move(values), code};
   }
 
   /// Takes a row out; the last one takes its place.
@@ -157,13 +187,17 @@ class DeltaList {
     return all;
   }
 
+  std::vector<float> center_;
+  float mean_square_ = 0.0f;
+  float spread_ = 0.0f;
   std::vector<DeltaRow> rows_;
   pefa::detail::AlignedVector<std::int8_t> codes_;
 };
 
 /// Which rows of a list belong together, by a few rounds of 2-means: true for one half, and neither has less than an
 /// eighth. The same for the same rows. O(size · dim).
-[[nodiscard]] inline std::vector<bool> halves(const DeltaList& list, std::size_t dim) {
+[[nodiscard]] inline std::vector<bool> halves(const DeltaList& list) {
+  const std::size_t dim = list.center().size();
   const auto distance = simd::squared_l2_kernel<float>();
   const std::size_t n = list.size();
   const auto farthest = [&](const float* from) {

@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -22,6 +21,7 @@
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/live/delta_list.hpp"
+#include "pefa/live/delta_tree.hpp"
 #include "pefa/live/live_records.hpp"
 #include "pefa/live/persistent_array.hpp"
 #include "pefa/simd/kernels.hpp"
@@ -46,15 +46,19 @@ class LiveDelta {
   /// Puts in a row, in place of the one that has its number. @param values  as an index would hold it; the first row
   /// decides how many
   void put(Row row, std::span<const float> values) {
-    erase(row);
     if (n_lists_ == 0) {
-      dim_ = values.size();
       add_list(values);
+      tree_.start(values);
     }
-    const std::size_t list = nearest_list(values);
+    if (moves_little(row, values)) {
+      const Place place = places_[row];
+      return open(place.list - 1).replace(place.slot, share_vector(values));
+    }
+    erase(row);
+    const std::size_t list = tree_.nearest(values);
     DeltaList& rows = open(list);
     places_.edit(row) = {static_cast<std::uint32_t>(list + 1), static_cast<std::uint32_t>(rows.size())};
-    rows.append(row, share_vector(values), dim_);
+    rows.append(row, share_vector(values));
     ++size_;
     if (rows.size() == DeltaList::most) split(list);
   }
@@ -97,17 +101,14 @@ class LiveDelta {
     return seen;
   }
 
-  /// As it is now. O(1), but for the paths and lists that the next writes copy.
+  /// As it is now, to be searched. O(1), but for the paths and lists that the next writes copy.
   [[nodiscard]] LiveDelta snapshot() {
     open_.clear();
-    owns_centers_ = false;
     LiveDelta copy;
     copy.lists_ = lists_.snapshot();
     copy.places_ = places_.snapshot();
-    copy.centers_ = centers_;
     copy.n_lists_ = n_lists_;
     copy.size_ = size_;
-    copy.dim_ = dim_;
     return copy;
   }
 
@@ -117,57 +118,32 @@ class LiveDelta {
     std::uint32_t list = 0;  // 1 + its number; 0: nowhere
     std::uint32_t slot = 0;
   };
-  /// What the lists were made with.
-  struct Centers {
-    std::vector<float> rows;          // means c
-    std::vector<float> half_squares;  // ‖c‖²/2
-    std::vector<float> spreads;       // root mean square of ‖x − c‖
-  };
 
   /// A list, to be written to.
   [[nodiscard]] DeltaList& open(std::size_t list) {
     std::shared_ptr<DeltaList>& writable = open_[list];
     if (writable == nullptr) {
-      const std::shared_ptr<const DeltaList>& shown = lists_[list];
-      writable = shown == nullptr ? std::make_shared<DeltaList>() : std::make_shared<DeltaList>(*shown);
+      writable = std::make_shared<DeltaList>(*lists_[list]);
       lists_.edit(list) = writable;
     }
     return *writable;
   }
 
-  /// The centres, to be written to.
-  [[nodiscard]] Centers& own_centers() {
-    if (!owns_centers_) {
-      centers_ = centers_ == nullptr ? std::make_shared<Centers>() : std::make_shared<Centers>(*centers_);
-      owns_centers_ = true;
-    }
-    return *centers_;
-  }
-
   /// Makes a list that is empty.
-  void add_list(std::span<const float> center) {
-    Centers& centers = own_centers();
-    centers.rows.insert(centers.rows.end(), center.begin(), center.end());
-    centers.half_squares.push_back(0.5f * squared_length(center.data()));
-    centers.spreads.push_back(0.0f);
-    (void)open(n_lists_++);
+  DeltaList& add_list(std::span<const float> center) {
+    std::shared_ptr<DeltaList>& made = open_[n_lists_];
+    made = std::make_shared<DeltaList>(center);
+    lists_.edit(n_lists_++) = made;
+    return *made;
   }
 
-  [[nodiscard]] float squared_length(const float* row) const noexcept {
-    return simd::dot_kernel<float>()(row, row, dim_, 1.0f);
-  }
-
-  /// The list to put a row in: the one that has the nearest centre.
-  [[nodiscard]] std::size_t nearest_list(std::span<const float> values) const {
-    const auto dot = simd::dot_kernel<float>();
-    std::size_t nearest = 0;
-    float most = -std::numeric_limits<float>::infinity();
-    for (std::size_t list = 0; list < n_lists_; ++list) {
-      const float* center = centers_->rows.data() + list * dim_;
-      const float score = dot(values.data(), center, dim_, 1.0f) - centers_->half_squares[list];
-      if (score > most) most = score, nearest = list;
-    }
-    return nearest;
+  /// Whether a row that is here may stay in its list with other values.
+  [[nodiscard]] bool moves_little(Row row, std::span<const float> values) const {
+    const Place place = places_[row];
+    if (place.list == 0) return false;
+    const DeltaList& list = *lists_[place.list - 1];
+    const float far = simd::squared_l2_kernel<float>()(values.data(), list.center().data(), values.size(), 1.0f);
+    return far <= 1.5f * list.spread() * list.spread();
   }
 
   /// All lists, those first where the best rows are likely to be. A row's score is about its centre's, give or take
@@ -176,61 +152,44 @@ class LiveDelta {
     constexpr float spread_share = 0.4f;  // of WordNet's and of its queries' nearest rows most are found so
     const auto dot = simd::dot_kernel<float>();
     const QueryView values = query.values();
-    const float reach = spread_share * std::sqrt(squared_length(values.data()));
+    const float reach = spread_share * std::sqrt(dot(values.data(), values.data(), values.size(), 1.0f));
     const bool is_l2 = query.metric() == Metric::l2;
     std::vector<Neighbor> order(n_lists_);
-    for (std::size_t list = 0; list < n_lists_; ++list) {
-      const float spread = centers_->spreads[list];
-      float score = dot(values.data(), centers_->rows.data() + list * dim_, dim_, 1.0f) + reach * spread;
-      if (is_l2) score -= centers_->half_squares[list] + 0.5f * spread * spread;
-      order[list] = {static_cast<Row>(list), pefa::detail::rankable(score)};
-    }
+    lists_.for_each([&](std::size_t number, const std::shared_ptr<const DeltaList>& list) {
+      if (number >= n_lists_) return;
+      const std::span<const float> center = list->center();
+      float score = dot(values.data(), center.data(), center.size(), 1.0f) + reach * list->spread();
+      if (is_l2) score -= 0.5f * list->mean_square();
+      order[number] = {static_cast<Row>(number), pefa::detail::rankable(score)};
+    });
     std::sort(order.begin(), order.end(), ranks_before);
     return order;
   }
 
   /// Makes two lists of one that is full.
   void split(std::size_t list) {
-    const DeltaList full = std::exchange(open(list), DeltaList());
-    const std::vector<bool> stays = halves(full, dim_);
+    DeltaList& near = open(list);
     const std::size_t other = n_lists_;
-    add_list(std::vector<float>(dim_));
+    DeltaList& far = add_list(near.center());
+    const DeltaList full = std::exchange(near, DeltaList(near.center()));
+    const std::vector<bool> stays = halves(full);
     for (std::size_t i = 0; i < full.size(); ++i) {
-      const std::size_t to = stays[i] ? list : other;
-      DeltaList& rows = open(to);
-      places_.edit(full[i].row) = {static_cast<std::uint32_t>(to + 1), static_cast<std::uint32_t>(rows.size())};
-      rows.append(full[i].row, full[i].values, dim_);
+      DeltaList& rows = stays[i] ? near : far;
+      const auto number = static_cast<std::uint32_t>(stays[i] ? list : other);
+      places_.edit(full[i].row) = {number + 1, static_cast<std::uint32_t>(rows.size())};
+      rows.append(full[i].row, full[i].values);
     }
-    find_center(list);
-    find_center(other);
-  }
-
-  /// Of the rows that are in a list now.
-  void find_center(std::size_t list) {
-    const DeltaList& rows = *lists_[list];
-    Centers& centers = own_centers();
-    float* center = centers.rows.data() + list * dim_;
-    const float share = 1.0f / static_cast<float>(rows.size());
-    float mean_square = 0.0f;
-    std::fill_n(center, dim_, 0.0f);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const float* row = rows[i].values.get();
-      for (std::size_t d = 0; d < dim_; ++d) center[d] += share * row[d];
-      mean_square += share * squared_length(row);
-    }
-    const float square = squared_length(center);
-    centers.half_squares[list] = 0.5f * square;
-    centers.spreads[list] = std::sqrt(std::max(0.0f, mean_square - square));
+    near.find_center();
+    far.find_center();
+    tree_.split(list, near.center(), far.center());
   }
 
   PersistentArray<std::shared_ptr<const DeltaList>> lists_;
   PersistentArray<Place> places_;
-  std::shared_ptr<Centers> centers_;
   std::size_t n_lists_ = 0;
   std::size_t size_ = 0;
-  std::size_t dim_ = 0;
   std::unordered_map<std::size_t, std::shared_ptr<DeltaList>> open_;  // lists that no snapshot shares; the writer's
-  bool owns_centers_ = false;                                         // the same of the centres
+  DeltaTree tree_;                                                    // the writer's, too
 };
 
 }  // namespace pefa::live::detail

@@ -18,18 +18,19 @@
 #include "pefa/adapter/gate.hpp"
 #include "pefa/adapter/hubness.hpp"
 #include "pefa/adapter/knn_similarity.hpp"
+#include "pefa/adapter/passage_evidence.hpp"
 #include "pefa/adapter/policies.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/adapter/spec_params.hpp"
 #include "pefa/adapter/target_recall.hpp"
 #include "pefa/adapter/vote.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/scratch_pool.hpp"
-#include "pefa/core/top_k.hpp"
 #include "pefa/index/any_index.hpp"
-#include "pefa/simd/kernels.hpp"
+#include "pefa/index/flat_index.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/relevance_matrix.hpp"
@@ -171,25 +172,40 @@ class LiveEpoch {
   /// What a neighbour's score is.
   [[nodiscard]] const auto& voting() const noexcept { return voting_; }
 
-  /// The row of a passage as the passage index would hold it. @param queries  its training queries, in ascending order
-  [[nodiscard]] std::vector<float> passage_row(std::span<const float> passage, const EmbeddingView<float>& queries,
-                                               std::span<const float> weights) const {
-    if (xs_) return xs_->fold_one(passage, queries, weights);
-    if (xl_) return xl_->fold_one(passage, queries, weights);
-    return pefa::detail::fold_one({}, nullptr, fold_, passage, queries, weights, passage.size(), "LiveRetriever");
+  /// The rows of passages as the passage index would hold them. @param passages  each with its queries in ascending
+  /// order
+  [[nodiscard]] EmbeddingStore<float> passage_rows_of(std::span<const PassageEvidence> passages) const {
+    if (xs_) return xs_->fold_many(passages);
+    if (xl_) return xl_->fold_many(passages);
+    return pefa::detail::fold_many({}, nullptr, fold_, passages, passages_.view.dim(), "LiveRetriever");
+  }
+  /// The row of one.
+  [[nodiscard]] std::vector<float> passage_row(const PassageEvidence& passage) const {
+    const EmbeddingStore<float> row = passage_rows_of({&passage, 1});
+    return {row.row(0), row.row(0) + row.dim()};
   }
 
-  /// The row of a training query as its index would hold it.
-  [[nodiscard]] std::vector<float> query_row(std::span<const float> query) const {
+  /// The rows of training queries as their index would hold them.
+  [[nodiscard]] EmbeddingStore<float> query_rows_of(std::span<const QueryView> queries) const {
     pefa::detail::AskedQuery asked;
-    ask(query, asked);
-    std::vector<float> row(asked.queries.begin(), asked.queries.end());
+    std::optional<EmbeddingStore<float>> rows;
     const bool has_hubness = !hubness().empty();
-    if (spec_.similarity == KnnSimilarity::cosine) {
-      (void)pefa::detail::make_unit(row.data(), row.size() - (has_hubness ? 1 : 0));
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      ask(queries[i], asked);
+      const std::size_t dim = asked.queries.size();
+      if (!rows) rows = EmbeddingStore<float>::for_overwrite(queries.size(), dim);
+      float* row = rows->mutable_row(i);
+      std::copy(asked.queries.begin(), asked.queries.end(), row);
+      if (spec_.similarity == KnnSimilarity::cosine) (void)pefa::detail::make_unit(row, dim - (has_hubness ? 1 : 0));
+      if (has_hubness) row[dim - 1] = 0.0f;  // the sample's own hubness does not count
     }
-    if (has_hubness) row.back() = spec_.hubness * (xl_->hubness_mean() - mean_similarity(row));
-    return row;
+    if (!has_hubness) return *std::move(rows);
+    const auto nearest = sample_->search_batch(rows->view(), HubnessParams{}.nearest, {}, AnyExecutor::serial());
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      rows->mutable_row(i)[rows->dim() - 1] =
+          spec_.hubness * (xl_->hubness_mean() - pefa::detail::mean_score(nearest[i]));
+    }
+    return *std::move(rows);
   }
 
   /// A query as both indexes are asked with it. @throws ShapeError, ValueError  as the retrievers' search
@@ -225,19 +241,9 @@ class LiveEpoch {
     const AnyIndex& index = *query_index();
     const std::vector<Row> rows =
         pefa::detail::seeded_sample(index.size(), HubnessParams{}.sample_size, HubnessParams{}.seed);
-    sample_ = EmbeddingStore<float>::for_overwrite(rows.size(), index.dim());
-    for (std::size_t i = 0; i < rows.size(); ++i) index.read_row(rows[i], {sample_->mutable_row(i), index.dim()});
-  }
-
-  /// r of a training query. @param row  its hubness is overwritten, so that it does not count
-  [[nodiscard]] float mean_similarity(std::vector<float>& row) const {
-    row.back() = 0.0f;
-    const auto dot = simd::dot_kernel<float>();
-    TopK best(HubnessParams{}.nearest);
-    for (std::size_t i = 0; i < sample_->size(); ++i) {
-      best.push({static_cast<Row>(i), dot(row.data(), sample_->row(i), row.size(), 1.0f)});
-    }
-    return pefa::detail::mean_score(best.take());
+    auto sample = EmbeddingStore<float>::for_overwrite(rows.size(), index.dim());
+    for (std::size_t i = 0; i < rows.size(); ++i) index.read_row(rows[i], {sample.mutable_row(i), index.dim()});
+    sample_ = FlatIndex<float>::build(std::move(sample));
   }
 
   /// The retriever that the spec names, as build() would make it.
@@ -263,7 +269,7 @@ class LiveEpoch {
     if (p.empty()) return;
     auto rows = EmbeddingStore<float>::for_overwrite(p.size(), p.dim());
     for (std::size_t j = 0; j < p.size(); ++j) {
-      const std::vector<float> row = passage_row({p.row(j), p.dim()}, {}, {});
+      const std::vector<float> row = passage_row({{p.row(j), p.dim()}});
       std::copy(row.begin(), row.end(), rows.mutable_row(j));
     }
     plain_ = AnyIndex::build(std::move(rows), {.index = spec_.index}, options);
@@ -278,7 +284,7 @@ class LiveEpoch {
   std::optional<Xs> xs_;
   std::optional<Xl> xl_;
   std::optional<AnyIndex> plain_;
-  std::optional<EmbeddingStore<float>> sample_;  // of the rows of the index of training queries
+  std::optional<FlatIndex<float>> sample_;  // of the rows of the index of training queries
   std::unique_ptr<pefa::detail::ScratchPool<LiveScratch>> scratches_ =
       std::make_unique<pefa::detail::ScratchPool<LiveScratch>>();
 };

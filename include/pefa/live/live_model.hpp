@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "pefa/adapter/passage_evidence.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/live/event.hpp"
 #include "pefa/live/live_delta.hpp"
@@ -18,6 +21,8 @@
 #include "pefa/live/live_state.hpp"
 #include "pefa/live/live_view.hpp"
 #include "pefa/live/persistent_array.hpp"
+#include "pefa/store/embedding_store.hpp"
+#include "pefa/store/embedding_view.hpp"
 
 namespace pefa::live::detail {
 
@@ -46,15 +51,14 @@ class LiveModel {
     results.reserve(batch.events.size());
     for (const Event& event : batch.events) results.push_back(state_.apply(event));
     const LiveChanges changes = state_.take_changes();
-    for (const Row row : changes.moved) update_passage(row);
+    update_passages(changes.moved);
     if (epoch_->folds()) {
-      for (const Row row : changes.voted) {
-        if (!std::binary_search(changes.moved.begin(), changes.moved.end(), row)) update_passage(row);
-      }
+      std::vector<Row> voted;
+      std::set_difference(changes.voted.begin(), changes.voted.end(), changes.moved.begin(), changes.moved.end(),
+                          std::back_inserter(voted));
+      update_passages(voted);
     }
-    if (epoch_->votes()) {
-      for (const Row row : changes.queries) update_query(row);
-    }
+    if (epoch_->votes()) update_queries(changes.queries);
     ++sequence_;
     if (!batch.cursor.empty()) cursor_ = batch.cursor;
     return results;
@@ -100,36 +104,73 @@ class LiveModel {
   }
 
  private:
-  void update_passage(Row row) {
-    const LiveState::Passage& passage = state_.passages()[row];
-    if (row < epoch_->passage_rows()) hidden_passages_.set(row, true);
-    if (passage == nullptr) return passage_delta_.erase(row);
-    const std::size_t dim = state_.dim();
-    if (!epoch_->folds()) {
-      passage_delta_.put(row, epoch_->passage_row({passage->vector.get(), dim}, {}, {}));
-      return;
+  /// Some hundreds at a time, so that the fits are read once for all of them.
+  void update_passages(std::span<const Row> rows) {
+    constexpr std::size_t most_passages = 512;
+    constexpr std::size_t most_floats = std::size_t{1} << 22;
+    std::vector<Row> folded;
+    const auto fold = [&] {
+      fold_passages(folded);
+      folded.clear();
+      vectors_.clear();
+      weights_.clear();
+    };
+    for (const Row row : rows) {
+      const LiveState::Passage& passage = state_.passages()[row];
+      if (row < epoch_->passage_rows()) hidden_passages_.set(row, true);
+      if (passage == nullptr) {
+        passage_delta_.erase(row);
+        continue;
+      }
+      folded.push_back(row);
+      if (epoch_->folds()) {
+        for (const Row query : passage->queries) {  // ascending, so that the sum is the build's
+          const LiveQuery& record = *state_.queries()[query];
+          vectors_.insert(vectors_.end(), record.vector.get(), record.vector.get() + state_.dim());
+          weights_.push_back(record.weights[record.find(row)]);
+        }
+      }
+      if (folded.size() == most_passages || vectors_.size() > most_floats) fold();
     }
-    vectors_.clear();
-    weights_.clear();
-    for (const Row query : passage->queries) {  // ascending, so that the sum is the build's
-      const LiveQuery& record = *state_.queries()[query];
-      vectors_.insert(vectors_.end(), record.vector.get(), record.vector.get() + dim);
-      weights_.push_back(record.weights[record.find(row)]);
-    }
-    passage_delta_.put(
-        row, epoch_->passage_row({passage->vector.get(), dim}, EmbeddingView<float>(vectors_, dim), weights_));
+    if (!folded.empty()) fold();
   }
 
-  void update_query(Row row) {
-    const LiveState::Query& query = state_.queries()[row];
-    const bool is_served = query != nullptr && !query->passages.empty();
-    if (row < epoch_->query_rows()) {
-      const bool is_as_built = is_served && query->vector.get() == epoch_->queries().view.row(row);
-      hidden_queries_.set(row, !is_as_built);
-      if (is_as_built) return query_delta_.erase(row);
+  /// @param rows  of passages, whose queries' vectors and weights follow each other in vectors_ and weights_
+  void fold_passages(std::span<const Row> rows) {
+    const std::size_t dim = state_.dim();
+    std::vector<PassageEvidence> evidence;
+    std::size_t begin = 0;
+    for (const Row row : rows) {
+      const LivePassage& passage = *state_.passages()[row];
+      const std::size_t count = epoch_->folds() ? passage.queries.size() : 0;
+      evidence.push_back({{passage.vector.get(), dim},
+                          EmbeddingView<float>(vectors_.data() + begin * dim, count, dim),
+                          std::span<const float>(weights_).subspan(begin, count)});
+      begin += count;
     }
-    if (!is_served) return query_delta_.erase(row);
-    query_delta_.put(row, epoch_->query_row({query->vector.get(), state_.dim()}));
+    const EmbeddingStore<float> made = epoch_->passage_rows_of(evidence);
+    for (std::size_t i = 0; i < rows.size(); ++i) passage_delta_.put(rows[i], {made.row(i), made.dim()});
+  }
+
+  void update_queries(std::span<const Row> rows) {
+    std::vector<Row> changed;
+    std::vector<QueryView> vectors;
+    for (const Row row : rows) {
+      const LiveState::Query& query = state_.queries()[row];
+      const bool is_served = query != nullptr && !query->passages.empty();
+      const bool is_as_built =
+          is_served && row < epoch_->query_rows() && query->vector.get() == epoch_->queries().view.row(row);
+      if (row < epoch_->query_rows()) hidden_queries_.set(row, !is_as_built);
+      if (is_served && !is_as_built) {
+        changed.push_back(row);
+        vectors.emplace_back(query->vector.get(), state_.dim());
+      } else {
+        query_delta_.erase(row);
+      }
+    }
+    if (changed.empty()) return;
+    const EmbeddingStore<float> made = epoch_->query_rows_of(vectors);
+    for (std::size_t i = 0; i < changed.size(); ++i) query_delta_.put(changed[i], {made.row(i), made.dim()});
   }
 
   std::shared_ptr<const LiveEpoch> epoch_;
@@ -143,7 +184,7 @@ class LiveModel {
   std::int64_t landmark_ = no_time;
   double fitted_squares_ = 0.0;
   std::size_t fitted_served_ = 0;
-  std::vector<float> vectors_;  // of one passage's training queries
+  std::vector<float> vectors_;  // of some passages' training queries
   std::vector<float> weights_;
 };
 

@@ -255,7 +255,7 @@ class LiveView {
       weights.push_back(voter.weights[voter.find(passage)]);
     }
     const std::vector<float> row =
-        fits().passage_row({record.vector.get(), dim()}, EmbeddingView<float>(vectors, dim()), weights);
+        fits().passage_row({{record.vector.get(), dim()}, EmbeddingView<float>(vectors, dim()), weights});
     return score - passage_side().score(scratch.asked.passages.view, row.data()) - scratch.asked.passages.offset;
   }
 
