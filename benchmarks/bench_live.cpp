@@ -1,100 +1,49 @@
 // What does it cost to learn while serving? Writes a second, in bursts and beside merges; searches beside a merge;
-// recall while passages come and go; the reading of a log.
+// memory; the reading of a log.
 //
 // Loads the first rows of a data set through events, which is timed as it goes, and merges. Of xs and xl, 98 % of the
 // first ten hits must be those of a retriever that was built of the same rows, before a search's time is printed; erm
-// is held against nothing. Of each kind of write a burst is timed, batch by batch, each acknowledged on the disk of
-// --folder.
+// is held against nothing. Every batch is acknowledged on the disk of --folder, whose own syncs are timed first.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <random>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "bench_support.hpp"
+#include "live_support.hpp"
 #include "pefa/adapter/any_retriever_impl.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/eval/statistics.hpp"
-#include "pefa/live/live_retriever.hpp"
 
 namespace {
 
 using namespace pefa;
-using bench::Clock;
-using bench::seconds_since;
+using namespace pefa::bench;
 
-struct Options {
+struct LiveOptions {
   std::string data;
   std::string folder = "/tmp/pefa_bench_live";
   std::string method = "xl";
   std::size_t passages = 30'000;
   std::size_t queries = 30'000;
   std::size_t batch = 1000;
-  std::size_t churn_rounds = 20;
+  double seconds = 3.0;
+  bool compares = true;
 };
 
-/// The rows that are used, and the pairs between them.
-struct Data {
-  EmbeddingStore<float> passages;
-  EmbeddingStore<float> queries;
-  EmbeddingStore<float> tests;
-  std::vector<RelevancePair> pairs;
-};
-
-EmbeddingStore<float> first_rows(const EmbeddingStore<float>& rows, std::size_t n) {
-  return EmbeddingStore<float>::from(rows.view().slice(0, std::min(n, rows.size())));
-}
-
-Data read(const Options& options) {
-  bench::DataSet all = bench::DataSet::read(options.data);
-  Data data{first_rows(all.passages, options.passages),
-            first_rows(all.train_queries, options.queries),
-            std::move(all.test_queries),
-            {}};
-  for (Row i = 0; i < data.queries.size(); ++i) {
-    const auto entries = all.train_relevance.passages_of(QueryId(i));
-    for (std::size_t e = 0; e < entries.size(); ++e) {
-      const auto passage = static_cast<Row>(entries.columns[e]);
-      if (passage < data.passages.size()) data.pairs.push_back({QueryId(i), PassageId(passage), entries.weights[e]});
-    }
-  }
-  return data;
-}
-
-std::string passage_id(std::size_t row) {
-  return "p" + std::to_string(row);
-}
-std::string query_id(std::size_t row) {
-  return "q" + std::to_string(row);
-}
-
-std::vector<float> row_of(const EmbeddingStore<float>& rows, std::size_t i) {
-  return {rows.row(i), rows.row(i) + rows.dim()};
-}
-
-/// Applies events in batches. @return  seconds of each batch
-std::vector<double> apply(live::LiveRetriever& retriever, std::vector<live::Event> events, std::size_t batch_size) {
-  std::vector<double> seconds;
-  for (std::size_t begin = 0; begin < events.size(); begin += batch_size) {
-    live::Batch batch;
-    const std::size_t end = std::min(events.size(), begin + batch_size);
-    std::move(events.begin() + static_cast<std::ptrdiff_t>(begin), events.begin() + static_cast<std::ptrdiff_t>(end),
-              std::back_inserter(batch.events));
-    const auto start = Clock::now();
-    for (const live::ItemResult& result : retriever.apply(batch)) {
-      if (result.status == live::ItemStatus::refused) throw Error("refused: " + result.reason);
-    }
-    seconds.push_back(seconds_since(start));
-  }
-  return seconds;
+[[nodiscard]] double median(const std::vector<double>& values) {
+  return percentile(values, 0.5);
 }
 
 void report(const char* what, std::size_t events, const std::vector<double>& seconds) {
@@ -103,9 +52,42 @@ void report(const char* what, std::size_t events, const std::vector<double>& sec
               1e3 * percentile(seconds, 0.5), 1e3 * percentile(seconds, 0.99));
 }
 
+/// Seconds that a block of 4 KiB takes to a file and to the disk.
+[[nodiscard]] std::vector<double> sync_seconds(const std::string& folder) {
+  const std::string path = folder + ".sync";
+  const int file = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+  if (file < 0) throw Error(path + ": cannot be written");
+  const std::vector<char> block(4096, 'x');
+  std::vector<double> seconds;
+  for (int i = 0; i < 200; ++i) {
+    const auto start = Clock::now();
+    if (::write(file, block.data(), block.size()) < 0 || ::fdatasync(file) != 0) throw Error(path + ": no sync");
+    seconds.push_back(seconds_since(start));
+  }
+  ::close(file);
+  std::filesystem::remove(path);
+  return seconds;
+}
+
+/// Bytes of this process that no file is behind.
+[[nodiscard]] double anonymous_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:")) return std::stod(line.substr(8)) / 1024.0;
+  }
+  return 0.0;
+}
+
+/// The files of the base that is served: P, Q, pairs and indexes.
+[[nodiscard]] double base_mib(const live::LiveRetriever& retriever) {
+  double bytes = 0.0;
+  for (const auto& file : retriever.folder()->manifest().current()->files) bytes += static_cast<double>(file.bytes);
+  return bytes / (1024.0 * 1024.0);
+}
+
 /// Milliseconds of searches that come at a fixed rate, waiting included, until `is_over` or so many.
-std::vector<double> open_loop(const live::LiveRetriever& retriever, const EmbeddingStore<float>& tests,
-                              double per_second, std::size_t most, const std::atomic<bool>& is_over) {
+[[nodiscard]] std::vector<double> open_loop(const live::LiveRetriever& retriever, const EmbeddingStore<float>& tests,
+                                            double per_second, std::size_t most, const std::atomic<bool>& is_over) {
   std::vector<double> milliseconds;
   const auto start = Clock::now();
   for (std::size_t i = 0; i < most && !is_over; ++i) {
@@ -145,41 +127,99 @@ void compare(const live::LiveRetriever& retriever, const AnyRetriever& plain, co
               percentile(live_ms, 0.5), percentile(live_ms, 0.5) / percentile(plain_ms, 0.5));
 }
 
-void run(const Options& options) {
-  const Data data = read(options);
-  live::LiveParams params{.dim = data.passages.dim()};
-  params.spec.method = *parse_enum<Method>(options.method);
+/// Makes batches of each kind of write, of rows that are known but for the new ones.
+class Writes {
+ public:
+  Writes(const LiveData& data, std::size_t batch) : data_(&data), batch_(batch) {}
+
+  struct Kind {
+    const char* name;
+    std::size_t (Writes::*add)(std::vector<live::Event>&);  ///< events that do one thing; how many things
+  };
+  static constexpr std::array<Kind, 4> kinds();
+
+  /// So many things of a kind.
+  [[nodiscard]] std::vector<live::Event> make(const Kind& kind, std::size_t count) {
+    std::vector<live::Event> events;
+    for (std::size_t done = 0; done < count;) done += (this->*kind.add)(events);
+    return events;
+  }
+  [[nodiscard]] std::size_t batch() const noexcept { return batch_; }
+
+ private:
+  [[nodiscard]] std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_()) % n; }
+
+  std::size_t pair(std::vector<live::Event>& events) {
+    events.emplace_back(
+        live::AddPair{query_id(below(data_->queries.size())), passage_id(below(data_->passages.size())), 1.0f});
+    return 1;
+  }
+  std::size_t new_query(std::vector<live::Event>& events) {
+    const std::string id = "new" + std::to_string(next_++);
+    events.emplace_back(live::UpsertQuery{id, row_of(data_->queries, below(data_->queries.size()))});
+    events.emplace_back(live::AddPair{id, passage_id(below(data_->passages.size())), 1.0f});
+    return 1;
+  }
+  std::size_t changed_passage(std::vector<live::Event>& events) {
+    events.emplace_back(live::UpsertPassage{passage_id(below(data_->passages.size())),
+                                            row_of(data_->passages, below(data_->passages.size()))});
+    return 1;
+  }
+  /// And comes back, so that there is always one to remove.
+  std::size_t removed_passage(std::vector<live::Event>& events) {
+    const std::size_t j = below(data_->passages.size());
+    events.emplace_back(live::RemovePassage{passage_id(j)});
+    events.emplace_back(live::UpsertPassage{passage_id(j), row_of(data_->passages, j)});
+    return 2;
+  }
+
+  const LiveData* data_;
+  std::size_t batch_;
+  std::mt19937 random_{1};
+  std::size_t next_ = 0;
+};
+
+constexpr std::array<Writes::Kind, 4> Writes::kinds() {
+  return {{{"pairs to known queries", &Writes::pair},
+           {"new queries with a pair", &Writes::new_query},
+           {"changed passages", &Writes::changed_passage},
+           {"passages removed, added again", &Writes::removed_passage}}};
+}
+
+std::unique_ptr<live::LiveRetriever> load(const LiveOptions& options, const LiveData& data,
+                                          const live::LiveParams& params) {
   std::filesystem::remove_all(options.folder);
   auto retriever = live::LiveRetriever::create(options.folder, params);
-  std::printf("%zu passages, %zu training queries, %zu pairs, dim %zu, %s, batches of %zu\n", data.passages.size(),
-              data.queries.size(), data.pairs.size(), data.passages.dim(), options.method.c_str(), options.batch);
-
   std::vector<live::Event> events;
+  const auto send = [&](const char* what, std::size_t count) {
+    report(what, count, apply(*retriever, std::exchange(events, {}), options.batch));
+  };
   for (std::size_t j = 0; j < data.passages.size(); ++j) {
-    events.push_back(live::UpsertPassage{passage_id(j), row_of(data.passages, j)});
+    events.emplace_back(live::UpsertPassage{passage_id(j), row_of(data.passages, j)});
   }
-  report("load: passages", data.passages.size(), apply(*retriever, std::move(events), options.batch));
-  events.clear();
+  send("load: passages", data.passages.size());
   for (std::size_t i = 0; i < data.queries.size(); ++i) {
-    events.push_back(live::UpsertQuery{query_id(i), row_of(data.queries, i)});
+    events.emplace_back(live::UpsertQuery{query_id(i), row_of(data.queries, i)});
   }
-  report("load: training queries", data.queries.size(), apply(*retriever, std::move(events), options.batch));
-  events.clear();
+  send("load: training queries", data.queries.size());
   for (const RelevancePair& pair : data.pairs) {
-    events.push_back(live::AddPair{query_id(pair.query.row()), passage_id(pair.passage.row()), pair.weight});
+    events.emplace_back(live::AddPair{query_id(pair.query.row()), passage_id(pair.passage.row()), pair.weight});
   }
-  report("load: pairs", data.pairs.size(), apply(*retriever, std::move(events), options.batch));
+  send("load: pairs", data.pairs.size());
   auto start = Clock::now();
   retriever.reset();
   retriever = live::LiveRetriever::open(options.folder);
-  std::printf(
-      "replay of the whole log: %.2f s, %.0f events a second\n", seconds_since(start),
-      static_cast<double>(data.passages.size() + data.queries.size() + data.pairs.size()) / seconds_since(start));
+  const auto all = static_cast<double>(data.passages.size() + data.queries.size() + data.pairs.size());
+  const double seconds = seconds_since(start);
+  std::printf("replay of the whole log: %.2f s, %.0f events a second\n", seconds, all / seconds);
   start = Clock::now();
   retriever->merge();
   std::printf("merge: %.1f s\n", seconds_since(start));
+  return retriever;
+}
 
-  // Queries without a pair have no part in a live retriever's fits and votes.
+/// A retriever built at once of what the live one was told; queries without a pair have no part in it.
+[[nodiscard]] AnyRetriever built(const LiveData& data, const RetrieverSpec& spec) {
   EmbeddingStore<float> voting(data.queries.dim());
   std::vector<RelevancePair> pairs;  // theirs come ascending by query
   for (std::size_t i = 0; i < data.pairs.size(); ++i) {
@@ -188,149 +228,121 @@ void run(const Options& options) {
     }
     pairs.push_back({QueryId(static_cast<Row>(voting.size() - 1)), data.pairs[i].passage, data.pairs[i].weight});
   }
-  const auto relevance = RelevanceMatrix::from_pairs(pairs, voting.size(), data.passages.size());
-  if (params.spec.method != Method::erm) {
-    compare(*retriever, build(params.spec, data.passages.view(), voting.view(), relevance), data.tests);
-  }
+  return build(spec, data.passages.view(), voting.view(),
+               RelevanceMatrix::from_pairs(pairs, voting.size(), data.passages.size()));
+}
 
-  std::mt19937 random(1);
-  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random()) % n; };
-  std::vector<double> syncs;
-  for (int i = 0; i < 50; ++i) {
-    live::Batch one{{live::AddPair{query_id(0), passage_id(0), 1.0f}}, {}};
-    start = Clock::now();
-    (void)retriever->apply(one);
-    syncs.push_back(seconds_since(start));
+/// Milliseconds of a search, one after the other.
+[[nodiscard]] std::vector<double> search_ms(const live::LiveRetriever& retriever, const EmbeddingStore<float>& tests) {
+  std::vector<double> milliseconds;
+  for (std::size_t i = 0; i < std::min<std::size_t>(500, tests.size()); ++i) {
+    const auto start = Clock::now();
+    (void)retriever.search({tests.row(i), tests.dim()}, 10);
+    milliseconds.push_back(1e3 * seconds_since(start));
   }
-  std::printf("one pair, acknowledged: p50 %.2f ms\n", 1e3 * percentile(syncs, 0.5));
-  const std::size_t burst = 20 * options.batch;
-  for (std::size_t i = 0; i < burst; ++i) {
-    events.push_back(
-        live::AddPair{query_id(below(data.queries.size())), passage_id(below(data.passages.size())), 1.0f});
-  }
-  report("burst: pairs to known queries", burst, apply(*retriever, std::move(events), options.batch));
-  events.clear();
-  const std::size_t few = std::min(burst / 10, data.queries.size());
-  for (std::size_t i = 0; i < few; ++i) {
-    events.push_back(live::UpsertQuery{"new" + std::to_string(i), row_of(data.queries, below(data.queries.size()))});
-    events.push_back(live::AddPair{"new" + std::to_string(i), passage_id(below(data.passages.size())), 1.0f});
-  }
-  report("burst: new queries with a pair", few, apply(*retriever, std::move(events), options.batch));
-  events.clear();
-  for (std::size_t i = 0; i < few; ++i) {
-    const std::size_t j = below(data.passages.size());
-    events.push_back(live::UpsertPassage{passage_id(j), row_of(data.passages, j)});
-  }
-  report("burst: changed passages", few, apply(*retriever, std::move(events), options.batch));
-  const auto stats = retriever->stats();
-  const std::size_t n_tests = std::min<std::size_t>(500, data.tests.size());
-  std::vector<double> delta_ms;
-  for (std::size_t i = 0; i < n_tests; ++i) {
-    start = Clock::now();
-    (void)retriever->search({data.tests.row(i), data.tests.dim()}, 10);
-    delta_ms.push_back(1e3 * seconds_since(start));
-  }
-  std::printf("search with %zu rows in the deltas, %zu hidden: p50 %.3f ms\n", stats.delta_rows, stats.hidden_rows,
-              percentile(delta_ms, 0.5));
+  return milliseconds;
+}
 
-  // Searches at 30 % of what one core does, idle, beside a busy loop and beside a merge.
-  const double rate = 0.3 * 1e3 / percentile(delta_ms, 0.5);
-  std::atomic<bool> never{false};
-  const auto idle = open_loop(*retriever, data.tests, rate, 1000, never);
+/// Runs `beside` on a thread of its own while `act` runs; it is told when that is over.
+template <class Act>
+void beside(const std::function<void(const std::atomic<bool>&)>& other, const Act& act) {
   std::atomic<bool> is_over{false};
-  std::thread busy([&] {
-    volatile std::size_t count = 0;
-    while (!is_over) count = count + 1;
-  });
-  const auto beside_loop = open_loop(*retriever, data.tests, rate, 1000, never);
+  std::thread thread([&] { other(is_over); });
+  act();
   is_over = true;
-  busy.join();
+  thread.join();
+}
+
+/// Searches at 30 % of what one core does, idle, beside a busy loop and beside a merge; and what a merge needs.
+void serve_beside_merge(live::LiveRetriever& retriever, const LiveData& data) {
+  const double rate = 0.3 * 1e3 / median(search_ms(retriever, data.tests));
+  const std::atomic<bool> never{false};
+  const auto idle = open_loop(retriever, data.tests, rate, 1000, never);
+  std::vector<double> by_loop;
+  beside(
+      [](const std::atomic<bool>& is_over) {
+        volatile std::size_t count = 0;
+        while (!is_over) count = count + 1;
+      },
+      [&] { by_loop = open_loop(retriever, data.tests, rate, 1000, never); });
+  const double before = anonymous_mib();
+  double most = before;
   std::atomic<bool> is_merged{false};
-  std::thread merger([&] {
-    retriever->merge({AnyExecutor::serial(), {}});
-    is_merged = true;
-  });
-  const auto beside_merge = open_loop(*retriever, data.tests, rate, 1'000'000, is_merged);
-  merger.join();
+  std::vector<double> by_merge;
+  beside(
+      [&](const std::atomic<bool>&) {
+        retriever.merge({AnyExecutor::serial(), {}});
+        is_merged = true;
+      },
+      [&] {
+        while (!is_merged) {
+          const auto some = open_loop(retriever, data.tests, rate, 50, is_merged);
+          by_merge.insert(by_merge.end(), some.begin(), some.end());
+          most = std::max(most, anonymous_mib());
+        }
+      });
   std::printf("search at %.0f a second: p99 idle %.2f ms, beside a busy loop %.2f ms, beside a merge %.2f ms (%zu)\n",
-              rate, percentile(idle, 0.99), percentile(beside_loop, 0.99), percentile(beside_merge, 0.99),
-              beside_merge.size());
-
-  std::filesystem::remove_all(options.folder);
+              rate, percentile(idle, 0.99), percentile(by_loop, 0.99), percentile(by_merge, 0.99), by_merge.size());
+  const double live = base_mib(retriever);
+  std::printf("anonymous memory: %.0f MiB before that merge, %.0f in it, of %.0f MiB live data: %.2f, %.2f\n", before,
+              most, live, before / live, most / live);
 }
 
-/// The share of the exact top 10 that a view finds.
-double recall_of(const live::LiveView& view, const std::vector<std::set<std::string>>& exact,
-                 const EmbeddingStore<float>& tests) {
-  std::size_t found = 0;
-  std::size_t expected = 0;
-  for (std::size_t i = 0; i < exact.size(); ++i) {
-    expected += exact[i].size();
-    for (const auto& hit : view.search({tests.row(i), tests.dim()}, 10)) found += exact[i].contains(hit.id) ? 1U : 0U;
+/// One merge after the other, on one thread.
+void merge_until(live::LiveRetriever& retriever, const std::atomic<bool>& is_over) {
+  const auto asked = [&](std::size_t, std::size_t) { return is_over ? ProgressAction::stop : ProgressAction::proceed; };
+  try {
+    while (!is_over) retriever.merge({AnyExecutor::serial(), asked});
+  } catch (const Cancelled&) {
   }
-  return static_cast<double>(found) / static_cast<double>(expected);
 }
 
-/// 2 % of the passages go and come back, round by round; a merge when it is due. What an index finds just before is
-/// held against what it finds just after, both against an exact one.
-void churn(const Options& options) {
-  const Data data = read(options);
+void run(const LiveOptions& options) {
+  const LiveData data = read_first(options.data, options.passages, options.queries);
   live::LiveParams params{.dim = data.passages.dim()};
-  params.spec.method = Method::erm;
-  live::LiveRetriever retriever(params);
-  params.spec.index.kind = IndexKind::flat;
-  live::LiveRetriever exact(params);
-  std::mt19937 random(1);
-  std::vector<live::Event> events;
-  const auto send = [&] {
-    (void)apply(exact, events, options.batch);
-    (void)apply(retriever, std::move(events), options.batch);
-    events.clear();
-  };
-  for (std::size_t j = 0; j < data.passages.size(); ++j) {
-    events.push_back(live::UpsertPassage{passage_id(j), row_of(data.passages, j)});
+  params.spec.method = *parse_enum<Method>(options.method);
+  std::printf("%s\n%zu passages, %zu training queries, %zu pairs, dim %zu, %s, batches of %zu\n", machine().c_str(),
+              data.passages.size(), data.queries.size(), data.pairs.size(), data.passages.dim(), options.method.c_str(),
+              options.batch);
+  const std::vector<double> syncs = sync_seconds(options.folder);
+  std::printf("this disk's sync of 4 KiB: p50 %.2f ms, p99 %.2f ms\n", 1e3 * median(syncs),
+              1e3 * percentile(syncs, 0.99));
+  const auto retriever = load(options, data, params);
+  if (params.spec.method != Method::erm && options.compares) compare(*retriever, built(data, params.spec), data.tests);
+  std::printf("anonymous memory after a merge: %.0f MiB\nsearch: p50 %.3f ms\n", anonymous_mib(),
+              median(search_ms(*retriever, data.tests)));
+
+  Writes writes(data, options.batch);
+  report("one pair a batch", 50, apply(*retriever, writes.make(Writes::kinds()[0], 50), 1));
+  for (const Writes::Kind& kind : Writes::kinds()) {
+    const std::size_t burst = (kind.name == Writes::kinds()[0].name ? 20 : 4) * options.batch;
+    report((std::string("burst: ") + kind.name).c_str(), burst,
+           apply(*retriever, writes.make(kind, burst), options.batch));
   }
-  send();
-  retriever.merge();
-  exact.merge();
-  std::size_t merges = 0;
-  double before = 0.0;
-  double after = 0.0;
-  double worst = 0.0;
-  const std::size_t n_tests = std::min<std::size_t>(300, data.tests.size());
-  for (std::size_t round = 0; round < options.churn_rounds; ++round) {
-    std::vector<live::Event> back;
-    for (std::size_t i = 0; i < data.passages.size() / 50; ++i) {
-      const std::size_t j = static_cast<std::size_t>(random()) % data.passages.size();
-      events.push_back(live::RemovePassage{passage_id(j)});
-      back.push_back(live::UpsertPassage{passage_id(j), row_of(data.passages, j)});
-    }
-    send();
-    events = std::move(back);
-    send();
-    if (!retriever.merge_due()) continue;
-    std::vector<std::set<std::string>> expected(n_tests);
-    for (std::size_t i = 0; i < n_tests; ++i) {
-      for (const auto& hit : exact.search({data.tests.row(i), data.tests.dim()}, 10)) expected[i].insert(hit.id);
-    }
-    const double live = recall_of(retriever.view(), expected, data.tests);
-    retriever.merge();
-    const double rebuilt = recall_of(retriever.view(), expected, data.tests);
-    ++merges;
-    before += live;
-    after += rebuilt;
-    worst = std::max(worst, rebuilt - live);
-  }
-  if (merges == 0) return;
-  std::printf("churn: %zu rounds, %zu merges: recall@10 before a merge %.4f, after %.4f, worst loss %.4f\n",
-              options.churn_rounds, merges, before / static_cast<double>(merges), after / static_cast<double>(merges),
-              worst);
+  const auto stats = retriever->stats();
+  std::printf("search with %zu rows in the deltas, %zu hidden: p50 %.3f ms\n", stats.delta_rows, stats.hidden_rows,
+              median(search_ms(*retriever, data.tests)));
+  serve_beside_merge(*retriever, data);
+
+  beside([&](const std::atomic<bool>& is_over) { merge_until(*retriever, is_over); },
+         [&] {
+           for (const Writes::Kind& kind : Writes::kinds()) {
+             std::size_t count = 0;
+             std::vector<double> seconds;
+             for (const auto start = Clock::now(); seconds_since(start) < options.seconds; count += options.batch) {
+               const auto some = apply(*retriever, writes.make(kind, options.batch), options.batch);
+               seconds.insert(seconds.end(), some.begin(), some.end());
+             }
+             report((std::string("beside merges: ") + kind.name).c_str(), count, seconds);
+           }
+         });
+  std::filesystem::remove_all(options.folder);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
+  LiveOptions options;
   CLI::App app("What learning while serving costs");
   app.add_option("--data", options.data, "the folder that examples/encode made")->required();
   app.add_option("--folder", options.folder, "made anew, for the live folder")->capture_default_str();
@@ -338,11 +350,12 @@ int main(int argc, char** argv) {
   app.add_option("--passages", options.passages, "how many")->capture_default_str();
   app.add_option("--queries", options.queries, "training queries, how many")->capture_default_str();
   app.add_option("--batch", options.batch, "events a batch")->capture_default_str();
-  app.add_option("--churn", options.churn_rounds, "rounds of 2 % removed and added again")->capture_default_str();
+  app.add_option("--seconds", options.seconds, "how long each kind of write goes on beside merges")
+      ->capture_default_str();
+  app.add_flag("!--no-compare", options.compares, "do not build a retriever to hold the live one against");
   CLI11_PARSE(app, argc, argv);
   try {
     run(options);
-    churn(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_live: %s\n", error.what());
     return 1;
