@@ -7,6 +7,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#if __has_include(<malloc.h>)
+#include <malloc.h>
+#endif
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
@@ -70,8 +74,11 @@ void report(const char* when, const char* what, std::size_t events, const std::v
   return seconds;
 }
 
-/// MiB of this process that no file is behind.
+/// MiB of this process that no file is behind, without what malloc keeps for later.
 [[nodiscard]] double anonymous_mib() {
+#if __has_include(<malloc.h>)
+  malloc_trim(0);
+#endif
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("RssAnon:")) return std::stod(line.substr(8)) / 1024.0;
@@ -150,9 +157,10 @@ class Writes {
  private:
   [[nodiscard]] std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_()) % n; }
 
+  /// Of a query that has one already.
   std::size_t pair(std::vector<live::Event>& events) {
-    events.emplace_back(
-        live::AddPair{query_id(below(data_->queries.size())), passage_id(below(data_->passages.size())), 1.0f});
+    const Row query = data_->pairs[below(data_->pairs.size())].query.row();
+    events.emplace_back(live::AddPair{query_id(query), passage_id(below(data_->passages.size())), 1.0f});
     return 1;
   }
   std::size_t new_query(std::vector<live::Event>& events) {
