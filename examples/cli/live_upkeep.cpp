@@ -59,10 +59,8 @@ struct StatsCommand : LiveCommand {
     const live::LiveStats stats = follower->stats();
     const live::Manifest manifest = live::read_manifest(disk, folder);
     Json bases = Json::array();
-    std::uint64_t merged = 0;  // batches that the base holds
     for (const live::Base& base : manifest.bases) {
       bases.push_back({{"number", base.number}, {"batch", base.position.sequence}});
-      if (base.number == stats.epoch) merged = base.position.sequence;
     }
     const std::uint64_t log_bytes = live::log_bytes(disk, folder);
     output.result(
@@ -72,8 +70,8 @@ struct StatsCommand : LiveCommand {
             "log               {:.1f} MiB\nrows not merged   {} new or changed, {} gone\n"
             "drift             {:.1f} % of the pairs' weight, trace {:+.1f} %\nmerge             {}\n",
             describe(follower->params().spec), stats.passages, stats.training_queries, stats.voting_queries,
-            stats.pairs, stats.parked, stats.epoch, bases.size(), stats.sequence, stats.sequence - merged, stats.cursor,
-            static_cast<double>(log_bytes) / (1024.0 * 1024.0), stats.delta_rows, stats.hidden_rows,
+            stats.pairs, stats.parked, stats.epoch, bases.size(), stats.sequence, stats.sequence - stats.base_sequence,
+            stats.cursor, static_cast<double>(log_bytes) / (1024.0 * 1024.0), stats.delta_rows, stats.hidden_rows,
             100.0 * stats.changed_share, 100.0 * stats.trace_change, stats.is_merge_due ? "due" : "not due"),
         {{"folder", folder.string()},
          {"method", name(follower->params().spec.method)},
@@ -86,7 +84,7 @@ struct StatsCommand : LiveCommand {
          {"base", stats.epoch},
          {"bases", bases},
          {"batches", stats.sequence},
-         {"batches_since_base", stats.sequence - merged},
+         {"batches_since_base", stats.sequence - stats.base_sequence},
          {"cursor", stats.cursor},
          {"log_bytes", log_bytes},
          {"delta_rows", stats.delta_rows},

@@ -2,6 +2,7 @@
 #include "pefa/live/live_delta.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <random>
@@ -134,6 +135,39 @@ TEST_CASE("LiveDelta: past some thousands of rows it looks at a part of them, an
     REQUIRE(hits >= 480);
   }
   require_same(delta, rows, drawn_row(random, 32, 200), true);
+}
+
+TEST_CASE("LiveDelta: rows that come and go in turn leave nothing behind") {
+  std::mt19937 random(5);
+  LiveDelta delta;
+  DeltaRows rows;
+  for (Row row = 0; row < 6000; ++row) {
+    rows[row] = drawn_row(random, 16, 40);
+    delta.put(row, rows[row]);
+    if (row >= 100) {
+      delta.erase(row - 100);
+      rows.erase(row - 100);
+    }
+    if (row % 500 == 0) (void)delta.snapshot();
+    if (row % 250 == 0) require_same(delta, rows, drawn_row(random, 16, 40));
+  }
+  require_same(delta, rows, drawn_row(random, 16, 40));
+}
+
+TEST_CASE("LiveDelta: a limit ends a search, which says so") {
+  std::mt19937 random(6);
+  LiveDelta delta;
+  for (Row row = 0; row < 200; ++row) delta.put(row, drawn_row(random, 16, 40));
+  const std::atomic<bool> stop{true};
+  IndexSearchStats stats;
+  IndexSearchOptions options;
+  options.limit.stop = &stop;
+  options.stats = &stats;
+  TopK best(10);
+  const auto query = drawn_row(random, 16, 40);
+  REQUIRE(delta.search(
+              query, Metric::l2, -1e30f, false, [](Row) { return true; }, options, best) == 0);
+  REQUIRE(stats.stopped);
 }
 
 TEST_CASE("LiveDelta: equal rows, zeros and rows past the range of float are found like any") {

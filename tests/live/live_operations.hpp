@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <random>
 #include <set>
@@ -15,6 +16,15 @@
 namespace pefa::test {
 
 inline constexpr std::size_t live_dim = 12;
+
+inline const BuildOptions one_thread{AnyExecutor::serial(), {}};
+
+/// Logs that are written, and not waited for: what a process writes another one reads.
+inline live::FolderOptions unsynced() {
+  live::FolderOptions options;
+  options.log.sync_interval = std::chrono::hours(1);
+  return options;
+}
 
 /// Makes events; the same seed, the same events.
 class LiveEvents {

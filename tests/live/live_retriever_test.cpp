@@ -21,15 +21,6 @@ using live::ItemStatus;
 using live::LiveParams;
 using live::LiveRetriever;
 
-const BuildOptions one_thread{AnyExecutor::serial(), {}};
-
-/// Logs that are written, and not waited for: what a process writes another one reads.
-live::FolderOptions unsynced() {
-  live::FolderOptions options;
-  options.log.sync_interval = std::chrono::hours(1);
-  return options;
-}
-
 void require_counts(const LiveRetriever& retriever, const LiveOracle& oracle) {
   const auto stats = retriever.stats();
   REQUIRE(stats.passages == oracle.passages());

@@ -44,7 +44,7 @@ void borrow_pseudo_embeddings(const EmbeddingView<Scalar>& passages, const std::
   if (cold.empty()) return;
   auto directions = EmbeddingStore<float>::for_overwrite(warm.size(), dim);
   for (std::size_t w = 0; w < warm.size(); ++w) direction(passages, warm[w], directions.mutable_row(w));
-  const auto index = FlatIndex<float>::build(std::move(directions));
+  const auto index = FlatIndex<float>::build(std::move(directions), {}, {options.executor, {}});
 
   ProgressMeter meter(options.progress, cold.size(), "borrow_pseudo_embeddings");
   for (std::size_t begin = 0; begin < cold.size(); begin += borrowing_block) {

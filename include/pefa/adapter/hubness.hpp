@@ -68,7 +68,8 @@ class Hubness {
     std::vector<Row> sample = detail::seeded_sample(queries.size(), params.sample_size, params.seed);
     auto rows = EmbeddingStore<float>::for_overwrite(sample.size(), queries.dim());
     for (std::size_t i = 0; i < sample.size(); ++i) queries.decode(sample[i], rows.mutable_row(i));
-    return Hubness(FlatIndex<float>::build(std::move(rows)), std::move(sample), params);
+    return Hubness(FlatIndex<float>::build(std::move(rows), {}, {AnyExecutor::serial(), {}}), std::move(sample),
+                   params);
   }
 
   [[nodiscard]] const std::vector<Row>& sample() const noexcept { return sample_; }  ///< ascending rows of Q

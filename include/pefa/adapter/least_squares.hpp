@@ -80,25 +80,27 @@ class LeastSquares {
   }
 
   /// The same of many passages, which read M once for 64 of them; the same bits.
-  /// @param out  out(i): where C of passage i goes
+  /// @param out  out(i): where C of passage i goes  @throws ShapeError
   template <class Out>
   void fold_many(std::span<const PassageEvidence> passages, const Out& out) const {
-    std::vector<double> a(dim());
-    std::vector<double> columns;
-    for (std::size_t begin = 0; begin < passages.size(); begin += block) {
-      const std::size_t count = std::min(block, passages.size() - begin);
-      columns.resize(dim() * count);
-      for (std::size_t i = 0; i < count; ++i) {
-        const PassageEvidence& one = passages[begin + i];
-        std::fill(a.begin(), a.end(), 0.0);
-        for (std::size_t e = 0; e < one.weights.size(); ++e) {
-          detail::add_row(one.queries, e, static_cast<double>(one.weights[e]), a.data());
-        }
-        add_own(EmbeddingView<float>(one.passage, dim()), 0, a.data());
-        for (std::size_t d = 0; d < dim(); ++d) columns[d * count + i] = a[d];
+    for (const PassageEvidence& one : passages) {
+      if (one.passage.size() == dim() && one.weights.size() == one.queries.size() &&
+          (one.queries.empty() || one.queries.dim() == dim())) {
+        continue;
       }
-      solve_block(columns.data(), count, a, [&](std::size_t i) { return out(begin + i); });
-      a.resize(dim());
+      detail::fail<ShapeError>("LeastSquares::fold_many: a passage has ", one.passage.size(), " elements, ",
+                               one.queries.size(), " queries of dim ", one.queries.dim(), " and ", one.weights.size(),
+                               " weights, expected dim ", dim(), " and a weight a query");
+    }
+    const auto add = [&](std::size_t j, double* a) {
+      const PassageEvidence& one = passages[j];
+      for (std::size_t e = 0; e < one.weights.size(); ++e) {
+        detail::add_row(one.queries, e, static_cast<double>(one.weights[e]), a);
+      }
+      add_own(EmbeddingView<float>(one.passage, dim()), 0, a);
+    };
+    for (std::size_t begin = 0; begin < passages.size(); begin += block) {
+      solve_range(begin, std::min(begin + block, passages.size()), add, out);
     }
   }
 
@@ -187,16 +189,11 @@ class LeastSquares {
     auto solved = EmbeddingStore<float>::for_overwrite(passages.size(), dim());
     (void)relevance.transposed();  // once, before the threads ask for it
     for_each_block(executor, passages.size(), block, [&](std::size_t begin, std::size_t end) {
-      const std::size_t count = end - begin;
-      std::vector<double> a(dim());
-      std::vector<double> columns(dim() * count);
-      for (std::size_t j = begin; j < end; ++j) {
-        std::fill(a.begin(), a.end(), 0.0);
-        add_evidence(passages, j, queries, relevance.queries_of(PassageId(static_cast<Row>(j))), a.data());
-        for (std::size_t d = 0; d < dim(); ++d) columns[d * count + (j - begin)] = a[d];
-      }
-      solve_block(columns.data(), count, a, [&](std::size_t i) { return solved.mutable_row(begin + i); });
-      meter.add(count);
+      const auto add = [&](std::size_t j, double* a) {
+        add_evidence(passages, j, queries, relevance.queries_of(PassageId(static_cast<Row>(j))), a);
+      };
+      solve_range(begin, end, add, [&](std::size_t j) { return solved.mutable_row(j); });
+      meter.add(end - begin);
     });
     return solved;
   }
@@ -231,6 +228,20 @@ class LeastSquares {
     if (params_.passages_as_queries > 0.0f) {
       detail::add_row(passages, j, static_cast<double>(params_.passages_as_queries), a);
     }
+  }
+
+  /// Π(M⁻¹·a_j) for begin ≤ j < end. @param add  add(j, a) adds up a_j  @param out  out(j): where it goes
+  template <class Add, class Out>
+  void solve_range(std::size_t begin, std::size_t end, const Add& add, const Out& out) const {
+    const std::size_t count = end - begin;
+    std::vector<double> a(dim());
+    std::vector<double> columns(dim() * count);
+    for (std::size_t j = begin; j < end; ++j) {
+      std::fill(a.begin(), a.end(), 0.0);
+      add(j, a.data());
+      for (std::size_t d = 0; d < dim(); ++d) columns[d * count + (j - begin)] = a[d];
+    }
+    solve_block(columns.data(), count, a, [&](std::size_t i) { return out(begin + i); });
   }
 
   /// Π(M⁻¹·a_i) for `count` a's, element d of a_i at a[d·count + i]. @param scratch  any; may not be a

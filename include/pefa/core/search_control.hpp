@@ -35,7 +35,7 @@ struct SearchLimit {
 struct IndexSearchStats {
   std::size_t distances = 0;      ///< rows compared with the query, by codes or exactly
   std::size_t hops = 0;           ///< nodes of a graph whose links were followed
-  std::size_t reranked = 0;       ///< candidates rescored exactly after a walk on codes
+  std::size_t reranked = 0;       ///< candidates rescored exactly after what codes told
   std::size_t scans = 0;          ///< filtered searches that went through the admitted rows one by one
   std::size_t scanned = 0;        ///< the rows that those looked at, which are among `distances`
   std::size_t walks = 0;          ///< walks over a graph for filtered searches, those that were given up included

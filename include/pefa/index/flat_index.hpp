@@ -44,8 +44,8 @@ struct FlatParams {
 ///
 /// Searches go through int8 products, which rule out most rows for certain (code_scan.hpp) and read a quarter of the
 /// bytes. From 256 rows up to 32 MiB of codes these are kept, where they take a third of the rows' bytes or less;
-/// above, a large batch makes them anew, and others read the rows: each tile of them from memory once for 16 queries.
-/// The results are the same, to the bit. O(size · dim) a query.
+/// where not, a large batch makes them anew, and others read the rows: each tile of them from memory once for 16
+/// queries. The results are the same, to the bit. O(size · dim) a query.
 template <EmbeddingScalar Scalar = float>
 class FlatIndex {
  public:
@@ -116,7 +116,7 @@ class FlatIndex {
     score_each(query.data(), rows, scores);
   }
 
-  /// Queries that the limit leaves no time for have no results.
+  /// Queries that the limit leaves no time for have no results, or of some of the rows.
   [[nodiscard]] std::vector<std::vector<Neighbor>> search_batch(const EmbeddingView<float>& queries, std::size_t k,
                                                                 const IndexSearchOptions& options = {},
                                                                 const AnyExecutor& executor = {}) const {
@@ -315,8 +315,12 @@ class FlatIndex {
     std::vector<detail::CandidateRows> candidates(queries.size(), detail::CandidateRows(std::min(k, size())));
     detail::BatchStats stats(options.stats, queries.size());
     std::atomic<bool> stopped{false};
+    const std::size_t share = (queries.size() + executor.concurrency() - 1) / executor.concurrency();
+    const std::size_t queries_a_block = std::clamp<std::size_t>(share, 1, query_block);
     const auto scan_rows = [&](const detail::BoundedCodes& row_codes, std::size_t first, std::size_t count) {
-      for_each_block(executor, queries.size(), query_block, [&](std::size_t begin, std::size_t end) {
+      for_each_block(executor, queries.size(), queries_a_block, [&](std::size_t begin, std::size_t end) {
+        if (queries.size() > 1 && options.limit.reached()) stopped = true;
+        if (stopped) return;
         const std::size_t scanned = scan(query_codes, begin, end, row_codes, first, count, options.limit, candidates);
         if (scanned < count) stopped = true;
         if (options.stats == nullptr) return;
@@ -339,13 +343,26 @@ class FlatIndex {
     }
     executor.run(queries.size(), [&](std::size_t q) {
       std::vector<Neighbor> found = candidates[q].take();
-      for (Neighbor& each : found) each.score = score_of(queries.row(q), each.row);
+      if (!score_in_time(queries.row(q), options.limit, found)) stopped = true;
       if (options.stats != nullptr) stats.part(q)->reranked += found.size();
       keep_best(found, k);
       results[q] = std::move(found);
     });
     stats.add_up();
     if (options.stats != nullptr && stopped) options.stats->stopped = true;
+  }
+
+  /// Scores rows exactly; what a limit leaves no time for is dropped. @return  whether there was time for all
+  [[nodiscard]] bool score_in_time(const float* query, const SearchLimit& limit, std::vector<Neighbor>& found) const {
+    detail::LimitWatch watch(limit);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (watch.reached_after(1)) {
+        found.resize(i);
+        return false;
+      }
+      found[i].score = score_of(query, found[i].row);
+    }
+    return true;
   }
 
   /// Offers the coded rows [first, first + count) to the queries [begin, end). @return  how many of them, in time

@@ -58,8 +58,8 @@ template <EmbeddingScalar Scalar = float>
   const EmbeddingView<float> asked({queries.data(), queries.size()}, rows.dim());
   const HnswParams graph{.m = spec.m, .ef_construction = spec.ef_construction, .metric = metric};
   const auto index = QuantizedHnswIndex<Scalar>::build(rows, {.graph = graph, .rows = Rows::borrow}, options);
-  const auto exact = search_batch(FlatIndex<Scalar>::build(rows, {.metric = metric, .rows = Rows::borrow}), asked, k,
-                                  {}, options.executor);
+  const auto flat = FlatIndex<Scalar>::build(rows, {.metric = metric, .rows = Rows::borrow}, {options.executor, {}});
+  const auto exact = search_batch(flat, asked, k, {}, options.executor);
   const auto found = search_batch(index, asked, k, {.ef = k}, options.executor);
   double sum = 0.0;
   for (std::size_t q = 0; q < count; ++q) {

@@ -46,21 +46,12 @@ class LiveDelta {
   /// Puts in a row, in place of the one that has its number. @param values  as an index would hold it; the first row
   /// decides how many
   void put(Row row, std::span<const float> values) {
-    if (n_lists_ == 0) {
-      add_list(values);
-      tree_.start(values);
-    }
     if (moves_little(row, values)) {
       const Place place = places_[row];
       return open(place.list - 1).replace(place.slot, share_vector(values));
     }
     erase(row);
-    const std::size_t list = tree_.nearest(values);
-    DeltaList& rows = open(list);
-    places_.edit(row) = {static_cast<std::uint32_t>(list + 1), static_cast<std::uint32_t>(rows.size())};
-    rows.append(row, share_vector(values));
-    ++size_;
-    if (rows.size() == DeltaList::most) split(list);
+    insert(row, share_vector(values), values.size());
   }
 
   /// Takes out the row of that number, if it is there.
@@ -72,6 +63,7 @@ class LiveDelta {
     rows.remove(place.slot);
     if (place.slot < rows.size()) places_.edit(rows[place.slot].row).slot = place.slot;
     --size_;
+    if (size_ == 0 || n_lists_ > 16 + size_ / 4) gather();  // rows that come and go leave lists that are all but empty
   }
 
   /// Pushes the best rows among those that a predicate admits.
@@ -84,19 +76,25 @@ class LiveDelta {
     if (size_ == 0) return 0;
     DeltaQuery asked(query, metric);
     std::size_t seen = 0;
+    /// Whether there was time for it.
     const auto scan = [&](std::size_t list) {
+      if (options.limit.reached()) {
+        if (options.stats != nullptr) options.stats->stop();
+        return false;
+      }
       const DeltaList& rows = *lists_[list];
       if (rows.size() > 0) rows.scan(asked, floor, admits, best);
       seen += rows.size();
+      return true;
     };
     if (is_all || size_ <= scanned_rows) {
-      for (std::size_t list = 0; list < n_lists_ && !options.limit.reached(); ++list) scan(list);
+      for (std::size_t list = 0; list < n_lists_ && scan(list); ++list) {
+      }
       return seen;
     }
     const std::size_t budget = std::max(scanned_rows, size_ / 6);
     for (const Neighbor& list : promising_lists(asked)) {
-      if (seen >= budget || options.limit.reached()) break;
-      scan(list.row);
+      if (seen >= budget || !scan(list.row)) break;
     }
     return seen;
   }
@@ -127,6 +125,35 @@ class LiveDelta {
       lists_.edit(list) = writable;
     }
     return *writable;
+  }
+
+  /// Puts in a row that is not here.
+  void insert(Row row, SharedVector values, std::size_t dim) {
+    if (n_lists_ == 0) {
+      add_list({values.get(), dim});
+      tree_.start({values.get(), dim});
+    }
+    const std::size_t list = tree_.nearest({values.get(), dim});
+    DeltaList& rows = open(list);
+    places_.edit(row) = {static_cast<std::uint32_t>(list + 1), static_cast<std::uint32_t>(rows.size())};
+    rows.append(row, std::move(values));
+    ++size_;
+    if (rows.size() == DeltaList::most) split(list);
+  }
+
+  /// Puts the rows into new lists.
+  void gather() {
+    std::vector<DeltaRow> rows;
+    std::size_t dim = 0;
+    for (std::size_t list = 0; list < n_lists_; ++list) {
+      dim = lists_[list]->center().size();
+      for (std::size_t i = 0; i < lists_[list]->size(); ++i) rows.push_back((*lists_[list])[i]);
+    }
+    lists_ = {};
+    open_.clear();
+    n_lists_ = 0;
+    size_ = 0;
+    for (DeltaRow& row : rows) insert(row.row, std::move(row.values), dim);
   }
 
   /// Makes a list that is empty.

@@ -192,12 +192,9 @@ class LiveEpoch {
     const bool has_hubness = !hubness().empty();
     for (std::size_t i = 0; i < queries.size(); ++i) {
       ask(queries[i], asked);
-      const std::size_t dim = asked.queries.size();
-      if (!rows) rows = EmbeddingStore<float>::for_overwrite(queries.size(), dim);
-      float* row = rows->mutable_row(i);
-      std::copy(asked.queries.begin(), asked.queries.end(), row);
-      if (spec_.similarity == KnnSimilarity::cosine) (void)pefa::detail::make_unit(row, dim - (has_hubness ? 1 : 0));
-      if (has_hubness) row[dim - 1] = 0.0f;  // the sample's own hubness does not count
+      const std::vector<float> row = pefa::detail::query_row(asked, spec_.similarity);  // the hubness is 0 so far
+      if (!rows) rows = EmbeddingStore<float>::for_overwrite(queries.size(), row.size());
+      std::copy(row.begin(), row.end(), rows->mutable_row(i));
     }
     if (!has_hubness) return *std::move(rows);
     const auto nearest = sample_->search_batch(rows->view(), HubnessParams{}.nearest, {}, AnyExecutor::serial());
@@ -243,7 +240,7 @@ class LiveEpoch {
         pefa::detail::seeded_sample(index.size(), HubnessParams{}.sample_size, HubnessParams{}.seed);
     auto sample = EmbeddingStore<float>::for_overwrite(rows.size(), index.dim());
     for (std::size_t i = 0; i < rows.size(); ++i) index.read_row(rows[i], {sample.mutable_row(i), index.dim()});
-    sample_ = FlatIndex<float>::build(std::move(sample));
+    sample_ = FlatIndex<float>::build(std::move(sample), {}, {AnyExecutor::serial(), {}});
   }
 
   /// The retriever that the spec names, as build() would make it.

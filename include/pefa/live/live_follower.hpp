@@ -4,16 +4,12 @@
 // the writer merged or rolled back, it goes on from the base that is current now.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
 #include <utility>
-#include <vector>
 
-#include "pefa/adapter/retriever_archive.hpp"
-#include "pefa/adapter/search_options.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/live/event_encoding.hpp"
 #include "pefa/live/file_system.hpp"
@@ -22,17 +18,17 @@
 #include "pefa/live/live_model.hpp"
 #include "pefa/live/live_params.hpp"
 #include "pefa/live/live_stats.hpp"
-#include "pefa/live/live_view.hpp"
 #include "pefa/live/log_reader.hpp"
+#include "pefa/live/log_recovery.hpp"
 #include "pefa/live/manifest.hpp"
 #include "pefa/live/posix_file_system.hpp"
-#include "pefa/store/embedding_view.hpp"
+#include "pefa/live/searched_live.hpp"
 
 namespace pefa::live {
 
 /// A live retriever that only reads: what another process has written shows after catch_up(). Searches are safe from
 /// any number of threads and wait for nobody; catch_up() is for one thread at a time, others wait.
-class LiveFollower {
+class LiveFollower : public SearchedLive {
  public:
   /// Opens a folder and reads all that is there.
   /// @param follow  written: all batches, the last of which a power cut could still take back from the writer;
@@ -62,7 +58,7 @@ class LiveFollower {
       return true;
     }
     try {
-      if (!read_log(*reader_, *model_)) return false;
+      if (!read_log(manifest.identity, *reader_, *model_)) return false;
     } catch (const LogGone&) {  // the writer merged meanwhile
       start();
       return true;
@@ -70,25 +66,8 @@ class LiveFollower {
       model_.reset();
       throw;
     }
-    show();
+    show(model_->snapshot());
     return true;
-  }
-
-  /// Everything as it was when catch_up() returned.
-  [[nodiscard]] LiveView view() const {
-    const std::lock_guard lock(showing_);
-    return LiveView(shown_);
-  }
-
-  /// The best k passages by the host's ids: see LiveView::search.
-  [[nodiscard]] std::vector<IdHit<>> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
-    return view().search(query, k, options);
-  }
-  /// The same among some: see LiveView::search_filtered. @param admits  a PassagePredicate or EpochPassages
-  template <class Admits>
-  [[nodiscard]] std::vector<IdHit<>> search_filtered(QueryView query, std::size_t k, const Admits& admits,
-                                                     const SearchOptions& options = {}) const {
-    return view().search_filtered(query, k, admits, options);
   }
 
   /// What it holds. @throws Error  the last catch_up() failed
@@ -125,38 +104,42 @@ class LiveFollower {
         std::make_unique<detail::LiveModel>(opened.epoch, opened.image, opened.params.dim, opened.params.counting);
     auto reader =
         std::make_unique<LogReader>(*files_, detail::log_path(path_), manifest.identity, base->position, follow_);
-    (void)read_log(*reader, *model);
-    if (shown_ == nullptr) params_ = opened.params;  // every base of a folder has the same
+    detail::without_gap(path_, [&] { (void)read_log(manifest.identity, *reader, *model); });
+    if (!has_params_) params_ = opened.params;  // every base of a folder has the same
+    has_params_ = true;
     model_ = std::move(model);
     reader_ = std::move(reader);
-    show();
+    show(model_->snapshot());
   }
 
   /// Applies what a log has. @return whether there was anything
-  static bool read_log(LogReader& reader, detail::LiveModel& model) {
+  /// @throws FormatError  it is damaged
+  bool read_log(std::uint64_t identity, LogReader& reader, detail::LiveModel& model) {
     bool has_come = false;
-    while (const auto batch = reader.next()) {
-      (void)model.apply(decode_batch(batch->bytes));
-      has_come = true;
+    for (bool is_second_look = false;; is_second_look = true) {
+      bool has_more = false;
+      while (const auto batch = reader.next()) {
+        (void)model.apply(decode_batch(batch->bytes));
+        has_more = true;
+      }
+      has_come = has_come || has_more;
+      try {
+        detail::require_no_damage(*files_, identity, reader);
+        return has_come;
+      } catch (const FormatError&) {  // or the writer has just ended a record that was read by half
+        if (is_second_look && !has_more) throw;
+      }
     }
-    return has_come;
-  }
-
-  void show() {
-    auto shown = model_->snapshot();
-    const std::lock_guard lock(showing_);
-    shown_.swap(shown);
   }
 
   FileSystem* files_;
   std::filesystem::path path_;
   Follow follow_;
   LiveParams params_;
-  mutable std::mutex following_;              // guards what follows, but for shown_
+  bool has_params_ = false;
+  mutable std::mutex following_;              // guards what follows
   std::unique_ptr<detail::LiveModel> model_;  // null: it begins anew
   std::unique_ptr<LogReader> reader_;
-  mutable std::mutex showing_;  // held for the copy of a pointer
-  std::shared_ptr<const detail::LiveSnapshot> shown_;
 };
 
 }  // namespace pefa::live

@@ -32,7 +32,11 @@ class LiveModel {
   /// From an epoch and the image that it was built from. @param dim  of vectors
   LiveModel(std::shared_ptr<const LiveEpoch> epoch, const LiveImage& image, std::size_t dim,
             const CountingParams& params)
-      : epoch_(std::move(epoch)), state_(dim, params), sequence_(image.sequence), cursor_(image.cursor) {
+      : epoch_(std::move(epoch)),
+        state_(dim, params),
+        base_sequence_(image.sequence),
+        sequence_(image.sequence),
+        cursor_(image.cursor) {
     for (std::size_t j = 0; j < image.passage_ids.size(); ++j) {
       state_.load(LivePassage{image.passage_ids[j], image.passage_tags[j], image.passages.row(j), {}});
     }
@@ -88,6 +92,8 @@ class LiveModel {
   [[nodiscard]] const std::shared_ptr<const LiveEpoch>& epoch() const noexcept { return epoch_; }
   /// Batches applied.
   [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+  /// Those that the epoch was built from.
+  [[nodiscard]] std::uint64_t base_sequence() const noexcept { return base_sequence_; }
   /// Of the last batch that had one.
   [[nodiscard]] const std::string& cursor() const noexcept { return cursor_; }
   /// Rows of both deltas.
@@ -179,6 +185,7 @@ class LiveModel {
   PersistentRowSet hidden_queries_;
   LiveDelta passage_delta_;
   LiveDelta query_delta_;
+  std::uint64_t base_sequence_ = 0;
   std::uint64_t sequence_ = 0;
   std::string cursor_;
   std::int64_t landmark_ = no_time;

@@ -39,6 +39,7 @@
 #include "pefa/live/live_view.hpp"
 #include "pefa/live/log_recovery.hpp"
 #include "pefa/live/posix_file_system.hpp"
+#include "pefa/live/searched_live.hpp"
 #include "pefa/store/embedding_view.hpp"
 
 namespace pefa::live {
@@ -49,7 +50,7 @@ namespace pefa::live {
 /// In a folder a batch is on the disk when apply() returns (or soon after: LogOptions::sync_interval), and what open()
 /// recovers are the batches in their order up to some one, all that were acknowledged among them. One process writes a
 /// folder; others search it by a LiveFollower.
-class LiveRetriever {
+class LiveRetriever : public SearchedLive {
  public:
   /// Empty, in memory alone. @throws ShapeError  dim is 0  @throws ValueError  a spec that a live retriever cannot be,
   /// a share out of range
@@ -118,23 +119,6 @@ class LiveRetriever {
     }
     commits_.run(self, [this](std::span<Waiting* const> group) { commit(group); });
     return std::move(self.results);
-  }
-
-  /// Everything as it is now.
-  [[nodiscard]] LiveView view() const {
-    const std::lock_guard lock(showing_);
-    return LiveView(shown_);
-  }
-
-  /// The best k passages by the host's ids: see LiveView::search.
-  [[nodiscard]] std::vector<IdHit<>> search(QueryView query, std::size_t k, const SearchOptions& options = {}) const {
-    return view().search(query, k, options);
-  }
-  /// The same among some: see LiveView::search_filtered. @param admits  a PassagePredicate or EpochPassages
-  template <class Admits>
-  [[nodiscard]] std::vector<IdHit<>> search_filtered(QueryView query, std::size_t k, const Admits& admits,
-                                                     const SearchOptions& options = {}) const {
-    return view().search_filtered(query, k, admits, options);
   }
 
   /// Fits and builds anew from what is there, on the caller's threads; searches and writers go on, and what they write
@@ -280,7 +264,7 @@ class LiveRetriever {
       shown = model_->snapshot();
       is_broken_ = false;
     }
-    show(std::move(shown));
+    show_later(std::move(shown));
   }
 
   [[nodiscard]] std::shared_ptr<const detail::LiveEpoch> built_epoch(const detail::LiveImage& image,
@@ -314,9 +298,7 @@ class LiveRetriever {
   void start(std::unique_ptr<detail::LiveModel> model) {
     const std::lock_guard lock(writing_);
     model_.swap(model);
-    std::shared_ptr<const detail::LiveSnapshot> shown = model_->snapshot();
-    const std::lock_guard show(showing_);
-    shown_.swap(shown);
+    show(model_->snapshot());
   }
 
   [[nodiscard]] LiveFolder& required_folder(const char* what) const {
@@ -346,15 +328,7 @@ class LiveRetriever {
       model_.swap(model);
       shown = model_->snapshot();
     }
-    show(std::move(shown));
-  }
-
-  /// Lets searches see a snapshot, unless they see a later one.
-  void show(std::shared_ptr<const detail::LiveSnapshot> shown) {
-    const std::lock_guard lock(showing_);
-    const bool is_later = shown->sequence > shown_->sequence ||
-                          (shown->sequence == shown_->sequence && shown->epoch->number() > shown_->epoch->number());
-    if (is_later) shown_.swap(shown);  // the old one goes when the lock is off, with its last reader
+    show_later(std::move(shown));
   }
 
   LiveParams params_;
@@ -367,9 +341,7 @@ class LiveRetriever {
   std::unique_ptr<detail::LiveModel> model_;
   std::vector<Batch> since_merge_;
   bool is_merging_ = false;
-  std::mutex merging_;          // one merge at a time
-  mutable std::mutex showing_;  // held for the copy of a pointer
-  std::shared_ptr<const detail::LiveSnapshot> shown_;
+  std::mutex merging_;  // one merge at a time
 };
 
 }  // namespace pefa::live

@@ -45,7 +45,7 @@ struct LiveSide {
     return delta_score(query, metric, row);
   }
 
-  /// The best k of both, ties by ascending row.
+  /// The best k of both, ties by ascending row; exact as far as the index is, and up to LiveDelta::scanned_rows.
   template <class Admits>
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k, bool is_filtered, const Admits& admits,
                                              const IndexSearchOptions& options) const {

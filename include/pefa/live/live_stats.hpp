@@ -18,13 +18,14 @@ namespace pefa::live {
 struct LiveStats {
   std::uint64_t epoch = 0;           ///< see LiveView::epoch()
   std::uint64_t sequence = 0;        ///< batches applied
+  std::uint64_t base_sequence = 0;   ///< those of them that the base holds
   std::string cursor{};              ///< of the last batch that had one
   std::size_t passages = 0;          ///< that can be found
   std::size_t training_queries = 0;  ///< known
   std::size_t voting_queries = 0;    ///< those with a pair
   std::size_t pairs = 0;             ///< of Y
   std::size_t parked = 0;            ///< pairs that wait for an id
-  std::size_t delta_rows = 0;        ///< scanned by every search
+  std::size_t delta_rows = 0;        ///< beside the indexes: new or changed
   std::size_t hidden_rows = 0;       ///< of the indexes, of what changed or is gone
   double changed_share = 0.0;        ///< drift: weight of pairs that came or went since the fit, over all there is
   double trace_change = 0.0;         ///< drift: tr(QᵀQ)/n over what it was at the fit, less 1
@@ -38,6 +39,7 @@ namespace detail {
   const LiveCounts& counts = model.state().counts();
   LiveStats stats{.epoch = model.epoch()->number(),
                   .sequence = model.sequence(),
+                  .base_sequence = model.base_sequence(),
                   .cursor = model.cursor(),
                   .passages = counts.passages,
                   .training_queries = counts.queries,

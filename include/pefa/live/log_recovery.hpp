@@ -65,6 +65,19 @@ namespace detail {
   }
 }
 
+/// Where a reader stands at bytes that are no record: whether that is a tail that was never acknowledged. It looks at
+/// all that follows. @throws FormatError  it is damage
+inline void require_no_damage(FileSystem& files, std::uint64_t identity, const LogReader& reader) {
+  const LogTail torn = reader.tail();
+  if (torn.reason.empty()) return;
+  const std::uint64_t expected = reader.end().sequence + 1;
+  const auto later = record_after_damage(files, torn.segment, identity, torn.offset, expected);
+  if (!later) return;
+  pefa::detail::fail<FormatError>(torn.segment.string(), ": damaged at offset ", torn.offset, ", batch ", expected,
+                                  ": ", torn.reason, "; it was on the disk, as the record at offset ", *later,
+                                  " says: restore a backup");
+}
+
 /// Records of one segment, as they lie there, and the place before them.
 struct Records {
   LogPosition before;
@@ -127,15 +140,7 @@ struct Records {
   found.sealed = reader.sealed();
   found.last_segment = reader.segment_first();
   found.torn = reader.tail();
-  if (!found.torn.reason.empty()) {
-    const std::uint64_t expected = reader.end().sequence + 1;
-    const auto later = detail::record_after_damage(files, found.torn.segment, identity, found.torn.offset, expected);
-    if (later) {
-      pefa::detail::fail<FormatError>(
-          found.torn.segment.string(), ": damaged at offset ", found.torn.offset, ", batch ", expected, ": ",
-          found.torn.reason, "; it was on the disk, as the record at offset ", *later, " says: restore a backup");
-    }
-  }
+  detail::require_no_damage(files, identity, reader);
   if (reader.end().sequence < found.last.sequence) {
     pefa::detail::fail<FormatError>(directory.string(), ": the log ends at batch ", reader.end().sequence,
                                     ", expected at least ", found.last.sequence, ": restore a backup");
