@@ -32,7 +32,7 @@ TEST_CASE("FlatIndex conforms over L2") {
 }
 
 TEST_CASE("FlatIndex::search: agrees with a dense product and a full sort") {
-  const std::size_t dim = GENERATE(65, 96);  // codes of the second are kept
+  const std::size_t dim = GENERATE(std::size_t{65}, std::size_t{96});  // codes of the second are kept
   const RowMajorMatrix rows = random_matrix(313, dim, 1, Normalize::none);
   const RowMajorMatrix queries = random_matrix(130, dim, 2, Normalize::none);
   const auto index = FlatIndex<>::build(EmbeddingView<float>(rows));
@@ -122,7 +122,7 @@ TEST_CASE("FlatIndex::search_batch: gives what single searches give, to the bit,
 }
 
 TEST_CASE("FlatIndex::search_batch: a batch that is stopped halfway gives the best of the rows it saw") {
-  const std::size_t dim = GENERATE(32, 96);  // codes of the second are kept
+  const std::size_t dim = GENERATE(std::size_t{32}, std::size_t{96});  // codes of the second are kept
   const RowMajorMatrix rows = random_matrix(60'000, dim, 12);
   const RowMajorMatrix queries = random_matrix(200, dim, 13);
   const auto index = FlatIndex<>::build(EmbeddingView<float>(rows), {.rows = Rows::borrow});
