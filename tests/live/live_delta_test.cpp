@@ -55,20 +55,25 @@ void require_same(const LiveDelta& delta, const DeltaRows& rows, QueryView query
   }
 }
 
+/// Takes a row out, one time in so many, or gives it new values.
+void change(std::mt19937& random, Row row, std::size_t one_in, std::size_t dim, std::size_t n_centers, LiveDelta& delta,
+            DeltaRows& rows) {
+  if (random() % one_in == 0) {
+    delta.erase(row);
+    rows.erase(row);
+  } else {
+    rows[row] = drawn_row(random, dim, n_centers);
+    delta.put(row, rows[row]);
+  }
+}
+
 TEST_CASE("LiveDelta: what a few thousand rows hold is found exactly, whatever came, changed and went") {
   std::mt19937 random(1);
   for (const std::size_t dim : {3UL, 64UL, 100UL}) {
     LiveDelta delta;
     DeltaRows rows;
     for (std::size_t step = 0; step < 3000; ++step) {
-      const Row row = static_cast<Row>(random() % 2000);
-      if (random() % 4 == 0) {
-        delta.erase(row);
-        rows.erase(row);
-      } else {
-        rows[row] = drawn_row(random, dim, 12);
-        delta.put(row, rows[row]);
-      }
+      change(random, static_cast<Row>(random() % 2000), 4, dim, 12, delta, rows);
       if (step % 100 != 0) continue;
       if (step % 300 == 0) (void)delta.snapshot();
       require_same(delta, rows, drawn_row(random, dim, 12));
@@ -94,14 +99,7 @@ TEST_CASE("LiveDelta: a snapshot stays as it is") {
   std::vector<std::pair<LiveDelta, DeltaRows>> shown;
   for (std::size_t batch = 0; batch < 20; ++batch) {
     for (std::size_t i = 0; i < 150; ++i) {
-      const Row row = static_cast<Row>(random() % 1500);
-      if (random() % 5 == 0) {
-        delta.erase(row);
-        rows.erase(row);
-      } else {
-        rows[row] = drawn_row(random, 24, 5);
-        delta.put(row, rows[row]);
-      }
+      change(random, static_cast<Row>(random() % 1500), 5, 24, 5, delta, rows);
     }
     shown.emplace_back(delta.snapshot(), rows);
   }

@@ -124,7 +124,7 @@ class LiveFollower : public SearchedLive {
       }
       has_come = has_come || has_more;
       try {
-        detail::require_no_damage(*files_, identity, reader);
+        detail::require_no_damage(*files_, identity, reader.tail(), reader.end().sequence + 1);
         return has_come;
       } catch (const FormatError&) {  // or the writer has just ended a record that was read by half
         if (is_second_look && !has_more) throw;

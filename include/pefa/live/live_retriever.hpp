@@ -5,7 +5,6 @@
 // next; an answer is the retriever's equation with those fits and the current P, Q and Y.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -17,9 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "pefa/adapter/any_retriever.hpp"
 #include "pefa/adapter/retriever_spec.hpp"
-#include "pefa/adapter/search_options.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/live/event.hpp"
@@ -40,7 +37,6 @@
 #include "pefa/live/log_recovery.hpp"
 #include "pefa/live/posix_file_system.hpp"
 #include "pefa/live/searched_live.hpp"
-#include "pefa/store/embedding_view.hpp"
 
 namespace pefa::live {
 

@@ -65,12 +65,10 @@ namespace detail {
   }
 }
 
-/// Where a reader stands at bytes that are no record: whether that is a tail that was never acknowledged. It looks at
-/// all that follows. @throws FormatError  it is damage
-inline void require_no_damage(FileSystem& files, std::uint64_t identity, const LogReader& reader) {
-  const LogTail torn = reader.tail();
+/// Whether what a reader ended at is a tail that was never acknowledged; looks at all that follows.
+/// @param torn, expected  the reader's tail(), and the batch after its end()  @throws FormatError  it is damage
+inline void require_no_damage(FileSystem& files, std::uint64_t identity, const LogTail& torn, std::uint64_t expected) {
   if (torn.reason.empty()) return;
-  const std::uint64_t expected = reader.end().sequence + 1;
   const auto later = record_after_damage(files, torn.segment, identity, torn.offset, expected);
   if (!later) return;
   pefa::detail::fail<FormatError>(torn.segment.string(), ": damaged at offset ", torn.offset, ", batch ", expected,
@@ -140,7 +138,7 @@ struct Records {
   found.sealed = reader.sealed();
   found.last_segment = reader.segment_first();
   found.torn = reader.tail();
-  detail::require_no_damage(files, identity, reader);
+  detail::require_no_damage(files, identity, found.torn, reader.end().sequence + 1);
   if (reader.end().sequence < found.last.sequence) {
     pefa::detail::fail<FormatError>(directory.string(), ": the log ends at batch ", reader.end().sequence,
                                     ", expected at least ", found.last.sequence, ": restore a backup");
