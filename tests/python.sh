@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Python module of examples/python in an environment of its own, as a user would, and runs its tests.
-# Skips where pip reaches no index to install from.
+# Skips where pip reaches no index to install from. Where tests/run.sh was run, its pefa::compiled is taken.
 #   tests/python.sh [PYTEST ARGUMENT]...
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +15,8 @@ if ! "${pip[@]}" install scikit-build-core nanobind numpy scipy pytest; then
   echo "SKIPPED: pip cannot install what the Python module is built with"
   exit 0
 fi
+package=build/release/cmake
+[ -e "$package/../libpefa_compiled.a" ] && package=("-Ccmake.define.pefa_DIR=$PWD/$package") || package=()
 # Without isolation, so that what did not change is not compiled anew.
-"${pip[@]}" install --no-build-isolation -Cbuild-dir="$PWD/$build/module" ./examples/python
+"${pip[@]}" install --no-build-isolation -Cbuild-dir="$PWD/$build/module" "${package[@]}" ./examples/python
 "$build/venv/bin/python" -m pytest -p no:cacheprovider --quiet examples/python/tests "$@"
