@@ -96,6 +96,7 @@ using pefa::KnnSimilarity;
 using pefa::LatencyReport;
 using pefa::Lift;
 using pefa::list_names;
+using pefa::LoneQueries;
 using pefa::LoopBody;
 using pefa::make_gate;
 using pefa::mean_norm;

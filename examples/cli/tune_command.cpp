@@ -42,6 +42,7 @@ Json to_json(const TuneReport& report) {
   Json json;
   json["metric"] = fmt::format("{}@{}", name(report.metric), report.at);
   json["queries"] = report.queries;
+  json["cold_queries"] = report.cold;
   json["folds"] = report.folds;
   json["prefer"] = name(report.prefer);
   json["seconds"] = report.seconds;
@@ -126,8 +127,13 @@ std::string to_table(const TuneReport& report, bool whole_grid) {
   const std::string metric = fmt::format("{}@{}", name(report.metric), report.at);
   std::string text = row("method", "lambda", "k", metric, "s.e.", "MB") + "\n";
   for (const TuneEntry* entry : shown) text += line(*entry, report);
-  text += fmt::format("{} settings on {} held-out training queries in {} folds, {:.1f} s\n\n", report.grid.size(),
+  text += fmt::format("{} settings on {} held-out training queries in {} folds, {:.1f} s\n", report.grid.size(),
                       report.queries, report.folds, report.seconds);
+  if (report.cold > 0) {
+    text += fmt::format("{} of them ask for a passage that no other query has; --lone kept leaves those out\n",
+                        report.cold);
+  }
+  text += "\n";
   const char* why = report.prefer == Preference::answers ? "the best by validation"
                                                          : "the cheapest within one standard error of the best";
   return text + "pick: " + describe(report.pick) + ", " + why + "\n" + sureness(report);
@@ -242,6 +248,7 @@ struct TuneCommand {
   std::vector<std::string> methods{paper_methods, fitted};
   std::string prefer = name(TuneOptions{}.prefer);
   std::string duplicates = "together";
+  std::string lone = "held-out";
   const CLI::Option* lambdas = nullptr;
   const CLI::Option* neighbors = nullptr;
   std::size_t threads = 0;
@@ -256,6 +263,7 @@ struct TuneCommand {
     if (lambdas->count() > 0) asked.fitted.lambdas = asked.lambdas;
     if (neighbors->count() > 0) asked.fitted.neighbors = options.neighbors;
     asked.validation.duplicates = duplicates == "apart" ? DuplicateQueries::apart : DuplicateQueries::together;
+    asked.validation.lone = lone == "kept" ? LoneQueries::kept : LoneQueries::held_out;
     const TrainingData data = files.read_training(Training::used);
     const TuneReport report = [&] {
       ProgressBar bar("tuning", output.verbosity());
@@ -335,6 +343,13 @@ void add_tune_command(CLI::App& app) {
                   "training queries with the same vector: held out together (future queries are new) or apart "
                   "(future queries repeat past ones)")
       ->check(CLI::IsMember({"together", "apart"}))
+      ->capture_default_str()
+      ->group(groups::measurement);
+  command
+      .add_option("--lone", tuned->lone,
+                  "training queries that a passage has alone: held-out like others (future queries ask for passages "
+                  "without any, too) or kept (every passage has queries)")
+      ->check(CLI::IsMember({"held-out", "kept"}))
       ->capture_default_str()
       ->group(groups::measurement);
   command.add_option("--seed", options.validation.seed, "of the split")

@@ -36,6 +36,12 @@ RelevanceMatrix with_gaps(std::size_t n_queries) {
   return RelevanceMatrix::from_pairs(pairs, n_queries, 7);
 }
 
+std::vector<RelevancePair> each_its_own(Row n) {
+  std::vector<RelevancePair> pairs;
+  for (Row q = 0; q < n; ++q) pairs.push_back({QueryId(q), PassageId(q), 1.0f});
+  return pairs;
+}
+
 }  // namespace
 
 TEST_CASE("split_validation: folds cover every query with passages once, in nearly equal parts") {
@@ -89,6 +95,41 @@ TEST_CASE("split_validation: queries with the same vector are held out together 
   REQUIRE(parted > 0);
 }
 
+TEST_CASE("split_validation: what a passage has alone is held out like others, or kept") {
+  const RowMajorMatrix queries = random_matrix(100, 6, 1);
+  std::vector<RelevancePair> pairs;  // passage 0 has 40 queries, passages 1 … 60 one each, the last two 20 together
+  for (Row q = 0; q < 100; ++q) pairs.push_back({QueryId(q), PassageId(q < 40 ? 0 : q - 39), 1.0f});
+  for (Row q = 80; q < 100; ++q) pairs.push_back({QueryId(q), PassageId(61 + q % 2), 1.0f});
+  const auto relevance = RelevanceMatrix::from_pairs(pairs, 100, 63);
+
+  const Folds all = split(queries, relevance, {.folds = 4});
+  REQUIRE(held_out(all).size() == 100);
+  REQUIRE(count_cold(relevance, all) == 60);
+
+  // Queries 80 … 99 have a passage with others and one alone: they are kept, too.
+  const Folds warm = split(queries, relevance, {.folds = 4, .lone = LoneQueries::kept});
+  const std::set<QueryId> held = held_out(warm);
+  REQUIRE(held.size() == 39);
+  for (const QueryId query : held) REQUIRE(query.row() < 40);
+  REQUIRE(count_cold(relevance, warm) == 0);
+
+  const Folds few = split(queries, relevance, {.folds = 2, .max_queries = 20, .lone = LoneQueries::kept});
+  REQUIRE(held_out(few).size() == 20);
+}
+
+TEST_CASE("split_validation: a passage keeps a query through all folds, twins or not") {
+  RowMajorMatrix queries = random_matrix(60, 6, 1);
+  for (Eigen::Index q = 1; q < 60; q += 2) queries.row(q) = queries.row(q - 1);  // twins share a passage: 15 of four
+  std::vector<RelevancePair> pairs;
+  for (Row q = 0; q < 60; ++q) pairs.push_back({QueryId(q), PassageId(q / 4), 1.0f});
+  const auto relevance = RelevanceMatrix::from_pairs(pairs, 60, 15);
+  const Folds together = split(queries, relevance, {.folds = 3, .lone = LoneQueries::kept});
+  REQUIRE(held_out(together).size() == 30);
+  const Folds apart =
+      split(queries, relevance, {.folds = 3, .duplicates = DuplicateQueries::apart, .lone = LoneQueries::kept});
+  REQUIRE(held_out(apart).size() == 45);
+}
+
 TEST_CASE("split_validation: int8 rows are the same where codes and scales are") {
   const std::vector<std::int8_t> codes(40 * 2, 3);
   std::vector<float> scales(40, 1.0f);
@@ -116,6 +157,10 @@ TEST_CASE("split_validation: options and data that cannot work are refused") {
   REQUIRE_ERROR(ValueError, "folds is 21, expected at most 20", split(queries, relevance, {.folds = 21}));
   REQUIRE_ERROR(ValueError, "0 queries to score", split(queries, RelevanceMatrix::from_pairs({}, 30, 7), {}));
   const RowMajorMatrix same = RowMajorMatrix::Ones(30, 6);
+  REQUIRE_ERROR(ValueError,
+                "0 queries to score, expected at least 10; of 30 training queries 30 have passages, 30 "
+                "distinct; those that a passage has alone are kept",
+                split(queries, RelevanceMatrix::from_pairs(each_its_own(30), 30, 30), {.lone = LoneQueries::kept}));
   REQUIRE_ERROR(ValueError, "20 have passages, 1 distinct", split(same, relevance, {.max_queries = 15}));
   REQUIRE_ERROR(ValueError, "holding out 20 queries leaves no pair to train on", split(same, relevance, {}));
 }

@@ -131,6 +131,7 @@ template <EmbeddingScalar Scalar>
   TuneReport report{
       .metric = options.metric, .at = options.at, .prefer = options.prefer, .grid = detail::make_grid(options)};
   for (const auto& held_out : folds) report.queries += held_out.size();
+  report.cold = count_cold(relevance, folds);
   report.folds = folds.size();
 
   std::vector<std::vector<double>> values(report.grid.size(), std::vector<double>(report.queries));

@@ -107,6 +107,7 @@ struct TuneReport {
   Estimate gain{};          ///< pick − plain model, with its 95 % interval
   double p_value = 1.0;     ///< of that gain, two-sided
   std::size_t queries = 0;  ///< how many were scored
+  std::size_t cold = 0;     ///< of those, with a passage that no training query of their fold had (see LoneQueries)
   std::size_t folds = 0;    ///< how many parts were held out
   double seconds = 0.0;     ///< wall time
 

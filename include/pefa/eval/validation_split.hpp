@@ -22,12 +22,20 @@ enum class DuplicateQueries {
   apart      ///< each is a query of its own: right where future queries repeat past ones as often as these do
 };
 
+/// What happens to a training query that a passage has alone.
+enum class LoneQueries {
+  held_out,  ///< it may be held out: right where queries to come ask for passages without any as often as these singles
+             ///< say (Good, Biometrika 1953)
+  kept       ///< it trains, and so does one query of every passage: right where every passage has queries already
+};
+
 /// Which training queries are held out.
 struct ValidationOptions {
   std::size_t folds = 5;  ///< 1: one held-out part; K >= 2: the validation queries in K parts, held out in turn
   double holdout = 0.2;   ///< folds = 1 only: the share of the queries with passages that is held out, in (0, 1)
   std::size_t max_queries = 2000;                            ///< how many queries are scored at most, sampled from all
   DuplicateQueries duplicates = DuplicateQueries::together;  ///< of queries that are the same
+  LoneQueries lone = LoneQueries::held_out;                  ///< of queries that a passage has alone
   std::uint64_t seed = 1;                                    ///< the same seed gives the same split on every platform
 };
 
@@ -65,6 +73,42 @@ template <class Scalar>
   std::sort(units.begin(), units.end());
   return units;
 }
+
+/// How many queries each passage has that are not held out. [n_passages]
+class QueriesLeft {
+ public:
+  explicit QueriesLeft(const RelevanceMatrix& relevance) : relevance_(relevance), left_(relevance.cols(), 0) {
+    for (Row q = 0; q < relevance.rows(); ++q) add(QueryId(q), 1);
+  }
+
+  void take(const std::vector<QueryId>& queries) {
+    for (const QueryId query : queries) add(query, -1);
+  }
+  void give_back(const std::vector<QueryId>& queries) {
+    for (const QueryId query : queries) add(query, 1);
+  }
+
+  /// Whether a passage of the query has none left.
+  [[nodiscard]] bool is_cold(QueryId query) const {
+    const auto passages = relevance_.passages_of(query).columns;
+    return std::any_of(passages.begin(), passages.end(),
+                       [&](std::int32_t passage) { return left_[static_cast<std::size_t>(passage)] == 0; });
+  }
+  [[nodiscard]] std::size_t count_cold(const std::vector<QueryId>& queries) const {
+    return static_cast<std::size_t>(
+        std::count_if(queries.begin(), queries.end(), [&](QueryId query) { return is_cold(query); }));
+  }
+
+ private:
+  void add(QueryId query, int change) {
+    for (const std::int32_t passage : relevance_.passages_of(query).columns) {
+      left_[static_cast<std::size_t>(passage)] += change;
+    }
+  }
+
+  const RelevanceMatrix& relevance_;
+  std::vector<int> left_;
+};
 
 /// Fisher–Yates; the high half of a product is uniform up to 2^-32 and the same everywhere, unlike std::shuffle.
 template <class T>
@@ -122,15 +166,22 @@ template <class Scalar>
 
   detail::shuffle(units, options.seed);
   std::size_t taken = 0;
+  detail::QueriesLeft left(relevance);
   std::erase_if(units, [&](const std::vector<QueryId>& unit) {  // a unit that no longer fits is passed over
-    const bool fits = unit.size() <= target - taken;
-    taken += fits ? unit.size() : 0;
-    return !fits;
+    if (unit.size() > target - taken) return true;
+    left.take(unit);
+    if (options.lone == LoneQueries::kept && left.count_cold(unit) > 0) {
+      left.give_back(unit);
+      return true;
+    }
+    taken += unit.size();
+    return false;
   });
   if (taken < min_validation_queries) {
     detail::fail<ValueError>("split_validation: ", taken, " queries to score, expected at least ",
                              min_validation_queries, "; of ", queries.size(), " training queries ", eligible,
-                             " have passages, ", distinct, " distinct");
+                             " have passages, ", distinct, " distinct",
+                             options.lone == LoneQueries::kept ? "; those that a passage has alone are kept" : "");
   }
   if (options.folds > taken) {
     detail::fail<ValueError>("split_validation: folds is ", options.folds, ", expected at most ", taken,
@@ -155,6 +206,20 @@ template <class Scalar>
     }
   }
   return folds;
+}
+
+/// How many of the held-out queries have a passage whose training queries are all in the same fold: there the answer
+/// rests on the plain model, or on ColdPassage. @param folds  as split_validation() gave them
+[[nodiscard]] inline std::size_t count_cold(const RelevanceMatrix& relevance,
+                                            const std::vector<std::vector<QueryId>>& folds) {
+  std::size_t cold = 0;
+  detail::QueriesLeft left(relevance);
+  for (const auto& held_out : folds) {
+    left.take(held_out);
+    cold += left.count_cold(held_out);
+    left.give_back(held_out);
+  }
+  return cold;
 }
 
 /// The queries of [0, size) that are not held out, ascending.
