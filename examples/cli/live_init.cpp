@@ -101,6 +101,16 @@ void add_live_init(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->group(groups::method);
+  command.add_option("--max-queries", counting.max_queries, "training queries at most; more are refused")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(groups::method);
+  command
+      .add_option("--retire", counting.retire,
+                  "the share of --max-queries that a merge frees, by the training queries of the least weight; 0: none")
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str()
+      ->group(groups::method);
   command
       .add_option("--max-recall-loss", init->guards.max_recall_loss,
                   "refuse a merge that loses more Recall@10 on recent training queries; 1: it is not asked")

@@ -25,7 +25,7 @@ Batch every_kind() {
            RemovePassage{"7", std::numeric_limits<std::int64_t>::min()},
            UpsertQuery{std::string("nul\0inside", 10), {0.25f}, "owner", 3}, UpsertQuery{"q", {1.0f}, "", 4},
            AddPair{"query", "passage", 0.5f, std::numeric_limits<std::int64_t>::max()}, RetractPair{"q", "p", 6},
-           ForgetQuery{"q", 7}, ForgetOwner{"owner", 8}},
+           ForgetQuery{"q", 7}, ForgetOwner{"owner", 8}, RetireQuery{"q", 9}},
           "kafka:42"};
 }
 

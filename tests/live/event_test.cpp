@@ -37,7 +37,7 @@ TEST_CASE("live::validate: names the event that is wrong, and what is wrong with
        {Event(UpsertPassage{.id = "", .vector = {1.0f}}), Event(RemovePassage{}),
         Event(UpsertQuery{.id = "", .vector = {1.0f}}), Event(AddPair{.query = "q", .passage = ""}),
         Event(AddPair{.query = "", .passage = "p"}), Event(RetractPair{.query = "", .passage = "p"}),
-        Event(ForgetQuery{}), Event(ForgetOwner{})}) {
+        Event(ForgetQuery{}), Event(ForgetOwner{}), Event(RetireQuery{})}) {
     REQUIRE_ERROR(ValueError, "event 1: an id is empty", validate(batch_of(event)));
   }
   REQUIRE_ERROR(ValueError, "more than 65,535 bytes", validate(batch_of(RemovePassage{.id = too_long})));

@@ -58,7 +58,8 @@ class LiveEvents {
     }
     if (kind < 87) return live::AddPair{query, passage, static_cast<float>(1 + below(3)), time_};
     if (kind < 93) return live::RetractPair{query, passage, time_};
-    if (kind < 98) return live::ForgetQuery{query, time_};
+    if (kind < 97) return live::ForgetQuery{query, time_};
+    if (kind < 98) return live::RetireQuery{query, time_};
     return live::ForgetOwner{"o" + std::to_string(below(40)), time_};
   }
 

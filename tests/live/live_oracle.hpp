@@ -291,6 +291,11 @@ class LiveOracle {
     std::erase_if(totals_, [&](const auto& entry) { return entry.first.first == event.id; });
     if (std::erase_if(parked_, [&](const auto& pair) { return pair.query == event.id; }) > 0) has_forgotten_ = true;
   }
+  void on(const live::RetireQuery& event) {
+    queries_.erase(event.id);
+    frozen_r_.erase(event.id);
+    std::erase_if(totals_, [&](const auto& entry) { return entry.first.first == event.id; });
+  }
   void on(const live::ForgetOwner& event) {
     std::vector<std::string> ids;
     for (const auto& [id, query] : queries_) {

@@ -185,6 +185,57 @@ TEST_CASE("LiveRetriever::apply: says of each event what became of it") {
   REQUIRE(patient.stats().pairs == 1);
 }
 
+TEST_CASE("LiveRetriever::merge: makes room at the cap by the training queries that count for least") {
+  const TemporaryDirectory directory;
+  LiveParams params = small();
+  params.counting.max_queries = 10;
+  params.counting.retire = 0.4;
+  auto retriever = LiveRetriever::create(directory / "live", params, unsynced());
+  (void)retriever->apply({{passage("p", east), passage("r", north)}});
+  const auto ask = [&](int i) {
+    (void)retriever->apply({{query("q" + std::to_string(i), north_east, "owner " + std::to_string(i))}});
+  };
+  const auto click = [&](int i, int times) {
+    for (; times > 0; --times) {
+      REQUIRE(retriever->apply({{live::AddPair{"q" + std::to_string(i), "p"}}})[0].status == ItemStatus::applied);
+    }
+  };
+  for (int i = 0; i < 8; ++i) ask(i);
+  for (int i = 1; i < 8; ++i) click(i, 1 + (i == 4 ? 3 : 0));  // 0 has none, 4 four, the others one
+  retriever->merge(one_thread);                                // 0 goes, and the oldest of those with one: 1
+  REQUIRE(retriever->stats().training_queries == 6);
+  REQUIRE(retriever->folder()->manifest().bases.size() == 2);  // nothing was forgotten: the base before stays
+  const auto status_of_click = [&](const std::string& id) {
+    return retriever->apply({{live::AddPair{id, "p"}}})[0].status;
+  };
+  REQUIRE(status_of_click("q0") == ItemStatus::refused);
+  REQUIRE(status_of_click("q1") == ItemStatus::refused);
+  REQUIRE(status_of_click("q2") == ItemStatus::applied);
+  REQUIRE_FALSE(retriever->merge_due());
+  for (int i = 10; i < 13; ++i) ask(i);
+  REQUIRE(retriever->merge_due());  // nine of ten, and a merge leaves six
+  ask(13);
+  const auto refused = retriever->apply({{query("q14", north)}})[0];
+  REQUIRE(refused.status == ItemStatus::refused);
+  REQUIRE(refused.reason.find("there are 10 training queries already") != std::string::npos);
+
+  retriever->rollback();  // what was retired and refused then is so still
+  REQUIRE(retriever->stats().training_queries == 10);
+  REQUIRE(status_of_click("q1") == ItemStatus::refused);
+  retriever.reset();
+  retriever = LiveRetriever::open(directory / "live", unsynced());
+  REQUIRE(retriever->params() == params);
+  REQUIRE(retriever->stats().training_queries == 10);
+  retriever->merge(one_thread);  // 10 to 13 have no pairs
+  REQUIRE(retriever->stats().training_queries == 6);
+  REQUIRE(status_of_click("q13") == ItemStatus::refused);
+  REQUIRE(status_of_click("q4") == ItemStatus::applied);
+  REQUIRE(retriever->apply({{live::ForgetOwner{"owner 1"}}})[0].status == ItemStatus::unchanged);
+
+  params.counting.retire = 1.0;
+  REQUIRE_ERROR(ValueError, "retire is 1, expected at least 0 and below 1", LiveRetriever(params));
+}
+
 TEST_CASE("LiveView: filters by ids and tags; a set of rows is refused in another epoch") {
   LiveRetriever retriever(small());
   (void)retriever.apply(

@@ -28,7 +28,7 @@ inline live::Batch random_batch(unsigned seed) {
   for (std::size_t n = random() % 9; n > 0; --n) {
     const auto time = static_cast<std::int64_t>(random()) - 1'000'000'000;
     std::string id = text(1);
-    switch (random() % 7) {
+    switch (random() % 8) {
       case 0: batch.events.emplace_back(live::UpsertPassage{id, vector(), text(0), time}); break;
       case 1: batch.events.emplace_back(live::RemovePassage{id, time}); break;
       case 2: batch.events.emplace_back(live::UpsertQuery{id, vector(), text(0), time}); break;
@@ -37,7 +37,8 @@ inline live::Batch random_batch(unsigned seed) {
         break;
       case 4: batch.events.emplace_back(live::RetractPair{id, text(1), time}); break;
       case 5: batch.events.emplace_back(live::ForgetQuery{id, time}); break;
-      default: batch.events.emplace_back(live::ForgetOwner{id, time}); break;
+      case 6: batch.events.emplace_back(live::ForgetOwner{id, time}); break;
+      default: batch.events.emplace_back(live::RetireQuery{id, time}); break;
     }
   }
   return batch;

@@ -86,8 +86,19 @@ struct ForgetOwner {
   friend bool operator==(const ForgetOwner&, const ForgetOwner&) = default;
 };
 
+/// Lets a training query go to make room, and its pairs with it. Unlike one that is forgotten it may stay in files: in
+/// bases that are kept for a rollback.
+struct RetireQuery {
+  std::string id;         ///< of the training query
+  std::int64_t time = 0;  ///< when
+
+  /// Whether all members are equal.
+  friend bool operator==(const RetireQuery&, const RetireQuery&) = default;
+};
+
 /// One of them.
-using Event = std::variant<UpsertPassage, RemovePassage, UpsertQuery, AddPair, RetractPair, ForgetQuery, ForgetOwner>;
+using Event = std::variant<UpsertPassage, RemovePassage, UpsertQuery, AddPair, RetractPair, ForgetQuery, ForgetOwner,
+                           RetireQuery>;
 
 /// Events that happen together: all are kept, or none; a search sees all, or none.
 struct Batch {
@@ -124,6 +135,7 @@ class EventComplaint {
   [[nodiscard]] std::string_view operator()(const RetractPair& event) const { return pair(event); }
   [[nodiscard]] std::string_view operator()(const ForgetQuery& event) const { return id(event.id); }
   [[nodiscard]] std::string_view operator()(const ForgetOwner& event) const { return id(event.owner); }
+  [[nodiscard]] std::string_view operator()(const RetireQuery& event) const { return id(event.id); }
 
  private:
   [[nodiscard]] static std::string_view id(const std::string& text) {

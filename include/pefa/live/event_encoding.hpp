@@ -9,6 +9,7 @@
 //              2 RemovePassage   id                      5 RetractPair   query, passage
 //              3 UpsertQuery     id, owner, vector       6 ForgetQuery   id
 //   vector   u32 dim, f32 x dim                          7 ForgetOwner   owner
+//                                                        8 RetireQuery   id
 #pragma once
 
 #include <bit>
@@ -73,6 +74,10 @@ class BatchWriter {
   void operator()(const ForgetOwner& event) {
     begin(7, event.time);
     text<std::uint16_t>(event.owner);
+  }
+  void operator()(const RetireQuery& event) {
+    begin(8, event.time);
+    text<std::uint16_t>(event.id);
   }
 
   template <class Number>
@@ -184,6 +189,7 @@ class BatchReader {
       }
       case 6: return ForgetQuery{id(), time};
       case 7: return ForgetOwner{id(), time};
+      case 8: return RetireQuery{id(), time};
       default: refuse("an event is of no known kind");
     }
   }

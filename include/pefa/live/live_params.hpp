@@ -78,6 +78,7 @@ void for_each_field(Params& params, const Field& field) {
   field("counting.unknown", counting.unknown);
   field("counting.max_parked", counting.max_parked);
   field("counting.max_queries", counting.max_queries);
+  field("counting.retire", counting.retire);
   field("counting.half_life", counting.half_life);
 
   auto& spec = params.spec;
@@ -124,7 +125,8 @@ inline void add_params(io::ArchiveWriter& writer, const LiveParams& params) {
 
 /// Whether a base written before there was such a field may lack it: it then has its default.
 [[nodiscard]] inline bool is_later_field(const std::string& key) {
-  return key == "max_recall_loss" || key == "recent_queries" || key.ends_with("index.target_recall");
+  return key == "max_recall_loss" || key == "recent_queries" || key == "counting.retire" ||
+         key.ends_with("index.target_recall");
 }
 
 /// What add_params() added. @throws FormatError  it did not
@@ -166,6 +168,10 @@ inline void require_live_params(const LiveParams& params, const char* who) {
   pefa::detail::require_share(params.spec.fold, "fold", who);
   pefa::detail::require_share(params.spec.index.target_recall, "target_recall", who);
   pefa::detail::require_share(params.spec.query_index.target_recall, "target_recall", who);
+  const double retire = params.counting.retire;
+  if (!(retire >= 0.0 && retire < 1.0)) {
+    pefa::detail::fail<ValueError>(who, ": retire is ", retire, ", expected at least 0 and below 1");
+  }
   if (!(params.counting.half_life >= 0.0)) {
     pefa::detail::fail<ValueError>(who, ": half_life is ", params.counting.half_life, ", expected at least 0");
   }

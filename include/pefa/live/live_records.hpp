@@ -41,6 +41,7 @@ struct CountingParams {
   UnknownIds unknown = UnknownIds::refuse;            ///< what happens to pairs of unknown ids
   std::size_t max_parked = 100'000;                   ///< pairs that wait at most; more are refused
   std::size_t max_queries = 10'000'000;               ///< training queries at most; more are refused
+  double retire = 0.0;     ///< the share of max_queries that a merge frees, see RetireQuery; 0: none, below 1
   double half_life = 0.0;  ///< at a merge totals halve for every so much time since the last one; 0: they stay
 
   /// Whether all members are equal.

@@ -32,6 +32,7 @@
 #include "pefa/live/live_model.hpp"
 #include "pefa/live/live_params.hpp"
 #include "pefa/live/live_records.hpp"
+#include "pefa/live/live_retirement.hpp"
 #include "pefa/live/live_stats.hpp"
 #include "pefa/live/live_view.hpp"
 #include "pefa/live/log_recovery.hpp"
@@ -120,9 +121,10 @@ class LiveRetriever : public SearchedLive {
   /// Fits and builds anew from what is there, on the caller's threads; searches and writers go on, and what they write
   /// meanwhile is kept. One merge at a time: a second caller waits.
   ///
-  /// In a folder the new base is written, opened again, checked against its checksums and against an exact search
-  /// before it takes the old one's place; the old one stays for rollback(), unless something was to be forgotten: then
-  /// no file holds it any more when this returns.
+  /// Where CountingParams::retire asks for room, the training queries that count for least go first, by a batch like
+  /// any other. In a folder the new base is written, opened again, checked against its checksums and against an exact
+  /// search before it takes the old one's place; the old one stays for rollback(), unless something was to be
+  /// forgotten: then no file holds it any more when this returns.
   /// @throws Cancelled, IoError  and whatever the build throws: all is as it was
   /// @throws ValueError  the new base does not do what LiveParams::guards ask: all is as it was
   void merge(const BuildOptions& options = {}) { merge(options, params_.guards); }
@@ -131,6 +133,7 @@ class LiveRetriever : public SearchedLive {
   void merge(const BuildOptions& options, const MergeGuards& guards) {
     detail::require_guards(guards, "LiveRetriever::merge");
     const std::lock_guard one(merging_);
+    retire();
     std::shared_ptr<const detail::LiveSnapshot> from;
     detail::LiveImage image;
     LogPosition position;
@@ -300,6 +303,16 @@ class LiveRetriever : public SearchedLive {
   [[nodiscard]] LiveFolder& required_folder(const char* what) const {
     if (!folder_) pefa::detail::fail<ValueError>("LiveRetriever::", what, ": it is in memory alone, and has no folder");
     return *folder_;
+  }
+
+  /// Lets training queries go, where there are more than a merge leaves.
+  void retire() {
+    Batch batch;
+    {
+      const std::lock_guard lock(writing_);
+      batch = detail::retirement(*model_->snapshot(), params_.counting, model_->state().time());
+    }
+    if (!batch.events.empty()) (void)apply(batch);
   }
 
   /// Applies what came since the merge began, or since the last call. @return  whether there was anything

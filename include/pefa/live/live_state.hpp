@@ -309,6 +309,15 @@ class LiveState {
     return {};
   }
 
+  /// Pairs that wait go on waiting: the training query may come again.
+  [[nodiscard]] ItemResult on(const RetireQuery& event) {
+    const auto row = find(query_rows_, event.id);
+    if (!row) return unchanged();
+    disown(queries_[*row]->owner, *row);
+    take_out(*row);
+    return {};
+  }
+
   [[nodiscard]] ItemResult on(const ForgetOwner& event) {
     const auto owned = owners_.find(event.owner);
     if (owned == owners_.end()) return unchanged();
@@ -324,8 +333,14 @@ class LiveState {
     return {};
   }
 
-  /// Takes a training query out, but for its owner's list.
+  /// Takes a training query out, but for its owner's list, and no file may hold it after the next merge.
   void forget(Row row) {
+    take_out(row);
+    ++counts_.forgotten;
+  }
+
+  /// Takes a training query out, but for its owner's list.
+  void take_out(Row row) {
     const Query query = queries_[row];
     const std::vector<std::int32_t> passages = query->passages;
     for (const std::int32_t passage : passages) drop_pair(row, static_cast<Row>(passage));
@@ -333,7 +348,6 @@ class LiveState {
     open_queries_.erase(row);
     queries_.edit(row) = nullptr;
     --counts_.queries;
-    ++counts_.forgotten;
     changes_.queries.push_back(row);
   }
 

@@ -11,6 +11,7 @@
 #include "pefa/live/live_model.hpp"
 #include "pefa/live/live_params.hpp"
 #include "pefa/live/live_records.hpp"
+#include "pefa/live/live_retirement.hpp"
 
 namespace pefa::live {
 
@@ -55,7 +56,7 @@ namespace detail {
   const auto share = static_cast<std::size_t>(params.merge_share * static_cast<double>(rows));
   const bool has_news = counts.served > 0 && counts.passages > 0 && params.spec.method != Method::erm;
   stats.is_merge_due = stats.delta_rows + stats.hidden_rows >= std::max({share, params.merge_rows, std::size_t{1}}) ||
-                       (has_news && !model.epoch()->is_fitted());
+                       (has_news && !model.epoch()->is_fitted()) || is_retirement_due(counts.queries, params.counting);
   return stats;
 }
 
