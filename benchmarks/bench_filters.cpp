@@ -9,6 +9,8 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -153,6 +155,19 @@ struct Case {
   return cases;
 }
 
+/// Adds cases to those that filters_qdrant.sh asks: who is admitted as a file of row numbers, u32, and the queries.
+void write_cases(const std::string& folder, double share, const std::string& kind, const std::vector<Case>& cases,
+                 nlohmann::ordered_json& listed) {
+  for (std::size_t g = 0; g < cases.size(); ++g) {
+    const std::string name = std::to_string(share) + "-" + kind + "-" + std::to_string(g);
+    std::vector<Row> rows;
+    cases[g].set.for_each([&](Row row) { rows.push_back(row); });
+    std::ofstream(std::filesystem::path(folder) / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(rows.data()), static_cast<std::streamsize>(rows.size() * sizeof(Row)));
+    listed.push_back({{"admitted", share}, {"filter", kind}, {"rows", name}, {"queries", cases[g].queries}});
+  }
+}
+
 /// A way to search, and what it came to.
 struct Way {
   enum class Kind {
@@ -258,6 +273,7 @@ int main(int argc, char** argv) {
   std::size_t construction = ef_construction;
   bool readings = true;
   bool rivals = true;
+  std::string cases_folder;
   options.add_to(app);
   app.get_option("--data")->required(false);
   app.add_option("--synthetic", shape, "rows made up in the place of --data, as 1000000x96")->excludes("--data");
@@ -265,6 +281,7 @@ int main(int argc, char** argv) {
   app.add_option("--ef-construction", construction, "of every graph")->capture_default_str();
   app.add_flag("!--no-readings", readings, "leave PEFA-XL out");
   app.add_flag("!--no-rivals", rivals, "leave hnswlib, faiss and usearch out");
+  app.add_option("--cases", cases_folder, "write the filters and who asks under them there, for filters_qdrant.sh");
   CLI11_PARSE(app, argc, argv);
   try {
     const DataSet data = shape.empty() ? DataSet::read(options.folder) : synthetic(shape);
@@ -299,10 +316,13 @@ int main(int argc, char** argv) {
                 passages.dim(), m, construction, k);
     std::printf("%9s %12s %12s %8s %9s %9s\n", "admitted", "filter", "way", "recall", "p50 us", "p99 us");
     nlohmann::ordered_json json{{"machine", machine()}, {"rows", n}, {"dim", passages.dim()}};
+    nlohmann::ordered_json listed;
+    if (!cases_folder.empty()) std::filesystem::create_directories(cases_folder);
     for (const double share : {1.0, 0.999, 0.5, 0.1, 0.01, 0.001}) {
       for (const std::string kind : {"independent", "correlated", "opposed"}) {
         if (share > 0.5 && kind != "independent") continue;
         const auto cases = cases_of(kind, share, flat, data.train_queries, data.test_queries, options.queries);
+        if (!cases_folder.empty()) write_cases(cases_folder, share, kind, cases, listed);
         std::vector<Way> ways{
             {"pefa", [&](QueryView q, const Case& one) { return rows_of(index.search_filtered(q, k, one.set)); }},
             {"unfiltered", [&](QueryView q, const Case&) { return rows_of(index.search(q, k)); },
@@ -356,6 +376,7 @@ int main(int argc, char** argv) {
         std::fflush(stdout);
       }
     }
+    if (!cases_folder.empty()) std::ofstream(std::filesystem::path(cases_folder) / "cases.json") << listed;
     if (readings && shape.empty()) print_readings(data, json);
     options.write(json);
     return 0;
