@@ -1,5 +1,8 @@
 // PEFA over ScaNN: an index that lives in Python, behind pefa::AnnIndex. The interpreter is embedded; rows and queries
 // are lent to NumPy, and only who asks the index waits for the GIL.
+//
+// From Python, as its C++ is hard to come by: scann-core 0.2.1 wants GCC 13 or Clang 19, CMake 3.27 and just these
+// versions of what it stands on: abseil 20260817, protobuf 36.2, highway 1.4.0, Eigen 5.0.1. Debian 12 has older ones.
 #include <pybind11/embed.h>
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
