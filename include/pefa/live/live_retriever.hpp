@@ -219,7 +219,8 @@ class LiveRetriever : public SearchedLive {
   /// The folder; nullptr where all is in memory.
   [[nodiscard]] const LiveFolder* folder() const noexcept { return folder_.get(); }
 
-  /// Whether so much changed since the last merge that searches pay for it, or there is something to fit to at last.
+  /// Whether so much changed since the last merge that searches pay for it, or there is something to fit to at last, or
+  /// half of the room is taken that CountingParams::retire makes.
   [[nodiscard]] bool merge_due() const { return stats().is_merge_due; }
 
   /// What it holds.
