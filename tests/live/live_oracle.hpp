@@ -286,9 +286,8 @@ class LiveOracle {
                   [&](const auto& pair) { return pair.query == event.query && pair.passage == event.passage; });
   }
   void on(const live::ForgetQuery& event) {
-    if (queries_.erase(event.id) > 0) has_forgotten_ = true;
-    frozen_r_.erase(event.id);
-    std::erase_if(totals_, [&](const auto& entry) { return entry.first.first == event.id; });
+    if (queries_.contains(event.id)) has_forgotten_ = true;
+    on(live::RetireQuery{event.id});
     if (std::erase_if(parked_, [&](const auto& pair) { return pair.query == event.id; }) > 0) has_forgotten_ = true;
   }
   void on(const live::RetireQuery& event) {

@@ -19,13 +19,13 @@ namespace pefa::live::detail {
 
 /// How many training queries a merge leaves at most.
 [[nodiscard]] inline std::size_t most_queries(const CountingParams& counting) noexcept {
-  return static_cast<std::size_t>((1.0 - counting.retire) * static_cast<double>(counting.max_queries));
+  return counting.max_queries - static_cast<std::size_t>(counting.retire * static_cast<double>(counting.max_queries));
 }
 
 /// Whether half of what a merge frees is taken again.
 [[nodiscard]] inline bool is_retirement_due(std::size_t queries, const CountingParams& counting) noexcept {
   const std::size_t most = most_queries(counting);
-  return counting.retire > 0.0 && queries > most + (counting.max_queries - most) / 2;
+  return queries > most + (counting.max_queries - most) / 2;
 }
 
 /// What lets the training queries of the least weight go, the oldest among equals, down to most_queries(). No event
@@ -33,7 +33,7 @@ namespace pefa::live::detail {
 [[nodiscard]] inline Batch retirement(const LiveSnapshot& shown, const CountingParams& counting, std::int64_t time) {
   Batch batch;
   const std::size_t most = most_queries(counting);
-  if (counting.retire == 0.0 || shown.counts.queries <= most) return batch;
+  if (shown.counts.queries <= most) return batch;
   struct Candidate {
     double weight;
     Row row;
