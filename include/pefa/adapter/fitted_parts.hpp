@@ -326,11 +326,7 @@ inline void require_evidence(const PassageEvidence& of, const PassageFold& fold,
     rows = std::move(pseudo);
   }
   if (!fitted.balance) return rows;
-  auto balanced = EmbeddingStore<float>::for_overwrite(passages.size(), fitted.balance->rank());
-  for (std::size_t i = 0; i < passages.size(); ++i) {
-    fitted.balance->map_row({rows.row(i), rank}, {balanced.mutable_row(i), balanced.dim()});
-  }
-  return balanced;
+  return fitted.balance->map_rows(rows.view(), {AnyExecutor::serial(), {}});
 }
 
 /// The row of one passage.
