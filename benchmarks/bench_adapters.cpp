@@ -19,11 +19,19 @@ const std::vector<std::size_t> query_efs{32, 48, 64, 100, 150, 220, default_ef};
 
 using Lists = std::vector<std::vector<Row>>;
 
+/// What a retriever is built over: the same on both sides, or one for each.
+struct Indexes {
+  Indexes(const IndexSpec& both) : passages(both), queries(both) {}
+  Indexes(const IndexSpec& of_passages, const IndexSpec& of_queries) : passages(of_passages), queries(of_queries) {}
+  IndexSpec passages;
+  IndexSpec queries;
+};
+
 /// One setting of the adapters over several indexes, which all should find the same.
 struct Setting {
   std::string name;
   RetrieverSpec spec;
-  std::vector<IndexSpec> indexes;
+  std::vector<Indexes> indexes;
 };
 
 /// An index as a name: "automatic", "graph", "partitions", "codes" for partitions without rows.
@@ -31,6 +39,11 @@ std::string name_of(const IndexSpec& index) {
   if (index.kind == IndexKind::automatic) return "automatic";
   if (index.kind == IndexKind::quantized) return "graph";
   return index.exact_rows == ExactRows::drop ? "codes" : "partitions";
+}
+std::string name_of(const Indexes& indexes) {
+  const std::string passages = name_of(indexes.passages);
+  const std::string queries = name_of(indexes.queries);
+  return passages == queries ? passages : passages + " and " + queries;
 }
 
 std::vector<Setting> settings_for(std::size_t dim) {
@@ -58,11 +71,12 @@ std::vector<Setting> settings_for(std::size_t dim) {
           {"XL", RetrieverSpec{}, {automatic, graph}},
           {"XL rank " + std::to_string(dim / 2),
            balanced(RetrieverSpec{}, dim / 2),
-           {automatic, graph, partitions, codes}}};
+           {automatic, graph, partitions, codes, {codes, graph}}}};
 }
 
-AnyRetriever build(RetrieverSpec spec, const IndexSpec& index, const DataSet& data, const BuildOptions& options) {
-  spec.index = spec.query_index = index;
+AnyRetriever build(RetrieverSpec spec, const Indexes& indexes, const DataSet& data, const BuildOptions& options) {
+  spec.index = indexes.passages;
+  spec.query_index = indexes.queries;
   return spec.method == Method::erm
              ? pefa::build(spec, data.passages.view(), options)
              : pefa::build(spec, data.passages.view(), data.train_queries.view(), data.train_relevance, options);
@@ -128,13 +142,13 @@ std::vector<Peer> build_peers(const DataSet& data, const EmbeddingView<float>& q
     return only.empty() || std::ranges::any_of(only, [&](const auto& begin) { return name.starts_with(begin); });
   };
   const auto exact_lists = [&](const RetrieverSpec& spec) {
-    const AnyRetriever flat = build(spec, {.kind = IndexKind::flat}, data, options);
+    const AnyRetriever flat = build(spec, IndexSpec{.kind = IndexKind::flat}, data, options);
     return std::make_shared<const Lists>(rows_of(flat.search_batch(queries, k, {}, threads)));
   };
   std::vector<Peer> peers;
   for (const Setting& setting : settings_for(data.passages.dim())) {
     const bool any = std::ranges::any_of(
-        setting.indexes, [&](const IndexSpec& index) { return wanted(setting.name + ", " + name_of(index)); });
+        setting.indexes, [&](const Indexes& indexes) { return wanted(setting.name + ", " + name_of(indexes)); });
     if (!any && !peers.empty()) continue;
     const auto exact = exact_lists(setting.spec);
     if (peers.empty()) {
@@ -151,14 +165,14 @@ std::vector<Peer> build_peers(const DataSet& data, const EmbeddingView<float>& q
         return direct.search(data.query(q), depth);
       };
     }
-    for (const IndexSpec& index : setting.indexes) {
-      const std::string name = setting.name + ", " + name_of(index);
+    for (const Indexes& indexes : setting.indexes) {
+      const std::string name = setting.name + ", " + name_of(indexes);
       if (!wanted(name)) continue;
       Peer& peer = peers.emplace_back();
       peer.name = name;
       std::fprintf(stderr, "building %s\n", peer.name.c_str());
       const auto start = Clock::now();
-      const AnyRetriever retriever = build(setting.spec, index, data, options);
+      const AnyRetriever retriever = build(setting.spec, indexes, data, options);
       peer.build_seconds = seconds_since(start);
       peer.bytes = retriever.memory_bytes();
       peer.exact = exact;
