@@ -61,18 +61,28 @@ std::string for_whitened(const RetrieverSpec& spec) {
   return is_xl ? "is for --whiten queries or all, not none" : "is for --whiten all";
 }
 
+/// Whether the index of a side is of such a kind, or may become one.
+template <class Fits>
+std::string for_index(const RetrieverSpec& spec, const char* kinds, const Fits& fits) {
+  if (fits(spec.index.kind) || (spec.method == Method::xl && fits(spec.query_index.kind))) return {};
+  return std::string("is for --index ") + kinds + ", not " + name(spec.index.kind);
+}
+
+bool may_drop_rows(IndexKind kind) {
+  return kind == IndexKind::partitioned || kind == IndexKind::automatic;
+}
+
 std::string for_graphs(const RetrieverSpec& spec) {
-  const bool is_graph = spec.index.kind != IndexKind::flat && spec.index.kind != IndexKind::partitioned;
-  return is_graph ? "" : std::string("is for --index hnsw or quantized, not ") + name(spec.index.kind);
+  return for_index(spec, "hnsw or quantized",
+                   [](IndexKind kind) { return kind != IndexKind::flat && kind != IndexKind::partitioned; });
 }
 
 std::string for_approximate(const RetrieverSpec& spec) {
-  return spec.index.kind == IndexKind::flat ? "is for --index hnsw, quantized or partitioned, not flat" : "";
+  return for_index(spec, "hnsw, quantized or partitioned", [](IndexKind kind) { return kind != IndexKind::flat; });
 }
 
 std::string for_partitioned(const RetrieverSpec& spec) {
-  const bool may_be = spec.index.kind == IndexKind::partitioned || spec.index.kind == IndexKind::automatic;
-  return may_be ? "" : std::string("is for --index partitioned, not ") + name(spec.index.kind);
+  return for_index(spec, "partitioned", may_drop_rows);
 }
 
 const auto share = CLI::Range(0.0, 1.0);
@@ -229,6 +239,10 @@ void SpecOptions::add_index(CLI::App& command) {
       "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), partitioned (lists of 4-bit codes, built "
       "faster), or automatic (flat up to 10000 rows; above, quantized, or partitioned where a graph finds too little)",
       fits_all, [](auto& index) -> auto& { return index.kind; });
+  add(
+      command, "--query-index", "XL: another for the training queries than --index says", for_xl,
+      [](auto& spec) -> auto& { return spec.query_index.kind; })
+      ->group(groups::index);
   add_both(
       "--m", "HNSW: M", for_graphs, [](auto& index) -> auto& { return index.m; })
       ->check(CLI::Range(2, 1024));
@@ -256,6 +270,9 @@ void SpecOptions::add_index(CLI::App& command) {
 RetrieverSpec SpecOptions::over(RetrieverSpec spec) const {
   for (const Field& field : fields_) {  // in the order that they were added: what decides comes first
     if (field.option->count() > 0 && field.misfit(spec).empty()) field.set(spec);
+  }
+  for (IndexSpec* index : {&spec.index, &spec.query_index}) {  // --exact-rows is for the sides that can
+    if (!may_drop_rows(index->kind)) index->exact_rows = ExactRows::keep;
   }
   return spec;
 }

@@ -29,7 +29,7 @@ class SpecOptions {
   void add_folding(CLI::App& command);
   /// Adds those of XS with several vectors a passage.
   void add_multi(CLI::App& command);
-  /// Adds --index and its parameters; they hold for both sides of XL.
+  /// Adds --index, whose parameters hold for both sides of XL, and --query-index.
   void add_index(CLI::App& command);
 
   /// The spec with those of the given options that mean something to it.

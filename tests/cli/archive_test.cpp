@@ -82,6 +82,17 @@ TEST_CASE("pefa build: measures the ef-search that a target recall asks for, and
   REQUIRE(run_well("info " + archive).find("for a target recall of 0.95") != std::string::npos);
 }
 
+TEST_CASE("pefa build: XL's training queries may have another index, and options hold where they can", "[archive]") {
+  const Files files;
+  const std::string archive =
+      files.build("xl", "--threads 1 --index partitioned --exact-rows drop --query-index quantized --m 8");
+  const Json metadata = Json::parse(run_well("info --json - " + archive))["metadata"];
+  REQUIRE(metadata["passages.index"] == "partitioned");
+  REQUIRE(metadata["queries.index"] == "quantized_hnsw");
+  REQUIRE(metadata["queries.m"] == 8);
+  REQUIRE(run_well("verify " + archive).find("intact") != std::string::npos);
+}
+
 TEST_CASE("pefa build: every retriever over every index comes back from its archive as it was", "[archive]") {
   const Files files;
   for (const std::string method : {"erm", "xs", "xl", "xs-multi"}) {
