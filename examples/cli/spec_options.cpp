@@ -61,24 +61,36 @@ std::string for_whitened(const RetrieverSpec& spec) {
   return is_xl ? "is for --whiten queries or all, not none" : "is for --whiten all";
 }
 
-/// Whether the index of a side is of such a kind, or may become one.
-template <class Fits>
-std::string for_index(const RetrieverSpec& spec, const char* kinds, const Fits& fits) {
-  if (fits(spec.index.kind) || (spec.method == Method::xl && fits(spec.query_index.kind))) return {};
-  return std::string("is for --index ") + kinds + ", not " + name(spec.index.kind);
+/// Whether a parameter means something to indexes of a kind.
+using FitsKind = bool (*)(IndexKind kind);
+
+bool any_kind(IndexKind /*kind*/) {
+  return true;
+}
+
+bool may_be_graph(IndexKind kind) {
+  return kind != IndexKind::flat && kind != IndexKind::partitioned;
+}
+
+bool may_be_approximate(IndexKind kind) {
+  return kind != IndexKind::flat;
 }
 
 bool may_drop_rows(IndexKind kind) {
   return kind == IndexKind::partitioned || kind == IndexKind::automatic;
 }
 
+std::string for_index(const RetrieverSpec& spec, const char* kinds, FitsKind fits) {
+  if (fits(spec.index.kind) || (spec.method == Method::xl && fits(spec.query_index.kind))) return {};
+  return std::string("is for --index ") + kinds + ", not " + name(spec.index.kind);
+}
+
 std::string for_graphs(const RetrieverSpec& spec) {
-  return for_index(spec, "hnsw or quantized",
-                   [](IndexKind kind) { return kind != IndexKind::flat && kind != IndexKind::partitioned; });
+  return for_index(spec, "hnsw or quantized", may_be_graph);
 }
 
 std::string for_approximate(const RetrieverSpec& spec) {
-  return for_index(spec, "hnsw, quantized or partitioned", [](IndexKind kind) { return kind != IndexKind::flat; });
+  return for_index(spec, "hnsw, quantized or partitioned", may_be_approximate);
 }
 
 std::string for_partitioned(const RetrieverSpec& spec) {
@@ -225,54 +237,55 @@ void SpecOptions::add_multi(CLI::App& command) {
 }
 
 void SpecOptions::add_index(CLI::App& command) {
-  const auto add_both = [&](const char* option, const char* help, Misfit misfit, auto field) {
+  // Of the two sides, those whose index a parameter means something to take it.
+  const auto add_both = [&](const char* option, const char* help, Misfit misfit, FitsKind fits, auto field) {
     const auto passages = [field](auto& spec) -> auto& {
       return field(spec.index);
     };
-    const auto queries = [field](auto& spec) -> auto& {
-      return field(spec.query_index);
+    CLI::Option* added = add(command, option, help, misfit, passages)->group(groups::index);
+    fields_.back().set = [this, fits, field](RetrieverSpec& spec) {
+      for (IndexSpec* index : {&spec.index, &spec.query_index}) {
+        if (fits(index->kind)) field(*index) = field(given_.index);
+      }
     };
-    return add(command, option, help, misfit, passages, queries)->group(groups::index);
+    return added;
   };
   add_both(
       "--index",
       "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), partitioned (lists of 4-bit codes, built "
       "faster), or automatic (flat up to 10000 rows; above, quantized, or partitioned where a graph finds too little)",
-      fits_all, [](auto& index) -> auto& { return index.kind; });
+      fits_all, any_kind, [](auto& index) -> auto& { return index.kind; });
   add(
       command, "--query-index", "XL: another for the training queries than --index says", for_xl,
       [](auto& spec) -> auto& { return spec.query_index.kind; })
       ->group(groups::index);
   add_both(
-      "--m", "HNSW: M", for_graphs, [](auto& index) -> auto& { return index.m; })
+      "--m", "HNSW: M", for_graphs, may_be_graph, [](auto& index) -> auto& { return index.m; })
       ->check(CLI::Range(2, 1024));
   add_both(
-      "--ef-construction", "HNSW: efConstruction", for_graphs,
+      "--ef-construction", "HNSW: efConstruction", for_graphs, may_be_graph,
       [](auto& index) -> auto& { return index.ef_construction; })
       ->check(CLI::Range(1, 100000));
   CLI::Option* ef_search = add_both(
-      "--ef-search", "HNSW: efSearch; partitioned: as wide", for_approximate,
+      "--ef-search", "HNSW: efSearch; partitioned: as wide", for_approximate, may_be_approximate,
       [](auto& index) -> auto& { return index.ef_search; });
   ef_search->check(CLI::PositiveNumber);
   add_both(
       "--target-recall",
       "the build measures the ef-search that finds this share of the exact best 100 of training queries, and takes it; "
       "0: it does not",
-      for_approximate, [](auto& index) -> auto& { return index.target_recall; })
+      for_approximate, may_be_approximate, [](auto& index) -> auto& { return index.target_recall; })
       ->check(share)
       ->excludes(ef_search);
   add_both(
       "--exact-rows", "partitioned, automatic: keep them, or drop them and score by 8-bit codes", for_partitioned,
-      [](auto& index) -> auto& { return index.exact_rows; });
+      may_drop_rows, [](auto& index) -> auto& { return index.exact_rows; });
   static_assert(IndexSpec::flat_rows == 10'000, "the help of --index says so");
 }
 
 RetrieverSpec SpecOptions::over(RetrieverSpec spec) const {
   for (const Field& field : fields_) {  // in the order that they were added: what decides comes first
     if (field.option->count() > 0 && field.misfit(spec).empty()) field.set(spec);
-  }
-  for (IndexSpec* index : {&spec.index, &spec.query_index}) {  // --exact-rows is for the sides that can
-    if (!may_drop_rows(index->kind)) index->exact_rows = ExactRows::keep;
   }
   return spec;
 }
