@@ -101,14 +101,10 @@ const auto share = CLI::Range(0.0, 1.0);
 
 }  // namespace
 
-template <class Get, class... Also>
-CLI::Option* SpecOptions::add(CLI::App& command, const char* option, const char* help, Misfit misfit, Get get,
-                              Also... also) {
+template <class Get>
+CLI::Option* SpecOptions::add(CLI::App& command, const char* option, const char* help, Misfit misfit, Get get) {
   CLI::Option* added = add_value(command, option, help, get(given_))->group(groups::method);
-  const auto set = [this, get, also...](RetrieverSpec& spec) {
-    get(spec) = get(given_);
-    ((also(spec) = get(given_)), ...);
-  };
+  const auto set = [this, get](RetrieverSpec& spec) { get(spec) = get(given_); };
   fields_.push_back({added, set, misfit});
   return added;
 }

@@ -52,10 +52,9 @@ class SpecOptions {
   void add_cold(CLI::App& command);
   /// Adds least squares, the whitened space and the balanced rows.
   void add_fits(CLI::App& command);
-  /// @param get   the field of a spec
-  /// @param also  fields that are set with it
-  template <class Get, class... Also>
-  CLI::Option* add(CLI::App& command, const char* option, const char* help, Misfit misfit, Get get, Also... also);
+  /// @param get  the field of a spec
+  template <class Get>
+  CLI::Option* add(CLI::App& command, const char* option, const char* help, Misfit misfit, Get get);
 
   RetrieverSpec given_;  // with the defaults where nothing was
   std::vector<Field> fields_;
