@@ -34,11 +34,12 @@ struct Setting {
   std::vector<Indexes> indexes;
 };
 
-/// An index as a name: "automatic", "graph", "partitions", "codes" for partitions without rows.
+/// An index as a name: "automatic", "graph", "partitions"; without rows "graph codes", "codes".
 std::string name_of(const IndexSpec& index) {
   if (index.kind == IndexKind::automatic) return "automatic";
-  if (index.kind == IndexKind::quantized) return "graph";
-  return index.exact_rows == ExactRows::drop ? "codes" : "partitions";
+  const bool drops = index.exact_rows == ExactRows::drop;
+  if (index.kind == IndexKind::quantized) return drops ? "graph codes" : "graph";
+  return drops ? "codes" : "partitions";
 }
 std::string name_of(const Indexes& indexes) {
   const std::string passages = name_of(indexes.passages);
@@ -48,6 +49,8 @@ std::string name_of(const Indexes& indexes) {
 
 std::vector<Setting> settings_for(std::size_t dim) {
   const IndexSpec graph{.kind = IndexKind::quantized, .m = m, .ef_construction = ef_construction};
+  IndexSpec graph_codes = graph;
+  graph_codes.exact_rows = ExactRows::drop;
   const IndexSpec automatic{.m = m, .ef_construction = ef_construction};
   const IndexSpec partitions{.kind = IndexKind::partitioned};
   const IndexSpec codes{.kind = IndexKind::partitioned, .exact_rows = ExactRows::drop};
@@ -63,7 +66,7 @@ std::vector<Setting> settings_for(std::size_t dim) {
     spec.balance = rank;
     return spec;
   };
-  return {{"ERM", erm, {graph, partitions, codes}},
+  return {{"ERM", erm, {graph, graph_codes, partitions, codes}},
           {"XS, the paper's", RetrieverSpec::paper_xs(), {graph}},
           {"XS solved", solved, {graph, partitions}},
           {"XS rank " + std::to_string(dim), balanced(solved, dim), {graph, partitions, codes}},
@@ -71,7 +74,7 @@ std::vector<Setting> settings_for(std::size_t dim) {
           {"XL", RetrieverSpec{}, {automatic, graph}},
           {"XL rank " + std::to_string(dim / 2),
            balanced(RetrieverSpec{}, dim / 2),
-           {automatic, graph, partitions, codes, {codes, graph}}}};
+           {automatic, graph, partitions, codes, {codes, graph_codes}}}};
 }
 
 AnyRetriever build(RetrieverSpec spec, const Indexes& indexes, const DataSet& data, const BuildOptions& options) {

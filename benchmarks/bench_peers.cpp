@@ -146,8 +146,15 @@ int main(int argc, char** argv) {
   options.add_to(app);
   std::string level;
   app.add_option("--level", level, "kernels of pefa to use instead of the best: scalar, avx2 or avx512");
-  std::vector<std::string> names{"HnswIndex", "QuantizedHnswIndex", "PartitionedIndex", "PartitionedIndex without rows",
-                                 "FlatIndex", "faiss HNSWFlat",     "faiss HNSWSQ8",    "usearch"};
+  std::vector<std::string> names{"HnswIndex",
+                                 "QuantizedHnswIndex",
+                                 "QuantizedHnswIndex without rows",
+                                 "PartitionedIndex",
+                                 "PartitionedIndex without rows",
+                                 "FlatIndex",
+                                 "faiss HNSWFlat",
+                                 "faiss HNSWSQ8",
+                                 "usearch"};
   app.add_option("--peers", names, "what runs beside hnswlib")
       ->delimiter(',')
       ->check(CLI::IsMember(names))
@@ -180,6 +187,12 @@ int main(int argc, char** argv) {
         return make_index<QuantizedHnswIndex<>>(data, {.graph = hnsw, .rows = Rows::borrow}, threads);
       };
       peers.push_back(build_peer("QuantizedHnswIndex", make, row_bytes));
+    }
+    if (wanted("QuantizedHnswIndex without rows")) {
+      const auto make = [&] {
+        return make_index<QuantizedHnswIndex<>>(data, {.graph = hnsw, .rows = Rows::drop}, threads);
+      };
+      peers.push_back(build_peer("QuantizedHnswIndex without rows", make));
     }
     if (wanted("PartitionedIndex")) {
       const auto make = [&] { return make_index<PartitionedIndex<>>(data, {.rows = Rows::borrow}, threads); };

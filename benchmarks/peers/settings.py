@@ -41,6 +41,7 @@ def settings(n, dim):
     hnsw = {"m": 32, "ef_construction": 500}
     yield "hnswlib", "hnswlib", "Hnswlib", "M 32, efC 500", hnsw, graph()
     yield "pefa", "pefa", "Pefa", "quantized", {"index": "quantized", **hnsw}, graph()
+    yield "pefa", "pefa", "Pefa", "quantized, no rows", {"index": "quantized", "exact_rows": "drop", **hnsw}, graph()
     yield "pefa", "pefa", "Pefa", "partitioned", {"index": "partitioned"}, graph()
     yield "pefa", "pefa", "Pefa", "partitioned, no rows", {"index": "partitioned", "exact_rows": "drop"}, graph()
 

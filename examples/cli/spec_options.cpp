@@ -77,7 +77,7 @@ bool may_be_approximate(IndexKind kind) {
 }
 
 bool may_drop_rows(IndexKind kind) {
-  return kind == IndexKind::partitioned || kind == IndexKind::automatic;
+  return kind == IndexKind::quantized || kind == IndexKind::partitioned || kind == IndexKind::automatic;
 }
 
 std::string for_index(const RetrieverSpec& spec, const char* kinds, FitsKind fits) {
@@ -93,8 +93,8 @@ std::string for_approximate(const RetrieverSpec& spec) {
   return for_index(spec, "hnsw, quantized or partitioned", may_be_approximate);
 }
 
-std::string for_partitioned(const RetrieverSpec& spec) {
-  return for_index(spec, "partitioned", may_drop_rows);
+std::string for_codes(const RetrieverSpec& spec) {
+  return for_index(spec, "quantized or partitioned", may_drop_rows);
 }
 
 const auto share = CLI::Range(0.0, 1.0);
@@ -248,7 +248,7 @@ void SpecOptions::add_index(CLI::App& command) {
   };
   add_both(
       "--index",
-      "flat (exact), hnsw, quantized (hnsw on int8 codes, exact scores), partitioned (lists of 4-bit codes, built "
+      "flat (exact), hnsw, quantized (hnsw on int8 codes, rescored exactly), partitioned (lists of 4-bit codes, built "
       "faster), or automatic (flat up to 10000 rows; above, quantized, or partitioned where a graph finds too little)",
       fits_all, any_kind, [](auto& index) -> auto& { return index.kind; });
   add(
@@ -274,8 +274,10 @@ void SpecOptions::add_index(CLI::App& command) {
       ->check(share)
       ->excludes(ef_search);
   add_both(
-      "--exact-rows", "partitioned, automatic: keep them, or drop them and score by 8-bit codes", for_partitioned,
-      may_drop_rows, [](auto& index) -> auto& { return index.exact_rows; });
+      "--exact-rows",
+      "quantized, partitioned, automatic: keep them, or drop them and score by codes, of 12 bits a coordinate and 8; "
+      "automatic is then partitioned",
+      for_codes, may_drop_rows, [](auto& index) -> auto& { return index.exact_rows; });
   static_assert(IndexSpec::flat_rows == 10'000, "the help of --index says so");
 }
 

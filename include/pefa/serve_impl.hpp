@@ -30,7 +30,7 @@ template LeastSquares LeastSquares::of_second_moment<Eigen::MatrixXd>(const Eige
 template Whitening Whitening::of_scatter<Eigen::MatrixXd>(const Eigen::MatrixXd& scatter, const WhiteningParams& params,
                                                           const AnyExecutor& executor);
 template Whitening Whitening::leading_of<Eigen::MatrixXd>(const Eigen::MatrixXd& moment) const;
-template void QuantizedHnswIndex<float>::build_graph(const BuildOptions& options);
+template void QuantizedHnswIndex<float>::build_graph(const EmbeddingView<float>& rows, const BuildOptions& options);
 template void PartitionedIndex<float>::build_table(const EmbeddingView<float>& rows, const BuildOptions& options);
 template AnyIndex AnyIndex::build<float>(const EmbeddingView<float>& rows, const AnyIndexParams& params,
                                          const BuildOptions& options);

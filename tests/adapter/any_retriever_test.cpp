@@ -80,6 +80,12 @@ std::vector<RetrieverSpec> every_spec(IndexKind kind) {
   all.push_back({.neighbors = 5, .passage_candidates = 40, .missing_erm_score = MissingErmScore::zero});
   all.push_back({.neighbors = 5, .knn_scale = 2.0f, .condense = 0.3f});
   for (RetrieverSpec& spec : all) spec = with_index(spec, kind);
+  if (kind != IndexKind::quantized) return all;
+  for (const std::size_t place : {std::size_t{0}, std::size_t{3}, all.size() - 1}) {  // without rows
+    RetrieverSpec spec = all[place];
+    spec.index.exact_rows = spec.query_index.exact_rows = ExactRows::drop;
+    all.push_back(spec);
+  }
   return all;
 }
 

@@ -90,6 +90,8 @@ TEST_CASE("pefa build: XL's training queries may have another index, and options
   REQUIRE(metadata["passages.index"] == "partitioned");
   REQUIRE(metadata["queries.index"] == "quantized_hnsw");
   REQUIRE(metadata["queries.m"] == 8);
+  REQUIRE(metadata["passages.exact_rows"] == "drop");
+  REQUIRE(metadata["queries.exact_rows"] == "drop");
   REQUIRE(run_well("verify " + archive).find("intact") != std::string::npos);
 }
 

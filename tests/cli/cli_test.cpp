@@ -368,7 +368,7 @@ TEST_CASE("pefa: an option that the method does not have is refused, naming both
   require_refused(files.arguments("xl", "--index flat --m 8"), 2, "--m: is for --index hnsw or quantized, not flat");
   require_refused(files.arguments("xs", "--query-index flat"), 2, "--query-index: is for --method xl, not xs");
   require_refused(files.arguments("xl", "--index flat --query-index hnsw --exact-rows drop"), 2,
-                  "--exact-rows: is for --index partitioned, not flat");
+                  "--exact-rows: is for --index quantized or partitioned, not flat");
   const std::string tuned =
       " --tuned " + files.directory.write("t.json", R"({"pick": {"method": "xs", "lambda": 0.1}})").string();
   require_refused("eval" + files.training() + files.testing() + tuned + " --similarity cosine", 2,

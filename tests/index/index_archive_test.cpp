@@ -83,6 +83,12 @@ TEMPLATE_TEST_CASE("QuantizedHnswIndex: opens as it was saved, for every element
       HnswParams graph = small_graph;
       graph.metric = metric;
       require_round_trip(QuantizedHnswIndex<TestType>::build(rows.view(), {.graph = graph, .split = split}));
+      const auto without_rows =
+          QuantizedHnswIndex<TestType>::build(rows.view(), {.graph = graph, .rows = Rows::drop, .split = split});
+      require_round_trip(without_rows);
+      REQUIRE_FALSE(open_bytes(saved(without_rows)).contains("rows.rows"));
+      const auto opened = QuantizedHnswIndex<TestType>::open(open_bytes(saved(without_rows)), "rows.");
+      REQUIRE(opened.params().rows == Rows::drop);
     }
   }
 }

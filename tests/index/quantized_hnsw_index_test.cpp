@@ -4,9 +4,13 @@
 
 #include "catch.hpp"
 #include "conformance.hpp"
+#include "filtered.hpp"
+#include "index/saved_index.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/adapter/pefa_xl.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
+#include "pefa/index/quantized_hnsw_index_archive.hpp"
+#include "pefa/simd/cpu.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -159,6 +163,100 @@ TEST_CASE("QuantizedHnswIndex::build: rows are copied, borrowed or taken over, a
   const auto expected = owning.search(query, 5);
   REQUIRE(copying.search(query, 5) == expected);
   REQUIRE(borrowing.search(query, 5) == expected);
+}
+
+TEST_CASE("QuantizedHnswIndex without rows: scores are near the exact ones in every search, and rows come back") {
+  const Metric metric = GENERATE(Metric::inner_product, Metric::l2);
+  const CodeSplit split = GENERATE(CodeSplit::never, CodeSplit::always);
+  const RowMajorMatrix rows = random_matrix(2000, 96, 3);
+  const RowMajorMatrix queries = random_matrix(20, 96, 4);
+  const HnswParams graph{.m = 16, .ef_construction = 100, .metric = metric};
+  const auto exact = FlatIndex<>::build(EmbeddingView<float>(rows), {.metric = metric});
+  const auto index =
+      QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {.graph = graph, .rows = Rows::drop, .split = split});
+  REQUIRE(index.params().rows == Rows::drop);
+  const auto all = index.search_batch(EmbeddingView<float>(queries), 10);
+  const RowSet few = random_set(2000, 0.02, 5);
+  double recall = 0.0;
+  for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+    const QueryView query(queries.row(q).data(), 96);
+    const auto found = index.search(query, 100);
+    recall += ann_recall(found, exact.search(query, 100));
+    for (const Neighbor& each : found) {
+      REQUIRE(each.score == index.score(query, each.row));
+      REQUIRE(each.score == Approx(exact.score(query, each.row)).margin(1e-3));
+    }
+    REQUIRE(all[static_cast<std::size_t>(q)] == index.search(query, 10));
+
+    std::vector<Neighbor> admitted;
+    for (const Row row : few.rows()) admitted.push_back({row, index.score(query, row)});
+    std::sort(admitted.begin(), admitted.end(), ranks_before);
+    admitted.resize(10);
+    REQUIRE(index.search_filtered(query, 10, few) == admitted);
+  }
+  REQUIRE(recall / 20.0 >= 0.97);
+  std::vector<float> row(96);
+  index.read_row(17, row);
+  for (std::size_t d = 0; d < row.size(); ++d) {
+    REQUIRE(row[d] == Approx(rows(17, static_cast<Eigen::Index>(d))).margin(3e-4));
+  }
+}
+
+TEST_CASE("QuantizedHnswIndex without rows: lengths of any size give sorted scores and no NaN") {
+  const RowMajorMatrix rows = random_matrix(200, 70, 5);
+  const CodeSplit split = GENERATE(CodeSplit::never, CodeSplit::always);
+  for (const float length : {1e-38f, 1e-30f, 1e18f, 1e30f, 1e38f}) {
+    const RowMajorMatrix scaled = length * rows;
+    for (const Metric metric : {Metric::inner_product, Metric::l2}) {
+      const auto index = QuantizedHnswIndex<>::build(EmbeddingView<float>(scaled),
+                                                     {.graph = {.metric = metric}, .rows = Rows::drop, .split = split});
+      for (const float query_length : {1.0f, length}) {
+        const RowMajorMatrix query = query_length * random_matrix(1, 70, 6);
+        const QueryView asked(query.data(), 70);
+        const auto found = index.search(asked, 10);
+        REQUIRE(found.size() == 10);
+        for (std::size_t i = 1; i < found.size(); ++i) REQUIRE(ranks_before(found[i - 1], found[i]));
+        for (const Neighbor& each : found) REQUIRE(each.score == index.score(asked, each.row));
+      }
+    }
+  }
+}
+
+TEST_CASE("QuantizedHnswIndex without rows: the same to the bit for any number of threads, near for all kernels") {
+  const RowMajorMatrix rows = random_matrix(1500, 96, 7);
+  const RowMajorMatrix queries = random_matrix(20, 96, 8);
+  const QuantizedHnswParams params{
+      .graph = {.m = 8, .ef_construction = 40}, .rows = Rows::drop, .split = CodeSplit::always};
+  const auto bytes_with = [&](std::size_t threads) {
+    return saved(QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), params, {ThreadExecutor(threads)}));
+  };
+  const Bytes one = bytes_with(1);
+  REQUIRE(bytes_with(2) == one);
+  REQUIRE(bytes_with(4) == one);
+  const simd::Level best = simd::level();
+  const auto index = QuantizedHnswIndex<>::open(open_bytes(one), "rows.");
+  for (const simd::Level level : simd::all_levels) {
+    if (!simd::runs(level)) continue;
+    simd::use_level(level);
+    const auto other = QuantizedHnswIndex<>::open(open_bytes(one), "rows.");
+    for (Eigen::Index q = 0; q < queries.rows(); ++q) {
+      const QueryView query(queries.row(q).data(), 96);
+      const auto found = other.search(query, 20);
+      for (const Neighbor& each : found) REQUIRE(each.score == Approx(index.score(query, each.row)).margin(1e-5));
+    }
+    simd::use_level(best);
+  }
+}
+
+TEST_CASE("QuantizedHnswIndex without rows: of other element types, from a store that it lets go") {
+  auto store = EmbeddingStore<Eigen::half>::from(random_matrix(300, 37, 9));
+  const auto exact = FlatIndex<Eigen::half>::build(store);
+  const auto index = QuantizedHnswIndex<Eigen::half>::build(std::move(store), {.rows = Rows::drop});
+  REQUIRE(index.memory_bytes() == index.served_bytes());
+  const RowMajorMatrix query = random_matrix(1, 37, 10);
+  for (const Neighbor& each : index.search({query.data(), 37}, 10)) {
+    REQUIRE(each.score == Approx(exact.score({query.data(), 37}, each.row)).margin(1e-3));
+  }
 }
 
 TEST_CASE("QuantizedHnswIndex::build: parameters out of range are refused with the range") {

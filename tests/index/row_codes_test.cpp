@@ -34,3 +34,17 @@ TEST_CASE("encode_row: rows of zeros and of numbers too small to invert become z
     REQUIRE(codes == std::vector<std::int8_t>(10, 0));
   }
 }
+
+TEST_CASE("FineCodes: two rows of codes are within a 32,000th of the largest element, and padded with zeros") {
+  const RowMajorMatrix rows = random_matrix(20, 70, 2, Normalize::none);
+  pefa::detail::FineCodes fine;
+  for (Eigen::Index i = 0; i < rows.rows(); ++i) {
+    fine.encode(rows.row(i).data(), 70, 128);
+    const float largest = rows.row(i).cwiseAbs().maxCoeff();
+    for (std::size_t d = 0; d < 128; ++d) {
+      const float expected = d < 70 ? rows(i, static_cast<Eigen::Index>(d)) : 0.0f;
+      REQUIRE(std::abs(fine.product(fine.high[d], fine.low[d]) - expected) <= largest / 32'000.0f);
+    }
+    REQUIRE((fine.high[100] == 0 && fine.low[100] == 0));
+  }
+}

@@ -50,7 +50,7 @@ inline void write_index(const IndexSpec& index, nlohmann::ordered_json& json) {
   json["ef_construction"] = json_when(is_graph, index.ef_construction);
   json["ef_search"] = json_when(is_graph || is_partitioned, index.ef_search);
   json["rerank"] = json_when(is_graph || is_partitioned, index.rerank);
-  if (is_partitioned) json["exact_rows"] = name(index.exact_rows);
+  if (is_partitioned || index.exact_rows == ExactRows::drop) json["exact_rows"] = name(index.exact_rows);
   if (index.target_recall > 0.0f) json["target_recall"] = decimal(index.target_recall);
 }
 

@@ -63,14 +63,16 @@ template <class Index>
                          index.params().rerank;
                        }) {
     const HnswParams& graph = index.params().graph;
-    return {IndexKind::quantized, graph.m, graph.ef_construction, graph.ef_search, index.params().rerank};
+    return {IndexKind::quantized,  graph.m,
+            graph.ef_construction, graph.ef_search,
+            index.params().rerank, detail::exact_rows_of(index.params().rows)};
   } else if constexpr (requires {
                          { index.params() } -> std::convertible_to<PartitionedParams>;
                        }) {
     IndexSpec spec{.kind = IndexKind::partitioned};
     spec.ef_search = index.params().ef_search;
     spec.rerank = index.params().rerank;
-    spec.exact_rows = index.params().rows == Rows::drop ? ExactRows::drop : ExactRows::keep;
+    spec.exact_rows = detail::exact_rows_of(index.params().rows);
     return spec;
   } else if constexpr (requires {
                          { index.params() } -> std::convertible_to<FlatParams>;
@@ -351,10 +353,11 @@ AnyIndex AnyIndex::build_named(RowsOrStore&& rows, const Params& params, const B
   const IndexSpec& spec = params.index;
   const HnswParams graph{
       .m = spec.m, .ef_construction = spec.ef_construction, .ef_search = spec.ef_search, .metric = params.metric};
-  if (spec.exact_rows == ExactRows::drop && spec.kind != IndexKind::partitioned) {
-    detail::fail<ValueError>("AnyIndex::build: exact_rows is drop, which only a partitioned index can, not ",
+  if (spec.exact_rows == ExactRows::drop && spec.kind != IndexKind::quantized && spec.kind != IndexKind::partitioned) {
+    detail::fail<ValueError>("AnyIndex::build: exact_rows is drop, which a quantized or partitioned index can, not ",
                              name(spec.kind));
   }
+  const Rows rows_kept = spec.exact_rows == ExactRows::drop ? Rows::drop : params.rows;
   switch (spec.kind) {
     case IndexKind::flat:
       return hold(FlatIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
@@ -362,15 +365,11 @@ AnyIndex AnyIndex::build_named(RowsOrStore&& rows, const Params& params, const B
     case IndexKind::hnsw: return hold(HnswIndex::build(view, graph, options));
     case IndexKind::quantized:
       return hold(QuantizedHnswIndex<Scalar>::build(
-          std::forward<RowsOrStore>(rows), {.graph = graph, .rows = params.rows, .rerank = spec.rerank}, options));
+          std::forward<RowsOrStore>(rows), {.graph = graph, .rows = rows_kept, .rerank = spec.rerank}, options));
     case IndexKind::partitioned:
-      return hold(
-          PartitionedIndex<Scalar>::build(std::forward<RowsOrStore>(rows),
-                                          {.metric = params.metric,
-                                           .rows = spec.exact_rows == ExactRows::drop ? Rows::drop : params.rows,
-                                           .ef_search = spec.ef_search,
-                                           .rerank = spec.rerank},
-                                          options));
+      return hold(PartitionedIndex<Scalar>::build(
+          std::forward<RowsOrStore>(rows),
+          {.metric = params.metric, .rows = rows_kept, .ef_search = spec.ef_search, .rerank = spec.rerank}, options));
     case IndexKind::automatic:
     case IndexKind::custom: break;
   }

@@ -9,6 +9,7 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,7 @@
 #include "pefa/core/memory_block.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/index/ann_index.hpp"
+#include "pefa/index/code_axes.hpp"
 #include "pefa/index/principal_axes.hpp"
 #include "pefa/index/row_codes.hpp"
 #include "pefa/io/archive/fwd.hpp"
@@ -54,7 +56,7 @@ struct CodedQuery {
   AlignedVector<std::int8_t> codes;  ///< head block, then tail block; 0 where the head block holds a row's terms
   float scale = 0.0f;                ///< of the codes, times 2 under L2
   float tail_deviation = 0.0f;       ///< standard deviation of what a tail of length 1 adds to a score
-  AlignedVector<std::int8_t> raw;    ///< scratch: codes before they are rotated or split
+  AlignedVector<std::int8_t> raw;    ///< scratch: codes before they are rotated
   std::vector<std::int32_t> dots;    ///< scratch
   std::vector<float> rotated;        ///< scratch
 };
@@ -93,7 +95,7 @@ class CodeTable {
       encode_rows(rows, begin, end);
       if (meter != nullptr) meter->add(end - begin);
     });
-    rotation_floats_.resize(0, 0);
+    axes_.forget_floats();
   }
 
   /// Adds heads and tails, and what queries are brought into their form by. Defined, as is open(), in
@@ -105,6 +107,8 @@ class CodeTable {
                                              const IndexDescription& shape);
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
+  [[nodiscard]] bool is_l2() const noexcept { return is_l2_; }
   [[nodiscard]] std::size_t head_bytes() const noexcept { return head_bytes_; }
   [[nodiscard]] std::size_t tail_bytes() const noexcept { return tail_bytes_; }
   [[nodiscard]] bool is_split() const noexcept { return tail_bytes_ != 0; }
@@ -128,8 +132,9 @@ class CodeTable {
 
   /// ⟨x, μ⟩, which products of codes lack; 0 where rows are not centred. @param row  dim floats
   [[nodiscard]] float along_mean(const float* row) const noexcept {
+    const std::vector<float>& mean = axes_.mean();
     float sum = 0.0f;
-    for (std::size_t d = 0; d < mean_.size(); ++d) sum += mean_[d] * row[d];
+    for (std::size_t d = 0; d < mean.size(); ++d) sum += mean[d] * row[d];
     return sum;
   }
 
@@ -142,11 +147,8 @@ class CodeTable {
       values = coded.rotated.data();
     }
     // One scale for head and tail: their products add up as integers.
-    const std::size_t length = head_dim_ + tail_dim();
-    coded.raw.resize(length);
-    const float scale = encode_row(values, length, coded.raw.data());
-    std::memcpy(coded.codes.data(), coded.raw.data(), head_dim_);
-    if (is_split()) std::memcpy(coded.codes.data() + head_bytes_, coded.raw.data() + head_dim_, tail_dim());
+    const float scale = encode_row(values, head_dim_ + tail_dim(), coded.codes.data());
+    move_to_blocks(coded.codes);
     const float factor = is_l2_ ? 2.0f : 1.0f;
     coded.scale = factor * scale;
     float variance = 0.0f;
@@ -172,10 +174,50 @@ class CodeTable {
     coded.tail_deviation = coded.scale * std::sqrt(variance);
   }
 
+  /// Rows begin … end-1 as their codes have them. @param axes  decoded_axes()  @param out  of any size
+  void decode(std::size_t begin, std::size_t end, const RowMajorMatrix& axes, RowMajorMatrix& out) const {
+    const auto count = static_cast<Eigen::Index>(end - begin);
+    RowMajorMatrix along(count, static_cast<Eigen::Index>(head_dim_ + tail_dim()));
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::int8_t* head = heads_.data() + i * head_bytes_;
+      const std::int8_t* tail = tails_.data() + i * tail_bytes_;
+      const float scale = terms(static_cast<Row>(i)).scale;
+      float* row = along.row(static_cast<Eigen::Index>(i - begin)).data();
+      for (std::size_t d = 0; d < head_dim_; ++d) row[d] = scale * static_cast<float>(head[d]);
+      for (std::size_t d = 0; d < tail_dim(); ++d) row[head_dim_ + d] = scale * static_cast<float>(tail[d]);
+    }
+    if (!is_split()) {
+      out = std::move(along);
+      return;
+    }
+    out.noalias() = along.leftCols(axes.rows()) * axes;
+    out.rowwise() += Eigen::Map<const Eigen::RowVectorXf>(axes_.mean().data(), out.cols());
+    if (leading_only_) out += along.rightCols(out.cols());
+  }
+
+  /// What decode() needs; nothing where rows are not rotated. O(dim · axes).
+  [[nodiscard]] RowMajorMatrix decoded_axes() const { return axes_.decoded(); }
+
+  /// A query along whatever a head and a tail count, as blocks of codes: its products with those of a row are ⟨q, x⟩ of
+  /// the row as decode() has it, but for the row's scale and ⟨q, μ⟩. @param query  encoded, padded
+  /// @param scratch  for two rows of products
+  void encode_finely(QueryView values, const FineCodes& query, std::vector<float>& along,
+                     std::array<std::vector<std::int32_t>, 2>& scratch, FineCodes& codes) const {
+    along.assign(values.begin(), values.end());
+    if (is_split()) {
+      along.resize(head_dim_ + tail_dim());
+      axes_.multiply(query, kernels_, scratch[0], scratch[1], along.data());
+      if (leading_only_)
+        std::copy(values.begin(), values.end(), along.begin() + static_cast<std::ptrdiff_t>(head_dim_));
+    }
+    codes.encode(along.data(), along.size(), code_bytes());
+    for (auto* blocks : {&codes.high, &codes.low}) move_to_blocks(*blocks);
+  }
+
   /// Bytes on the heap; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return heads_.memory_bytes() + tails_.memory_bytes() + rotation_.capacity() +
-           rotation_scales_.capacity() * sizeof(float) + (mean_.capacity() + tail_shares_.capacity()) * sizeof(float);
+    return heads_.memory_bytes() + tails_.memory_bytes() + axes_.memory_bytes() +
+           tail_shares_.capacity() * sizeof(float);
   }
 
  private:
@@ -194,9 +236,6 @@ class CodeTable {
 
   /// The codes of a tail: along the axes past the head, or of what the head's axes leave of every coordinate.
   [[nodiscard]] std::size_t tail_dim() const noexcept { return leading_only_ ? dim_ : dim_ - head_dim_; }
-  /// What the rotation has rows of.
-  [[nodiscard]] std::size_t axes() const noexcept { return leading_only_ ? head_dim_ : dim_; }
-
   /// The longest head that pays: it is a third of all codes, or shorter.
   [[nodiscard]] std::size_t longest_head() const noexcept {
     const std::size_t bytes = simd::padded_code_dim(dim_) / 3 / block * block;
@@ -245,17 +284,8 @@ class CodeTable {
     if (split == CodeSplit::automatic && !(head.share >= head_share && head.length <= longest_head())) return;
     head_dim_ = head.length;
     leading_only_ = dim_ > whole_dim;
-    mean_ = std::move(axes.mean);
-    const auto kept = static_cast<Eigen::Index>(this->axes());
-    axes.axes.conservativeResize(kept, Eigen::NoChange);
     share_tail(axes);
-    raw_bytes_ = simd::padded_code_dim(dim_);
-    rotation_.assign(this->axes() * raw_bytes_, 0);
-    rotation_scales_.resize(this->axes());
-    for (std::size_t d = 0; d < this->axes(); ++d) {
-      rotation_scales_[d] = encode_row(axes.axes.data() + d * dim_, dim_, rotation_.data() + d * raw_bytes_);
-    }
-    rotation_floats_ = std::move(axes.axes);
+    axes_ = CodeAxes(std::move(axes), leading_only_ ? head_dim_ : dim_);
   }
 
   /// Each tail element's share of the variance that the head does not hold.
@@ -290,11 +320,11 @@ class CodeTable {
       }
     }
     if (is_split()) {
-      values.rowwise() -= Eigen::Map<const Eigen::RowVectorXf>(mean_.data(), values.cols());
-      const RowMajorMatrix along = values * rotation_floats_.transpose();
+      values.rowwise() -= Eigen::Map<const Eigen::RowVectorXf>(axes_.mean().data(), values.cols());
+      const RowMajorMatrix along = values * axes_.floats().transpose();
       if (leading_only_) {
         RowMajorMatrix both(count, along.cols() + values.cols());
-        both << along, values - along * rotation_floats_;
+        both << along, values - along * axes_.floats();
         values = std::move(both);
       } else {
         values = along;
@@ -315,22 +345,20 @@ class CodeTable {
     }
   }
 
-  /// The query along the axes, by products of codes: the error is that of one more quantisation, the time a sixth.
-  /// Where there are the head's axes alone the query itself follows: what they leave of a row is at right angles to
-  /// them.
+  /// The query along the axes. Where there are the head's axes alone the query itself follows: what they leave of a row
+  /// is at right angles to them.
   void rotate(QueryView query, CodedQuery& coded) const {
-    coded.raw.assign(raw_bytes_, 0);
-    coded.dots.resize(axes());
     coded.rotated.resize(head_dim_ + tail_dim());
-    const float scale = encode_row(query.data(), dim_, coded.raw.data());
-    for (std::size_t d = 0; d < axes(); ++d) {
-      coded.dots[d] = kernels_.dot(coded.raw.data(), rotation_.data() + d * raw_bytes_, raw_bytes_);
-    }
-    for (std::size_t d = 0; d < axes(); ++d) {
-      coded.rotated[d] = static_cast<float>(coded.dots[d]) * (scale * rotation_scales_[d]);
-    }
+    axes_.multiply_codes(query, kernels_, coded.raw, coded.dots, coded.rotated.data());
     if (leading_only_)
       std::copy(query.begin(), query.end(), coded.rotated.begin() + static_cast<std::ptrdiff_t>(head_dim_));
+  }
+
+  /// Codes one after the other, to where head and tail have them. @param codes  code_bytes(), those unused 0
+  void move_to_blocks(AlignedVector<std::int8_t>& codes) const noexcept {
+    if (!is_split()) return;
+    std::memmove(codes.data() + head_bytes_, codes.data() + head_dim_, tail_dim());
+    std::memset(codes.data() + head_dim_, 0, head_bytes_ - head_dim_);
   }
 
   /// How much of a query, by its square, the head's axes leave. @param values  along the axes, then the query itself
@@ -352,12 +380,8 @@ class CodeTable {
   std::size_t tail_bytes_ = 0;
   MemoryBlock<std::int8_t> heads_;
   MemoryBlock<std::int8_t> tails_;
-  std::vector<float> mean_;              // empty where rows are not rotated, as are the next four
-  std::vector<float> tail_shares_;       // of the variance, of each element of a tail; they add up to 1
-  std::size_t raw_bytes_ = 0;            // of a row of rotation_
-  AlignedVector<std::int8_t> rotation_;  // the axes as codes [axes() x raw_bytes_]
-  std::vector<float> rotation_scales_;
-  RowMajorMatrix rotation_floats_;  // while encoding rows
+  CodeAxes axes_;                   // none where rows are not rotated
+  std::vector<float> tail_shares_;  // of the variance, of each element of a tail; they add up to 1
 };
 
 }  // namespace detail

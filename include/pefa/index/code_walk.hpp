@@ -15,6 +15,7 @@
 #include "pefa/index/code_products.hpp"
 #include "pefa/index/code_table.hpp"
 #include "pefa/index/packed_graph.hpp"
+#include "pefa/index/residual_codes.hpp"
 #include "pefa/index/two_hop_walk.hpp"
 
 namespace pefa::detail {
@@ -31,6 +32,7 @@ struct WalkState {
   CodeProductScratch products;
   std::vector<Row> rescored;  ///< for the exact scores at the end
   std::vector<float> scores;  ///< of rescored
+  DecodedQuery decoded;       ///< for the scores at the end, where rows are not kept
   LimitWatch watch{no_limit};
   TwoHopState two_hop;     ///< of filtered searches
   IndexSearchStats stats;  ///< of this search

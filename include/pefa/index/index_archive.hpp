@@ -120,6 +120,14 @@ inline void require_finite(const io::ArchiveReader& reader, const std::string& k
   if (!all_finite(values)) fail<FormatError>(reader.name(), ": section '", key, "' has a NaN or infinite element");
 }
 
+/// Floats of a section, checked, as a vector of their own.
+[[nodiscard]] inline std::vector<float> read_floats(const io::ArchiveReader& reader, const std::string& key,
+                                                    std::size_t count) {
+  const auto values = reader.section<float>(key, count);
+  require_finite(reader, key, values);
+  return {values.begin(), values.end()};
+}
+
 /// The rows in place. Their values are not looked at, only that they are there; scales are finite.
 template <class Scalar>
 [[nodiscard]] EmbeddingView<Scalar> open_rows(const io::ArchiveReader& reader, const std::string& prefix,

@@ -15,7 +15,7 @@ enum class IndexKind {
                 ///< where a graph over some of the rows finds too little, or rows are dropped
   flat,         ///< FlatIndex: exact
   hnsw,         ///< HnswIndex: hnswlib's graph over float rows
-  quantized,    ///< QuantizedHnswIndex: an HNSW graph of our own on int8 codes, scores exact
+  quantized,    ///< QuantizedHnswIndex: an HNSW graph of our own on int8 codes, rescored exactly where rows are kept
   partitioned,  ///< PartitionedIndex: lists of 4-bit codes, rescored on 8 bits, and exactly where rows are kept
   custom        ///< a host's own: it can be told, not built by name
 };
@@ -26,7 +26,7 @@ inline constexpr std::array enum_names<IndexKind>{"automatic", "flat", "hnsw", "
 /// Whether an index keeps the rows that it was built of.
 enum class ExactRows {
   keep,  ///< scores are exact
-  drop   ///< partitioned alone: scores are those of 8-bit codes
+  drop   ///< quantized and partitioned alone: scores are those of codes, of 12 bits a coordinate and 8
 };
 /// Their names.
 template <>
@@ -41,8 +41,8 @@ struct IndexSpec {
   std::size_t m = 32;                      ///< M of HNSW, 2 to 1024
   std::size_t ef_construction = 500;       ///< efConstruction, 1 to 100,000
   std::size_t ef_search = 300;             ///< efSearch of searches that name none, at least 1
-  std::size_t rerank = 0;                  ///< candidates of codes rescored exactly; 0: the index's own default
-  ExactRows exact_rows = ExactRows::keep;  ///< partitioned: whether it keeps the rows
+  std::size_t rerank = 0;                  ///< candidates of codes rescored; 0: the index's own default
+  ExactRows exact_rows = ExactRows::keep;  ///< quantized, partitioned: whether it keeps the rows
   float target_recall = 0.0f;              ///< above 0: the build measures which ef_search finds this share of the
                                            ///< exact best 100, and takes that; see ef_for_recall()
 
@@ -54,7 +54,7 @@ struct IndexSpec {
 enum class Rows {
   copy,    ///< the index keeps its own
   borrow,  ///< the index reads the caller's, which must outlive it and not change
-  drop     ///< nobody: the index answers by codes alone, and only PartitionedIndex can
+  drop     ///< nobody: the index answers by codes alone, as QuantizedHnswIndex and PartitionedIndex can
 };
 
 namespace detail {
@@ -62,6 +62,11 @@ namespace detail {
 /// @throws ValueError  ef_search is 0
 inline void require_ef_search(std::size_t ef, const char* who) {
   if (ef == 0) fail<ValueError>(who, ": ef_search is 0, expected at least 1");
+}
+
+/// What an index does with its rows, as a spec has it.
+[[nodiscard]] constexpr ExactRows exact_rows_of(Rows rows) noexcept {
+  return rows == Rows::drop ? ExactRows::drop : ExactRows::keep;
 }
 
 /// What an index that scores on its rows asks of Rows. @param who  "FlatIndex::build"

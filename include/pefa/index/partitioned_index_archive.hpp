@@ -21,14 +21,6 @@
 namespace pefa {
 namespace detail {
 
-/// Floats of a section, checked, as a vector of their own.
-[[nodiscard]] inline std::vector<float> read_floats(const io::ArchiveReader& reader, const std::string& key,
-                                                    std::size_t count) {
-  const auto values = reader.section<float>(key, count);
-  require_finite(reader, key, values);
-  return {values.begin(), values.end()};
-}
-
 inline void ProductCodes::save(io::ArchiveWriter& writer, const std::string& prefix) const {
   writer.metadata().add(prefix + "code_width", width_);
   writer.add(prefix + "code_centers", centers_);
@@ -211,7 +203,7 @@ inline PartitionTable PartitionTable::open(const io::ArchiveReader& reader, cons
 template <EmbeddingScalar Scalar>
 void PartitionedIndex<Scalar>::save(io::ArchiveWriter& writer, const std::string& prefix) const {
   detail::describe_index(writer, prefix, *this, "partitioned", scalar_name<Scalar>());
-  detail::add_named(writer, prefix + "exact_rows", rows_.empty() ? ExactRows::drop : ExactRows::keep);
+  detail::add_named(writer, prefix + "exact_rows", detail::exact_rows_of(params_.rows));
   detail::add_count(writer, prefix + "ef_search", params_.ef_search);
   detail::add_count(writer, prefix + "rerank", params_.rerank);
   writer.metadata().add(prefix + "seed", static_cast<std::int64_t>(params_.seed));  // any 64 bits

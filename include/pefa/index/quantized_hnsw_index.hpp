@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -21,7 +20,6 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
-#include "pefa/core/rankable.hpp"
 #include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
@@ -39,9 +37,9 @@
 #include "pefa/index/interleaved_walks.hpp"
 #include "pefa/index/lift.hpp"
 #include "pefa/index/packed_graph.hpp"
+#include "pefa/index/rescored_rows.hpp"
 #include "pefa/io/archive/fwd.hpp"
 #include "pefa/simd/code_kernels.hpp"
-#include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 #include "pefa/store/row_filter.hpp"
@@ -60,10 +58,10 @@ inline constexpr std::array enum_names<Refine>{"never", "once"};
 /// How a QuantizedHnswIndex is built.
 struct QuantizedHnswParams {
   HnswParams graph{};      ///< how the graph is built: M, efConstruction, efSearch, metric, lift
-  Rows rows = Rows::copy;  ///< the exact rows: the index's own copy, or the caller's, which must outlive it
+  Rows rows = Rows::copy;  ///< the exact rows: the index's own copy, the caller's, which must outlive it, or none
   CodeSplit split = CodeSplit::automatic;  ///< whether codes have head and tail
   Refine refine = Refine::once;            ///< whether links get a second pass
-  std::size_t rerank = 0;  ///< candidates rescored exactly by a search that names none; 0: k + k/2, at least k + 32
+  std::size_t rerank = 0;  ///< candidates rescored by a search that names none; 0: k + k/2, at least k + 32
 };
 
 /// A compact, read-only HNSW index: packed links, int8 codes with a scale a row, exact scores on the rows.
@@ -73,6 +71,9 @@ struct QuantizedHnswParams {
 /// number of threads, which do not wait for each other. Memory beside the rows: dim + 12 bytes a row, rounded up to
 /// cache lines, and 4 a link, 2·M of them at most but in the few lists that lead to rows nothing else leads to; 771
 /// bytes for 512 dimensions of WordNet (served_bytes()).
+///
+/// Without rows (Rows::drop) scores are those of the codes and of 4 bits a coordinate of what these leave, dim/2 + 4
+/// bytes a row: on WordNet's unit rows and queries of 512 dimensions 9e-5 off on average, 1e-3 at most.
 ///
 /// A walk sees rows and queries as codes times a scale. Where their elements are all below 1e-28 that scale counts as
 /// 0, and where the scores on the walk pass the range of float it has lost its way; scores are exact all the same.
@@ -94,22 +95,22 @@ class QuantizedHnswIndex {
     require_build(rows, params);
     QuantizedHnswIndex index(params);
     if (params.rows == Rows::copy) {
-      index.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
-    } else {
-      detail::require_kept(params.rows, "QuantizedHnswIndex::build");
-      index.rows_ = rows;
+      index.rows_.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
+    } else if (params.rows == Rows::borrow) {
+      index.rows_.borrow(rows);
     }
-    index.build_graph(options);
+    index.build_graph(rows, options);
     return index;
   }
 
-  /// The same, taking a store over instead of copying it; `params.rows` does not matter.
+  /// The same, taking a store over instead of copying it; it is let go with Rows::drop.
   [[nodiscard]] static QuantizedHnswIndex build(EmbeddingStore<Scalar>&& store, const Params& params = {},
                                                 const BuildOptions& options = {}) {
     require_build(store.view(), params);
     QuantizedHnswIndex index(params);
-    index.own(std::move(store));
-    index.build_graph(options);
+    EmbeddingStore<Scalar> taken = std::move(store);
+    index.build_graph(taken.view(), options);
+    if (params.rows != Rows::drop) index.rows_.own(std::move(taken));
     return index;
   }
 
@@ -133,7 +134,8 @@ class QuantizedHnswIndex {
     detail::require_query(query, k, dim(), "QuantizedHnswIndex::search");
     const auto state = take_state();
     detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state, options.limit);
-    std::vector<Neighbor> found = rescore(query, k, rerank_of(k, options), detail::AdmitsAll{}, *state);
+    std::vector<Neighbor> found =
+        rescore(rows_.scorer(query, codes_, state->decoded), k, rerank_of(k, options), detail::AdmitsAll{}, *state);
     if (options.stats != nullptr) *options.stats += state->stats;
     return found;
   }
@@ -172,29 +174,31 @@ class QuantizedHnswIndex {
     return results;
   }
 
-  /// The exact score of one row. @throws ShapeError  a query of another dim, a row past the end
+  /// The score of one row: exact where rows are kept. @throws ShapeError  a query of another dim, a row past the end
   [[nodiscard]] float score(QueryView query, Row row) const {
-    detail::require_rows_to_score(query, dim(), {&row, 1}, size(), 1, "QuantizedHnswIndex::score");
-    return ranked(kernel_(query.data(), rows_.row(row), dim(), rows_.scale(row)));
+    float score = 0.0f;
+    score_rows(query, {&row, 1}, {&score, 1});
+    return score;
   }
 
   /// The same of several rows. @param scores  as many as rows
   void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
     detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "QuantizedHnswIndex::score_rows");
-    sum_rows(query, rows, scores.data());
-    for (float& score : scores) score = ranked(score);
+    detail::DecodedQuery form;
+    rows_.scorer(query, codes_, form)(rows, scores);
   }
 
-  /// One row as floats. @param out  dim floats  @throws ShapeError  a row past the end, another size
+  /// One row as floats: as it was, or as its codes have it where rows are not kept. @param out  dim floats
+  /// @throws ShapeError  a row past the end, another size
   void read_row(Row row, std::span<float> out) const {
     detail::require_row_to_read(row, size(), out.size(), dim(), "QuantizedHnswIndex::read_row");
-    rows_.decode(row, out.data());
+    rows_.decode(row, codes_, out.data());
   }
 
   /// How many rows.
-  [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return codes_.size(); }
   /// Elements of a row.
-  [[nodiscard]] std::size_t dim() const noexcept { return rows_.dim(); }
+  [[nodiscard]] std::size_t dim() const noexcept { return codes_.dim(); }
   /// What a score means.
   [[nodiscard]] Metric metric() const noexcept { return params_.graph.metric; }
   /// What it was built with.
@@ -207,12 +211,14 @@ class QuantizedHnswIndex {
 
   /// Bytes on the heap: what is served, and the exact rows where the index owns them; what lies in an archive is not. A
   /// thread that searches holds a bit a row and its beam beside that.
-  [[nodiscard]] std::size_t memory_bytes() const { return served_bytes() + (store_ ? store_->memory_bytes() : 0); }
+  [[nodiscard]] std::size_t memory_bytes() const {
+    return served_bytes() + (rows_.are_exact() ? rows_.memory_bytes() : 0);
+  }
 
-  /// Bytes of codes and links alone; those on the heap.
+  /// Bytes of codes and links alone, with what is left of rows that are not kept; those on the heap.
   [[nodiscard]] std::size_t served_bytes() const {
     return codes_.memory_bytes() + graph_.memory_bytes() + equal_.memory_bytes() +
-           sizeof(detail::ScratchPool<detail::WalkState>);
+           (rows_.are_exact() ? 0 : rows_.memory_bytes()) + sizeof(detail::ScratchPool<detail::WalkState>);
   }
 
  private:
@@ -220,10 +226,7 @@ class QuantizedHnswIndex {
 
   explicit QuantizedHnswIndex(const Params& params)
       : params_(params),
-        kernel_(params.graph.metric == Metric::inner_product ? simd::dot_kernel<Scalar>()
-                                                             : simd::squared_l2_kernel<Scalar>()),
-        rows_kernel_(params.graph.metric == Metric::inner_product ? simd::dot_rows_kernel<Scalar>()
-                                                                  : simd::squared_l2_rows_kernel<Scalar>()),
+        rows_(params.graph.metric),
         states_(std::make_unique<detail::ScratchPool<detail::WalkState>>()) {}
 
   static void require_build(const EmbeddingView<Scalar>& rows, const Params& params) {
@@ -240,22 +243,18 @@ class QuantizedHnswIndex {
     require_valid_rows(rows, RowCheck::finite, "QuantizedHnswIndex::build");
   }
 
-  void own(EmbeddingStore<Scalar>&& store) {
-    store_ = std::move(store);
-    rows_ = store_->view();  // stays valid when the index moves: the heap block does not
-  }
-
-  void build_graph(const BuildOptions& options);
+  /// @param rows  those that are kept, or to be dropped
+  void build_graph(const EmbeddingView<Scalar>& rows, const BuildOptions& options);
 
   /// Under inner product rows look for those of the highest product, as queries will, not for the nearest: measured on
   /// least-squares rows of WordNet, whose lengths differ by half, R@100 at ef = 300 was a point less by distance.
-  [[nodiscard]] std::vector<float> product_terms(const AnyExecutor& executor) const {
+  [[nodiscard]] std::vector<float> product_terms(const EmbeddingView<Scalar>& rows, const AnyExecutor& executor) const {
     if (metric() == Metric::l2) return {};
     std::vector<float> terms(size());
     for_each_block(executor, size(), 256, [&](std::size_t begin, std::size_t end) {
       std::vector<float> row(dim());
       for (std::size_t i = begin; i < end; ++i) {
-        rows_.decode(i, row.data());
+        rows.decode(i, row.data());
         terms[i] = codes_.along_mean(row.data());
       }
     });
@@ -282,18 +281,10 @@ class QuantizedHnswIndex {
         detail::CodeWalk(codes_, graph_), queries.size(), ef_of(k, options), options.limit,
         [&] { return take_state(); }, query,
         [&](std::size_t i, detail::WalkState& state) {
-          results[i] = rescore(query(i), k, rerank_of(k, options), detail::AdmitsAll{}, state);
+          results[i] = rescore(rows_.scorer(query(i), codes_, state.decoded), k, rerank_of(k, options),
+                               detail::AdmitsAll{}, state);
         });
     if (options.stats != nullptr) *options.stats += took;
-  }
-
-  /// What the kernels sum, as a score.
-  [[nodiscard]] float ranked(float sum) const noexcept {
-    return detail::rankable(metric() == Metric::inner_product ? sum : -sum);
-  }
-
-  void sum_rows(QueryView query, std::span<const Row> rows, float* sums) const noexcept {
-    rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(), sums);
   }
 
   [[nodiscard]] auto take_state() const {
@@ -313,10 +304,10 @@ class QuantizedHnswIndex {
     return k + std::max<std::size_t>(k / 2, 32);
   }
 
-  /// The best k of the beam's first `rerank` admitted candidates by their exact scores.
-  template <class Admits>
-  [[nodiscard]] std::vector<Neighbor> rescore(QueryView query, std::size_t k, std::size_t rerank, const Admits& admits,
-                                              detail::WalkState& state) const {
+  /// The best k of the beam's first `rerank` admitted candidates. @param score  (rows, scores), as scorer() makes it
+  template <class Score, class Admits>
+  [[nodiscard]] std::vector<Neighbor> rescore(const Score& score, std::size_t k, std::size_t rerank,
+                                              const Admits& admits, detail::WalkState& state) const {
     state.rescored.clear();
     for (std::size_t i = 0; i < state.beam.size() && state.rescored.size() < rerank; ++i) {
       const Row row = state.beam[i].row();
@@ -325,9 +316,9 @@ class QuantizedHnswIndex {
     const std::size_t count = state.rescored.size();
     state.stats.reranked += count;
     state.scores.resize(count);
-    sum_rows(query, state.rescored, state.scores.data());
+    score(state.rescored, state.scores);
     std::vector<Neighbor> found(count);
-    for (std::size_t i = 0; i < count; ++i) found[i] = {state.rescored[i], ranked(state.scores[i])};
+    for (std::size_t i = 0; i < count; ++i) found[i] = {state.rescored[i], state.scores[i]};
     keep_best(found, k);
     if (equal_.empty()) return found;
     std::vector<Neighbor> all;
@@ -351,10 +342,7 @@ class QuantizedHnswIndex {
     IndexSearchStats took;
     const auto account = [&] { took += std::exchange(state->stats, {}); };
     const auto admits_group = [&](Row row) { return equal_.any(row, admits); };
-    const auto score_exact = [&](std::span<const Row> rows, std::span<float> scores) {
-      sum_rows(query, rows, scores.data());
-      for (float& score : scores) score = ranked(score);
-    };
+    const auto score_exact = rows_.scorer(query, codes_, state->decoded);
     detail::FilterPlanner planner(filter, size(), std::min(rerank, ef), ef, costs);
     auto found = detail::search_by_plan(
         planner, k,
@@ -383,7 +371,7 @@ class QuantizedHnswIndex {
           ++state->stats.walks;
           ++state->stats.two_hop_walks;
         },
-        [&] { return rescore(query, k, rerank, admits, *state); }, [&] { return state->stats.stopped; },
+        [&] { return rescore(score_exact, k, rerank, admits, *state); }, [&] { return state->stats.stopped; },
         [&] {
           account();
           if (filter.count(size()).value_or(size()) <= 8 * rerank) {  // encoding the query takes as long
@@ -397,11 +385,8 @@ class QuantizedHnswIndex {
   }
 
   Params params_;
-  simd::Kernel<Scalar> kernel_;
-  simd::RowsKernel<Scalar> rows_kernel_;
-  EmbeddingView<Scalar> rows_;
-  std::optional<EmbeddingStore<Scalar>> store_;  // the exact rows, where they are the index's own
-  std::shared_ptr<const void> archive_;          // whose rows these are, where it was opened
+  detail::RescoredRows<Scalar> rows_;
+  std::shared_ptr<const void> archive_;  // whose rows these are, where it was opened
   detail::CodeTable codes_;
   detail::PackedGraph graph_;
   detail::EqualRows equal_;
@@ -409,28 +394,32 @@ class QuantizedHnswIndex {
 };
 
 template <EmbeddingScalar Scalar>
-void QuantizedHnswIndex<Scalar>::build_graph(const BuildOptions& options) {
+void QuantizedHnswIndex<Scalar>::build_graph(const EmbeddingView<Scalar>& rows, const BuildOptions& options) {
   constexpr const char* who = "QuantizedHnswIndex::build";
   const HnswParams& hnsw = params_.graph;
   const bool refines = params_.refine == Refine::once;
-  const std::size_t total = (refines ? 3 : 2) * size();
+  const bool drops = params_.rows == Rows::drop;
+  const std::size_t coded_rows = (drops ? 2 : 1) * rows.size();
+  const std::size_t total = coded_rows + (refines ? 2 : 1) * rows.size();
   {
-    const Progress coding = detail::stage(options.progress, 0, size(), total);
-    ProgressMeter meter(coding, size(), who);
-    codes_ = detail::CodeTable(rows_, hnsw.metric, params_.split, options.executor, &meter);
+    const Progress coding = detail::stage(options.progress, 0, coded_rows, total);
+    ProgressMeter meter(coding, coded_rows, who);
+    codes_ = detail::CodeTable(rows, hnsw.metric, params_.split, options.executor, &meter);
+    if (drops) rows_.reduce(rows, codes_, options.executor, meter);
   }
-  const detail::Lifting<Scalar> lifting(rows_, hnsw.metric, hnsw.lift);
-  const std::vector<Row> first = detail::first_equal_rows(rows_, options.executor);
+  const detail::Lifting<Scalar> lifting(rows, hnsw.metric, hnsw.lift);
+  const std::vector<Row> first = detail::first_equal_rows(rows, options.executor);
   equal_ = detail::EqualRows(first);
-  const Progress linking = detail::stage(options.progress, size(), total, total);
-  ProgressMeter meter(linking, total - size(), who);
-  const detail::CodedRows coded(codes_, lifting.coordinates(), options.executor, product_terms(options.executor));
+  const Progress linking = detail::stage(options.progress, coded_rows, total, total);
+  ProgressMeter meter(linking, total - coded_rows, who);
+  const detail::CodedRows coded(codes_, lifting.coordinates(), options.executor, product_terms(rows, options.executor));
   graph_ = detail::GraphBuilder(coded, first, graph_params(), options.executor, meter).run();
 }
 
 #if defined(PEFA_COMPILED) && PEFA_COMPILED
 /// @cond
-extern template void QuantizedHnswIndex<float>::build_graph(const BuildOptions& options);
+extern template void QuantizedHnswIndex<float>::build_graph(const EmbeddingView<float>& rows,
+                                                            const BuildOptions& options);
 /// @endcond
 #endif
 

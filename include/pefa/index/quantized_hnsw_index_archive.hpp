@@ -25,15 +25,28 @@ namespace detail {
 
 inline constexpr std::int64_t max_upper_levels = 255;
 
+inline void CodeAxes::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  writer.add(prefix + "mean", mean_);
+  writer.add(prefix + "rotation", rotation_);
+  writer.add(prefix + "rotation_scales", scales_);
+}
+
+inline CodeAxes CodeAxes::open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t dim,
+                               std::size_t count) {
+  CodeAxes axes(read_floats(reader, prefix + "mean", dim), count);
+  const auto rotation = reader.section<std::int8_t>(prefix + "rotation", std::uint64_t{count} * axes.raw_bytes_);
+  axes.rotation_.assign(rotation.begin(), rotation.end());
+  axes.scales_ = read_floats(reader, prefix + "rotation_scales", count);
+  return axes;
+}
+
 inline void CodeTable::save(io::ArchiveWriter& writer, const std::string& prefix) const {
   writer.metadata().add(prefix + "head_dim", head_dim_);
   writer.add(prefix + "heads", heads_.elements());
   if (!is_split()) return;
   writer.add(prefix + "tails", tails_.elements());
-  writer.add(prefix + "mean", mean_);
   writer.add(prefix + "tail_shares", tail_shares_);
-  writer.add(prefix + "rotation", rotation_);
-  writer.add(prefix + "rotation_scales", rotation_scales_);
+  axes_.save(writer, prefix);
 }
 
 inline CodeTable CodeTable::open(const io::ArchiveReader& reader, const std::string& prefix,
@@ -55,21 +68,48 @@ inline CodeTable CodeTable::open(const io::ArchiveReader& reader, const std::str
   const auto codes = [&](const char* key, std::size_t rows, std::size_t bytes) {
     return reader.section<std::int8_t>(prefix + key, std::uint64_t{rows} * bytes);
   };
-  const auto floats = [&](const char* key, std::size_t count) {
-    const auto values = reader.section<float>(prefix + key, count);
-    require_finite(reader, prefix + key, values);
-    return std::vector<float>(values.begin(), values.end());
-  };
   table.heads_ = {codes("heads", table.size_, table.head_bytes_), reader.owner()};
   if (!table.is_split()) return table;
   table.tails_ = {codes("tails", table.size_, table.tail_bytes_), reader.owner()};
-  table.mean_ = floats("mean", table.dim_);
-  table.tail_shares_ = floats("tail_shares", table.tail_dim());
-  table.raw_bytes_ = simd::padded_code_dim(table.dim_);
-  const auto rotation = codes("rotation", table.axes(), table.raw_bytes_);
-  table.rotation_.assign(rotation.begin(), rotation.end());
-  table.rotation_scales_ = floats("rotation_scales", table.axes());
+  table.tail_shares_ = read_floats(reader, prefix + "tail_shares", table.tail_dim());
+  table.axes_ = CodeAxes::open(reader, prefix, table.dim_, table.leading_only_ ? table.head_dim_ : table.dim_);
   return table;
+}
+
+inline void ResidualCodes::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  writer.add(prefix + "residuals", packed_.elements());
+  writer.add(prefix + "residual_scales", scales_.elements());
+}
+
+inline ResidualCodes ResidualCodes::open(const io::ArchiveReader& reader, const std::string& prefix,
+                                         const IndexDescription& shape) {
+  ResidualCodes residuals(shape.dim);
+  const auto packed =
+      reader.section<std::uint8_t>(prefix + "residuals", std::uint64_t{shape.size} * residuals.row_bytes_);
+  const auto scales = reader.section<float>(prefix + "residual_scales", shape.size);
+  require_finite(reader, prefix + "residual_scales", scales);
+  residuals.packed_ = {packed, reader.owner()};
+  residuals.scales_ = {scales, reader.owner()};
+  return residuals;
+}
+
+template <class Scalar>
+void RescoredRows<Scalar>::save(io::ArchiveWriter& writer, const std::string& prefix) const {
+  if (are_exact()) {
+    save_rows(writer, prefix, rows_);
+  } else {
+    residuals_.save(writer, prefix);
+  }
+}
+
+template <class Scalar>
+void RescoredRows<Scalar>::open(const io::ArchiveReader& reader, const std::string& prefix,
+                                const IndexDescription& shape, bool exact) {
+  if (exact) {
+    rows_ = open_rows<Scalar>(reader, prefix, shape);
+  } else {
+    residuals_ = ResidualCodes::open(reader, prefix, shape);
+  }
 }
 
 inline void PackedLists::save(io::ArchiveWriter& writer, const std::string& prefix) const {
@@ -137,9 +177,10 @@ void QuantizedHnswIndex<Scalar>::save(io::ArchiveWriter& writer, const std::stri
   detail::add_named(writer, prefix + "split", params_.split);
   detail::add_named(writer, prefix + "refine", params_.refine);
   detail::add_count(writer, prefix + "rerank", params_.rerank);
+  if (!rows_.are_exact()) detail::add_named(writer, prefix + "exact_rows", ExactRows::drop);
   graph_.save(writer, prefix);
   codes_.save(writer, prefix);
-  detail::save_rows(writer, prefix, rows_);
+  rows_.save(writer, prefix);
 }
 
 template <EmbeddingScalar Scalar>
@@ -147,11 +188,15 @@ QuantizedHnswIndex<Scalar> QuantizedHnswIndex<Scalar>::open(const io::ArchiveRea
                                                             const std::string& prefix) {
   const auto shape = detail::IndexDescription::open(reader, prefix, "quantized_hnsw", scalar_name<Scalar>(),
                                                     std::int64_t{detail::Beam::row_limit} - 1);
+  // Archives of rows that are kept do not say so: they are older than the choice.
+  const bool exact = !reader.metadata().find_text(prefix + "exact_rows") ||
+                     detail::read_named<ExactRows>(reader, prefix + "exact_rows") == ExactRows::keep;
   QuantizedHnswIndex index(Params{.graph = detail::open_hnsw_params(reader, prefix, shape.metric),
+                                  .rows = exact ? Rows::copy : Rows::drop,
                                   .split = detail::read_named<CodeSplit>(reader, prefix + "split"),
                                   .refine = detail::read_named<Refine>(reader, prefix + "refine"),
                                   .rerank = detail::read_count(reader, prefix + "rerank", 0)});
-  index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
+  index.rows_.open(reader, prefix, shape, exact);
   index.codes_ = detail::CodeTable::open(reader, prefix, shape);
   index.graph_ = detail::PackedGraph::open(reader, prefix, shape.size);
   index.archive_ = reader.owner();

@@ -1,0 +1,44 @@
+#include "pefa/index/code_axes.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "catch.hpp"
+#include "support.hpp"
+
+using namespace pefa;
+using namespace pefa::test;
+using pefa::detail::CodeAxes;
+using pefa::detail::PrincipalAxes;
+
+TEST_CASE("CodeAxes: products with a query are those with the decoded axes, and near those of the axes themselves") {
+  constexpr std::size_t dim = 70;
+  const RowMajorMatrix rows = random_matrix(500, dim, 1);
+  const AnyExecutor executor;
+  for (const std::size_t count : {std::size_t{20}, dim}) {
+    CodeAxes axes(PrincipalAxes::of(EmbeddingView<float>(rows), 500, executor, {}), count);
+    REQUIRE(axes.count() == count);
+    REQUIRE(axes.mean().size() == dim);
+    const RowMajorMatrix query = random_matrix(1, dim, 2);
+    const Eigen::RowVectorXf exact = query * axes.floats().transpose();
+    std::vector<float> along(count);
+    std::vector<float> coarse(count);
+    pefa::detail::AlignedVector<std::int8_t> raw;
+    pefa::detail::FineCodes fine;
+    fine.encode(query.data(), dim, simd::padded_code_dim(dim));
+    std::vector<std::int32_t> dots;
+    std::vector<std::int32_t> low_dots;
+    axes.multiply(fine, simd::code_kernels(), dots, low_dots, along.data());
+    const Eigen::RowVectorXf by_decoded = query * axes.decoded().transpose();
+    axes.multiply_codes({query.data(), dim}, simd::code_kernels(), raw, dots, coarse.data());
+    for (std::size_t a = 0; a < count; ++a) {
+      REQUIRE(along[a] == Approx(by_decoded(static_cast<Eigen::Index>(a))).margin(2e-5));
+      REQUIRE(along[a] == Approx(exact(static_cast<Eigen::Index>(a))).margin(4e-3));
+      REQUIRE(coarse[a] == Approx(along[a]).margin(4e-3));
+    }
+    axes.forget_floats();
+    REQUIRE(axes.floats().size() == 0);
+  }
+  REQUIRE(CodeAxes().count() == 0);
+}
