@@ -24,14 +24,13 @@ TEST_CASE("CodeAxes: products with a query are those with the decoded axes, and 
     const Eigen::RowVectorXf exact = query * axes.floats().transpose();
     std::vector<float> along(count);
     std::vector<float> coarse(count);
-    pefa::detail::AlignedVector<std::int8_t> raw;
+    std::vector<std::int32_t> dots;
     pefa::detail::FineCodes fine;
     fine.encode(query.data(), dim, simd::padded_code_dim(dim));
-    std::vector<std::int32_t> dots;
-    std::vector<std::int32_t> low_dots;
-    axes.multiply(fine, simd::code_kernels(), dots, low_dots, along.data());
+    axes.multiply(fine.high, fine.high_scale, simd::code_kernels(), dots, coarse.data());
+    axes.multiply(fine.low, fine.low_scale, simd::code_kernels(), dots, along.data());
+    for (std::size_t a = 0; a < count; ++a) along[a] += coarse[a];
     const Eigen::RowVectorXf by_decoded = query * axes.decoded().transpose();
-    axes.multiply_codes({query.data(), dim}, simd::code_kernels(), raw, dots, coarse.data());
     for (std::size_t a = 0; a < count; ++a) {
       REQUIRE(along[a] == Approx(by_decoded(static_cast<Eigen::Index>(a))).margin(2e-5));
       REQUIRE(along[a] == Approx(exact(static_cast<Eigen::Index>(a))).margin(4e-3));

@@ -53,23 +53,13 @@ class CodeAxes {
   [[nodiscard]] const RowMajorMatrix& floats() const noexcept { return floats_; }
   void forget_floats() { floats_.resize(0, 0); }
 
-  /// A query along the axes, by products of codes: the error is that of one more quantisation, the time a sixth of
-  /// floats'. @param raw, dots  scratch  @param along  count floats
-  void multiply_codes(QueryView query, const simd::CodeKernels& kernels, AlignedVector<std::int8_t>& raw,
-                      std::vector<std::int32_t>& dots, float* along) const {
-    raw.assign(raw_bytes_, 0);
-    const float scale = encode_row(query.data(), dim(), raw.data());
-    dots_with(raw.data(), kernels, dots);
+  /// A vector along the axes, by its codes: the time is a sixth of floats'. @param codes  padded with 0
+  /// @param scale  of the codes  @param dots  scratch  @param along  count floats
+  void multiply(const AlignedVector<std::int8_t>& codes, float scale, const simd::CodeKernels& kernels,
+                std::vector<std::int32_t>& dots, float* along) const {
+    dots.resize(count());
+    kernels.dot_rows(codes.data(), rotation_.data(), raw_bytes_, numbers_.data(), count(), dots.data());
     for (std::size_t a = 0; a < count(); ++a) along[a] = static_cast<float>(dots[a]) * (scale * scales_[a]);
-  }
-
-  /// The same, to the precision of FineCodes. @param query  encoded and padded  @param high_dots, low_dots  scratch
-  /// @param along  count floats
-  void multiply(const FineCodes& query, const simd::CodeKernels& kernels, std::vector<std::int32_t>& high_dots,
-                std::vector<std::int32_t>& low_dots, float* along) const {
-    dots_with(query.high.data(), kernels, high_dots);
-    dots_with(query.low.data(), kernels, low_dots);
-    for (std::size_t a = 0; a < count(); ++a) along[a] = scales_[a] * query.product(high_dots[a], low_dots[a]);
   }
 
   /// What multiply() multiplies with. [count x dim]
@@ -94,11 +84,6 @@ class CodeAxes {
   }
 
   [[nodiscard]] std::size_t dim() const noexcept { return mean_.size(); }
-
-  void dots_with(const std::int8_t* codes, const simd::CodeKernels& kernels, std::vector<std::int32_t>& dots) const {
-    dots.resize(count());
-    kernels.dot_rows(codes, rotation_.data(), raw_bytes_, numbers_.data(), count(), dots.data());
-  }
 
   std::vector<float> mean_;
   std::size_t raw_bytes_ = 0;            // of an axis

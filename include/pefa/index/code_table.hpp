@@ -9,7 +9,6 @@
 #include <Eigen/Core>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -200,17 +199,24 @@ class CodeTable {
 
   /// A query along whatever a head and a tail count, as blocks of codes: its products with those of a row are ⟨q, x⟩ of
   /// the row as decode() has it, but for the row's scale and ⟨q, μ⟩. @param query  encoded, padded
-  /// @param scratch  for two rows of products
-  void encode_finely(QueryView values, const FineCodes& query, std::vector<float>& along,
-                     std::array<std::vector<std::int32_t>, 2>& scratch, FineCodes& codes) const {
+  /// @param walked  the same query as encode() left it, or nullptr: half of the work  @param scratch  reused
+  void encode_finely(QueryView values, const FineCodes& query, const CodedQuery* walked, CodedQuery& scratch,
+                     FineCodes& codes) const {
+    std::vector<float>& along = scratch.rotated;
     along.assign(values.begin(), values.end());
     if (is_split()) {
-      along.resize(head_dim_ + tail_dim());
-      axes_.multiply(query, kernels_, scratch[0], scratch[1], along.data());
-      if (leading_only_)
-        std::copy(values.begin(), values.end(), along.begin() + static_cast<std::ptrdiff_t>(head_dim_));
+      along.resize(2 * axes_.count() + tail_dim());  // the last of them scratch
+      float* low = along.data() + along.size() - axes_.count();
+      axes_.multiply(query.low, query.low_scale, kernels_, scratch.dots, low);
+      if (walked == nullptr) {
+        axes_.multiply(query.high, query.high_scale, kernels_, scratch.dots, along.data());
+      } else {
+        std::copy_n(walked->rotated.begin(), axes_.count(), along.begin());
+      }
+      for (std::size_t a = 0; a < axes_.count(); ++a) along[a] += low[a];
+      if (leading_only_) std::copy(values.begin(), values.end(), along.data() + head_dim_);
     }
-    codes.encode(along.data(), along.size(), code_bytes());
+    codes.encode(along.data(), head_dim_ + tail_dim(), code_bytes());
     for (auto* blocks : {&codes.high, &codes.low}) move_to_blocks(*blocks);
   }
 
@@ -349,7 +355,9 @@ class CodeTable {
   /// is at right angles to them.
   void rotate(QueryView query, CodedQuery& coded) const {
     coded.rotated.resize(head_dim_ + tail_dim());
-    axes_.multiply_codes(query, kernels_, coded.raw, coded.dots, coded.rotated.data());
+    coded.raw.assign(simd::padded_code_dim(dim_), 0);
+    const float scale = encode_row(query.data(), dim_, coded.raw.data());
+    axes_.multiply(coded.raw, scale, kernels_, coded.dots, coded.rotated.data());
     if (leading_only_)
       std::copy(query.begin(), query.end(), coded.rotated.begin() + static_cast<std::ptrdiff_t>(head_dim_));
   }

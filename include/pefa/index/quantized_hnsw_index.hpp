@@ -134,8 +134,8 @@ class QuantizedHnswIndex {
     detail::require_query(query, k, dim(), "QuantizedHnswIndex::search");
     const auto state = take_state();
     detail::CodeWalk(codes_, graph_).run(query, ef_of(k, options), *state, options.limit);
-    std::vector<Neighbor> found =
-        rescore(rows_.scorer(query, codes_, state->decoded), k, rerank_of(k, options), detail::AdmitsAll{}, *state);
+    std::vector<Neighbor> found = rescore(rows_.scorer(query, codes_, state->decoded, &state->query), k,
+                                          rerank_of(k, options), detail::AdmitsAll{}, *state);
     if (options.stats != nullptr) *options.stats += state->stats;
     return found;
   }
@@ -281,7 +281,7 @@ class QuantizedHnswIndex {
         detail::CodeWalk(codes_, graph_), queries.size(), ef_of(k, options), options.limit,
         [&] { return take_state(); }, query,
         [&](std::size_t i, detail::WalkState& state) {
-          results[i] = rescore(rows_.scorer(query(i), codes_, state.decoded), k, rerank_of(k, options),
+          results[i] = rescore(rows_.scorer(query(i), codes_, state.decoded, &state.query), k, rerank_of(k, options),
                                detail::AdmitsAll{}, state);
         });
     if (options.stats != nullptr) *options.stats += took;

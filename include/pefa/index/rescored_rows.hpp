@@ -55,8 +55,10 @@ class RescoredRows {
 
   /// Scores for one query: (std::span<const Row> rows, std::span<float> scores), each the same whichever rows come with
   /// it. @param form  scratch; it, the query and the table outlive what is returned
-  [[nodiscard]] auto scorer(QueryView query, const CodeTable& codes, DecodedQuery& form) const {
-    if (!are_exact()) residuals_.prepare(query, codes, form);
+  /// @param walked  the same query as codes.encode() left it, or nullptr
+  [[nodiscard]] auto scorer(QueryView query, const CodeTable& codes, DecodedQuery& form,
+                            const CodedQuery* walked = nullptr) const {
+    if (!are_exact()) residuals_.prepare(query, codes, walked, form);
     return [this, query, &codes, &form](std::span<const Row> rows, std::span<float> scores) {
       if (!are_exact()) return residuals_.scores(codes, rows, form, scores.data());
       kernel_(query.data(), rows_.data(), rows_.stride(), rows_.dim(), rows.data(), rows.size(), rows_.scales(),

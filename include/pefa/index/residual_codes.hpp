@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <string>
@@ -41,8 +42,7 @@ struct DecodedQuery {
   std::int32_t sum = 0;     ///< of plain.high
   float along_mean = 0.0f;  ///< ⟨q, μ⟩
   float squares = 0.0f;     ///< ‖q‖²
-  std::vector<float> axes;  ///< scratch, as are the next
-  std::array<std::vector<std::int32_t>, 2> axis_dots;
+  CodedQuery turned;        ///< scratch, as are the next
   CodeProductScratch products;
   std::vector<std::int32_t> high_dots;
   AlignedVector<std::int8_t> residuals;  ///< those of a few rows, a byte a coordinate
@@ -84,10 +84,11 @@ class ResidualCodes {
   [[nodiscard]] bool empty() const noexcept { return scales_.size() == 0; }
 
   /// Brings a query into the form for scores(). O(dim · axes).
-  void prepare(QueryView query, const CodeTable& codes, DecodedQuery& form) const {
+  /// @param walked  the same query as codes.encode() left it, or nullptr: half of the work
+  void prepare(QueryView query, const CodeTable& codes, const CodedQuery* walked, DecodedQuery& form) const {
     form.plain.encode(query.data(), dim_, 2 * row_bytes_);
     form.sum = std::accumulate(form.plain.high.begin(), form.plain.high.end(), std::int32_t{0});
-    codes.encode_finely(query, form.plain, form.axes, form.axis_dots, form.along);
+    codes.encode_finely(query, form.plain, walked, form.turned, form.along);
     form.along_mean = codes.along_mean(query.data());
     form.squares = std::inner_product(query.begin(), query.end(), query.begin(), 0.0f);
   }
@@ -124,20 +125,45 @@ class ResidualCodes {
 
   /// A byte holds the coordinates d and d + row_bytes_. @return  the scale: r ≈ scale · code, each code -7 to 7
   [[nodiscard]] float pack(std::span<const float> residual, std::uint8_t* packed) const noexcept {
-    float largest = 0.0f;
-    for (const float x : residual) largest = std::max(largest, std::abs(x));
-    float scale = largest / largest_code;
-    if (scale < 1e-30f || !is_finite(scale)) scale = 0.0f;  // its inverse would overflow, or be none
-    const float to_code = scale == 0.0f ? 0.0f : 1.0f / scale;
+    const float scale = scale_for(residual);
     const auto code = [&](std::size_t d) {
-      const float x = d < residual.size() ? residual[d] * to_code : 0.0f;
-      const float clamped = x > -largest_code ? std::min(x, largest_code) : -largest_code;  // NaN as well
-      return static_cast<unsigned>(static_cast<int>(std::lround(clamped)) + zero_code);
+      return d < residual.size() ? static_cast<unsigned>(code_of(residual[d], scale) + zero_code) : unsigned{zero_code};
     };
     for (std::size_t b = 0; b < row_bytes_; ++b) {
       packed[b] = static_cast<std::uint8_t>(code(b) | code(b + row_bytes_) << 4U);
     }
     return scale;
+  }
+
+  /// -7 to 7. @param scale  0: all codes are
+  [[nodiscard]] static int code_of(float x, float scale) noexcept {
+    if (scale == 0.0f) return 0;
+    const float code = x / scale;
+    if (!(code > -largest_code)) return -static_cast<int>(largest_code);  // NaN as well
+    return static_cast<int>(std::min(code, largest_code) + largest_code + 0.5f) - static_cast<int>(largest_code);
+  }
+
+  /// The scale of the least squared error among a few: the largest elements are few, and better cut than all coarser.
+  [[nodiscard]] static float scale_for(std::span<const float> residual) noexcept {
+    float largest = 0.0f;
+    for (const float x : residual) largest = std::max(largest, std::abs(x));
+    const float whole = largest / largest_code;
+    if (whole < 1e-30f || !is_finite(whole)) return 0.0f;  // its inverse would overflow, or be none
+    float best = whole;
+    double least = std::numeric_limits<double>::infinity();
+    for (const float share : {1.0f, 0.9f, 0.8f, 0.75f, 0.7f, 0.65f}) {
+      const float scale = share * whole;
+      double error = 0.0;
+      for (const float x : residual) {
+        const double left = static_cast<double>(x / whole) - static_cast<double>(share) * code_of(x, scale);
+        error += left * left;
+      }
+      if (error < least) {
+        least = error;
+        best = scale;
+      }
+    }
+    return best;
   }
 
   /// Codes as they are stored, eight bytes at a time. @param out  2 · row_bytes_
