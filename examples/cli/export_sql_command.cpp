@@ -60,8 +60,11 @@ Passage vectors, whitening and hubness stay as they were fitted: export again on
 with `--exact` has no graphs, and every answer is the library's own.
 )";
 
-/// All rows of an index as floats.
+/// All rows of an index as floats. @throws ValueError  it keeps none
 EmbeddingStore<float> rows_of(const AnyIndex& index) {
+  if (index.spec().exact_rows == ExactRows::drop) {
+    throw ValueError("the archive holds codes and no rows: build it with --exact-rows keep to export it");
+  }
   auto rows = EmbeddingStore<float>::for_overwrite(index.size(), index.dim());
   for (std::size_t i = 0; i < index.size(); ++i) {
     index.read_row(static_cast<Row>(i), {rows.mutable_row(i), index.dim()});

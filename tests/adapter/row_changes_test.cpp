@@ -6,6 +6,7 @@
 #include "catch.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/index/flat_index.hpp"
+#include "pefa/index/quantized_hnsw_index.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -103,6 +104,11 @@ TEST_CASE("changes_since: what does not fit together is refused") {
                 changes_since(xs, io::RowIds(n_passages), data.p(), data.q(), data.relevance, table));
   REQUIRE_ERROR(ShapeError, "40 and 39 ids, expected 40 and 40",
                 changes_since(xs, io::RowIds(n_passages), data.p(), data.q(), data.relevance, io::RowIds(39)));
+  const auto codes = PefaXs<float, QuantizedHnswIndex<>>::build(data.p(), data.q(), data.relevance,
+                                                                {.lambda = 0.3f, .index = {.rows = Rows::drop}});
+  REQUIRE_ERROR(
+      ValueError, "the index keeps no rows (exact_rows is drop), expected one that does",
+      changes_since(codes, io::RowIds(n_passages), data.p(), data.q(), data.relevance, io::RowIds(n_passages)));
   const RowMajorMatrix wide = random_matrix(n_passages, dim + 1, 1);
   REQUIRE_ERROR(ShapeError, "passages have dim 13, expected 12",
                 changes_since(xs, io::RowIds(n_passages), EmbeddingView<float>(wide), data.q(), data.relevance,

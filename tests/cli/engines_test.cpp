@@ -153,5 +153,9 @@ TEST_CASE("pefa export-xs and export-sql: what cannot be said is refused in one 
   require_refused("export-sql " + files.build("xs") + " --out " + files.path("out"), 1, "holds an xs retriever");
   require_refused("export-sql " + files.build("xl", "--gate local") + " --out " + files.path("out"), 1,
                   "the gate is local");
+  const std::string without_rows = " --index quantized --exact-rows drop";
+  require_refused(to + " --to qdrant --since " + files.build("xs", without_rows), 1, "the index keeps no rows");
+  require_refused("export-sql " + files.build("xl", without_rows) + " --out " + files.path("out"), 1,
+                  "the archive holds codes and no rows");
   require_refused("export-sql " + files.build("xl") + " --out " + files.passages, 1, "cannot be made a folder");
 }

@@ -14,6 +14,8 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/index/any_index.hpp"
+#include "pefa/index/index_spec.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -32,14 +34,15 @@ struct RowChanges {
 /// and compares. A passage, its training queries or their weights may have changed; the fits stay as they are, so that
 /// only rows that such a change is about move. Refit, and export the whole, once much has changed.
 ///
-/// @param before      a PefaXs over a ReadableIndex
+/// @param before      a PefaXs over a ReadableIndex that keeps its rows
 /// @param before_ids  of its passages
 /// @param passages    P [n_passages x dim]
 /// @param queries     Q [n_train_queries x dim]
 /// @param relevance   Y [n_train_queries x n_passages]
 /// @param ids         of the passages; a passage is the one of before that has its id
 /// @throws ShapeError  dims or numbers that disagree
-/// @throws ValueError  a row that is not finite, or zero; a table of ids on one side alone; what fold_one() refuses
+/// @throws ValueError  a row that is not finite, or zero; a table of ids on one side alone; an index without rows; what
+///                     fold_one() refuses
 /// @throws Cancelled   the progress callback said stop
 /// A row is another if an element moved by more than 1e-5 of its length: rounding alone moves less. O(pairs · dim),
 /// with a whitening or least squares O((n_passages + pairs) · dim²).
@@ -49,6 +52,11 @@ template <class Xs>
                                        const RelevanceMatrix& relevance, const io::RowIds& ids,
                                        const BuildOptions& options = {}) {
   constexpr const char* who = "changes_since";
+  if (spec_of_index(before.index()).exact_rows == ExactRows::drop) {
+    detail::fail<ValueError>(who,
+                             ": the index keeps no rows (exact_rows is drop), expected one that does: codes do not ",
+                             "tell what moved");
+  }
   if (before_ids.has_table() != ids.has_table()) {
     detail::fail<ValueError>(who, ": passages have ids ", ids.has_table() ? "now and had none" : "no more",
                              ", expected a table on both sides or on none");
