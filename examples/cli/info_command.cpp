@@ -141,6 +141,12 @@ std::vector<std::string> reasons(const io::ArchiveMetadata& metadata, const std:
   return list;
 }
 
+/// "quantized_hnsw, m 32, ef_search 300, metric inner_product". @param prefix  "passages."
+std::string index_of(const io::ArchiveMetadata& metadata, const std::string& prefix) {
+  return value_of(metadata, prefix + "index") + ", " +
+         list_values(metadata, prefix, {"m", "ef_construction", "ef_search", "exact_rows", "metric"});
+}
+
 /// Some ten lines: what an archive holds, and what opens it.
 std::string to_summary(const io::ArchiveReader& archive) {
   const io::ArchiveMetadata& metadata = archive.metadata();
@@ -159,8 +165,8 @@ std::string to_summary(const io::ArchiveReader& archive) {
     line("fits", list_values(metadata, "",
                              {"rule", "least_squares.shrinkage", "least_squares.passages_as_queries", "balance.rank",
                               "whitened", "whitening.scatter", "whitening.shrinkage", "whitening.rank", "hubness"}));
-    line("index", value_of(metadata, "passages.index") + ", " +
-                      list_values(metadata, "passages.", {"m", "ef_construction", "ef_search", "metric"}));
+    line("index", index_of(metadata, "passages."));
+    if (metadata.find_text("queries.index")) line("query index", index_of(metadata, "queries."));
     for (const auto& [side, prefix] : {std::pair{"passages", "passages."}, std::pair{"queries", "queries."}}) {
       for (const std::string& reason : reasons(metadata, prefix)) line("", fmt::format("{} ({})", reason, side));
     }

@@ -92,6 +92,9 @@ TEST_CASE("pefa build: XL's training queries may have another index, and options
   REQUIRE(metadata["queries.m"] == 8);
   REQUIRE(metadata["passages.exact_rows"] == "drop");
   REQUIRE(metadata["queries.exact_rows"] == "drop");
+  const std::string summary = run_well("info " + archive);
+  REQUIRE(summary.find("  index       partitioned, ef_search 300, exact_rows drop") != std::string::npos);
+  REQUIRE(summary.find("  query index quantized_hnsw, m 8") != std::string::npos);
   REQUIRE(run_well("verify " + archive).find("intact") != std::string::npos);
 }
 
