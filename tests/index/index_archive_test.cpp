@@ -1,5 +1,6 @@
 #include "pefa/index/index_archive.hpp"
 
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -240,6 +241,12 @@ TEST_CASE("QuantizedHnswIndex::open: links, starts and levels that lead nowhere 
   for (const char* key : {"rows.mean", "rows.tail_shares", "rows.rotation_scales"}) {
     REQUIRE_ERROR(FormatError, std::string("section '") + key + "' has a NaN", open(key, 1, nan));
   }
+  const Bytes without_rows =
+      saved(Index::build(EmbeddingView<float>(rows), {.graph = small_graph, .rows = Rows::drop}));
+  REQUIRE_ERROR(FormatError, "section 'rows.residual_scales' has a NaN",
+                open_patched<Index>(without_rows, "rows.residual_scales", 199, nan));
+  const Index huge = open_patched<Index>(without_rows, "rows.residual_scales", 199, std::numeric_limits<float>::max());
+  for (const Neighbor& each : huge.search({rows.data(), 70}, 200)) REQUIRE_FALSE(std::isnan(each.score));
 }
 
 TEMPLATE_TEST_CASE("rows and terms that are NaN or infinite end no search in a crash or a loop", "", FlatIndex<>,
