@@ -126,8 +126,9 @@ class ResidualCodes {
   /// A byte holds the coordinates d and d + row_bytes_. @return  the scale: r ≈ scale · code, each code -7 to 7
   [[nodiscard]] float pack(std::span<const float> residual, std::uint8_t* packed) const noexcept {
     const float scale = scale_for(residual);
+    const float to_code = scale == 0.0f ? 0.0f : 1.0f / scale;
     const auto code = [&](std::size_t d) {
-      return d < residual.size() ? static_cast<unsigned>(code_of(residual[d], scale) + zero_code) : unsigned{zero_code};
+      return static_cast<unsigned>((d < residual.size() ? code_of(residual[d] * to_code) : 0) + zero_code);
     };
     for (std::size_t b = 0; b < row_bytes_; ++b) {
       packed[b] = static_cast<std::uint8_t>(code(b) | code(b + row_bytes_) << 4U);
@@ -135,12 +136,10 @@ class ResidualCodes {
     return scale;
   }
 
-  /// -7 to 7. @param scale  0: all codes are
-  [[nodiscard]] static int code_of(float x, float scale) noexcept {
-    if (scale == 0.0f) return 0;
-    const float code = x / scale;
-    if (!(code > -largest_code)) return -static_cast<int>(largest_code);  // NaN as well
-    return static_cast<int>(std::min(code, largest_code) + largest_code + 0.5f) - static_cast<int>(largest_code);
+  /// The nearest of -7 to 7.
+  [[nodiscard]] static int code_of(float x) noexcept {
+    const float clamped = x > -largest_code ? std::min(x, largest_code) : -largest_code;  // NaN as well
+    return static_cast<int>(clamped + largest_code + 0.5f) - static_cast<int>(largest_code);
   }
 
   /// The scale of the least squared error among a few: the largest elements are few, and better cut than all coarser.
@@ -150,17 +149,19 @@ class ResidualCodes {
     const float whole = largest / largest_code;
     if (whole < 1e-30f || !is_finite(whole)) return 0.0f;  // its inverse would overflow, or be none
     float best = whole;
-    double least = std::numeric_limits<double>::infinity();
+    float least = std::numeric_limits<float>::infinity();
     for (const float share : {1.0f, 0.9f, 0.8f, 0.75f, 0.7f, 0.65f}) {
-      const float scale = share * whole;
-      double error = 0.0;
+      const float to_code = 1.0f / (share * whole);
+      float error = 0.0f;
       for (const float x : residual) {
-        const double left = static_cast<double>(x / whole) - static_cast<double>(share) * code_of(x, scale);
+        const float code = x * to_code;
+        const float left = code - static_cast<float>(code_of(code));
         error += left * left;
       }
+      error *= share * share;
       if (error < least) {
         least = error;
-        best = scale;
+        best = share * whole;
       }
     }
     return best;
