@@ -130,7 +130,7 @@ TEST_CASE("pefa info: a summary of what an archive holds and the C++ type that o
     INFO(text);
     REQUIRE(xl.find(text) != std::string::npos);
   }
-  REQUIRE(std::count(xl.begin(), xl.end(), '\n') == 12);
+  REQUIRE(std::count(xl.begin(), xl.end(), '\n') == 13);
   REQUIRE(summary("erm", "--index flat").find("ErmRetriever<float, FlatIndex<>>") != std::string::npos);
   REQUIRE(summary("xs", "--index hnsw").find("PefaXs<float, HnswIndex>") != std::string::npos);
   REQUIRE(summary("xs-multi", "").find("PefaXsMulti<float, FlatIndex<>>") != std::string::npos);
