@@ -205,8 +205,9 @@ class CodeTable {
     std::vector<float>& along = scratch.rotated;
     along.assign(values.begin(), values.end());
     if (is_split()) {
-      along.resize(2 * axes_.count() + tail_dim());  // the last of them scratch
-      float* low = along.data() + along.size() - axes_.count();
+      const std::size_t length = head_dim_ + tail_dim();
+      along.resize(length + axes_.count());
+      float* low = along.data() + length;
       axes_.multiply(query.low, query.low_scale, kernels_, scratch.dots, low);
       if (walked == nullptr) {
         axes_.multiply(query.high, query.high_scale, kernels_, scratch.dots, along.data());

@@ -95,9 +95,10 @@ class ResidualCodes {
 
   /// The scores of rows, each the same whichever come with it. @param scores  as many as rows
   void scores(const CodeTable& codes, std::span<const Row> rows, DecodedQuery& form, float* scores) const {
+    const CodeProducts products(codes);
     for (std::size_t begin = 0; begin < rows.size(); begin += rows_at_once) {
       const std::span<const Row> few = rows.subspan(begin, std::min(rows_at_once, rows.size() - begin));
-      score_few(codes, few, form, scores + begin);
+      score_few(codes, products, few, form, scores + begin);
     }
   }
 
@@ -182,9 +183,9 @@ class ResidualCodes {
   }
 
   /// At most rows_at_once rows, whose codes stay in the cache from one product to the next.
-  void score_few(const CodeTable& codes, std::span<const Row> rows, DecodedQuery& form, float* scores) const {
+  void score_few(const CodeTable& codes, const CodeProducts& products, std::span<const Row> rows, DecodedQuery& form,
+                 float* scores) const {
     constexpr std::array<Row, rows_at_once> places{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const CodeProducts products(codes);
     simd::detail::fetch_rows(packed_.data(), row_bytes_, row_bytes_, rows.data(), rows.size());
     const std::int32_t* dots = products.dots(form.along.high.data(), rows, form.products);
     form.high_dots.assign(dots, dots + rows.size());
