@@ -14,6 +14,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pefa/store/embedding_store.hpp"
@@ -95,6 +96,10 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+inline std::span<const std::byte> byte_span(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 inline std::string read_bytes(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);

@@ -21,7 +21,7 @@ IndexSpec flat() {
   return index;
 }
 
-AnyRetriever build_small(const RetrieverSpec& spec) {
+AnyRetriever build_of(const RetrieverSpec& spec) {
   const SmallProblem problem;
   return build(spec, problem.p(), problem.q(), problem.relevance);
 }
@@ -88,7 +88,7 @@ RetrieverSpec blended(RetrieverSpec votes) {
 
 void require_row(const RetrieverSpec& spec, const char* row, float offset = 0.0f) {
   const SmallProblem problem;
-  const AnyRetriever retriever = build_small(spec);
+  const AnyRetriever retriever = build_of(spec);
   const Eigen::MatrixXd wanted = matrix_of(expected()["rows"][row]);
   for (std::size_t t = 0; t < 2; ++t) {
     const std::vector<Hit> hits = retriever.search(test_query(problem, t), 60);
@@ -125,7 +125,7 @@ TEST_CASE("balance: at full rank every score is that of raw queries, below it th
   require_row(spec, "A' b0.3");
   const SmallProblem problem;
   spec.balance = 8;
-  const AnyRetriever half = build_small(spec);
+  const AnyRetriever half = build_of(spec);
   const Eigen::MatrixXd wanted = matrix_of(expected()["rows"]["balanced 1/2"]);
   for (std::size_t t = 0; t < 2; ++t) {
     const std::vector<Hit> hits = half.search(test_query(problem, t), 60);
@@ -207,7 +207,7 @@ TEST_CASE("every combination: a batch, an archive and every index answer alike, 
   for (RetrieverSpec spec : all_specs()) {
     const std::string text = describe(spec);
     CAPTURE(text, static_cast<int>(spec.whitened), static_cast<int>(spec.gate.kind), spec.hubness, spec.balance);
-    const AnyRetriever retriever = build_small(spec);
+    const AnyRetriever retriever = build_of(spec);
     std::stringstream archive;
     retriever.save(archive);
     const AnyRetriever opened = open(io::ArchiveReader::read(archive));
@@ -230,7 +230,7 @@ TEST_CASE("every combination: a batch, an archive and every index answer alike, 
     }
     for (const IndexKind kind : {IndexKind::hnsw, IndexKind::quantized}) {
       spec.index.kind = spec.query_index.kind = kind;
-      const AnyRetriever graph = build_small(spec);
+      const AnyRetriever graph = build_of(spec);
       for (std::size_t t = 0; t < problem.x().size(); ++t) {
         const std::vector<Hit> hits = retriever.search(test_query(problem, t), 10);
         const std::vector<Hit> found = graph.search(test_query(problem, t), 10);
@@ -287,7 +287,7 @@ TEST_CASE("what does not fit together is refused, with what was expected") {
   const SmallProblem problem;
   const auto refused = [&](RetrieverSpec spec, const char* part) {
     CAPTURE(part);
-    REQUIRE_ERROR(ValueError, part, (void)build_small(spec));
+    REQUIRE_ERROR(ValueError, part, (void)build_of(spec));
   };
   RetrieverSpec spec = row_c();
   spec.hubness = -1.0f;
@@ -325,7 +325,7 @@ TEST_CASE("searches of fitted retrievers refuse what raw ones refuse") {
   for (const RetrieverSpec& spec : {row_d(), blended(row_c()), row_a(0.1f, 0.0f)}) {
     RetrieverSpec balanced = spec;
     balanced.balance = 9;
-    const AnyRetriever retriever = build_small(balanced);
+    const AnyRetriever retriever = build_of(balanced);
     std::vector<float> query(16, 1.0f);
     REQUIRE_ERROR(ShapeError, "query has dim 15, expected 16", (void)retriever.search({query.data(), 15}, 3));
     REQUIRE_ERROR(ValueError, "k is 0", (void)retriever.search(query, 0));

@@ -23,7 +23,7 @@ namespace {
 using Results = std::vector<std::vector<Hit>>;
 
 template <class R>
-Results results(const R& retriever, const RowMajorMatrix& queries, std::size_t k = 10) {
+Results results_of(const R& retriever, const RowMajorMatrix& queries, std::size_t k = 10) {
   Results found;
   for (Eigen::Index q = 0; q < queries.rows(); ++q) {
     found.push_back(retriever.search(QueryView(queries.row(q).data(), retriever.dim()), k));
@@ -31,7 +31,7 @@ Results results(const R& retriever, const RowMajorMatrix& queries, std::size_t k
   return found;
 }
 
-Bytes saved(const AnyRetriever& retriever, const SaveOptions& options = {}) {
+Bytes saved_any(const AnyRetriever& retriever, const SaveOptions& options = {}) {
   std::ostringstream out;
   retriever.save(out, options);
   return as_bytes(out.str());
@@ -120,12 +120,12 @@ RetrieverSpec as_told(const RetrieverSpec& spec) {
 template <class Index>
 Results by_type(const RetrieverSpec& spec, const io::ArchiveReader& reader, const RowMajorMatrix& queries) {
   switch (spec.method) {
-    case Method::erm: return results(ErmRetriever<float, Index>::open(reader), queries);
-    case Method::xs: return results(PefaXs<float, Index>::open(reader), queries);
-    case Method::xs_multi: return results(PefaXsMulti<float, Index>::open(reader), queries);
+    case Method::erm: return results_of(ErmRetriever<float, Index>::open(reader), queries);
+    case Method::xs: return results_of(PefaXs<float, Index>::open(reader), queries);
+    case Method::xs_multi: return results_of(PefaXsMulti<float, Index>::open(reader), queries);
     case Method::xl: break;
   }
-  return results(PefaXl<float, Index, Index, AnyGate>::open(reader), queries);
+  return results_of(PefaXl<float, Index, Index, AnyGate>::open(reader), queries);
 }
 
 }  // namespace
@@ -139,18 +139,18 @@ TEMPLATE_TEST_CASE("open: whatever build() can make, equal to the typed retrieve
   for (const RetrieverSpec& spec : every_spec(kind)) {
     INFO(describe(spec));
     const AnyRetriever retriever = built(spec, problem);
-    const Results expected = results(retriever, problem.tests);
-    const Bytes bytes = saved(retriever);
+    const Results expected = results_of(retriever, problem.tests);
+    const Bytes bytes = saved_any(retriever);
     const io::ArchiveReader reader = open_bytes(bytes);
     const AnyRetriever opened = open(reader);
-    REQUIRE(results(opened, problem.tests) == expected);
+    REQUIRE(results_of(opened, problem.tests) == expected);
     REQUIRE(by_type<TestType>(spec, reader, problem.tests) == expected);
     REQUIRE(opened.search_batch(EmbeddingView<float>(problem.tests), 10) == expected);
     REQUIRE(as_told(opened.spec()) == as_told(spec));
     REQUIRE(as_told(retriever.spec()) == as_told(spec));
     REQUIRE(opened.dim() == retriever.dim());
     REQUIRE(opened.passage_count() == static_cast<std::size_t>(problem.passages.rows()));
-    REQUIRE(saved(opened) == bytes);
+    REQUIRE(saved_any(opened) == bytes);
   }
 }
 
@@ -189,7 +189,8 @@ TEST_CASE("open: rows of every element type") {
     for (const IndexKind kind : {IndexKind::flat, IndexKind::quantized, IndexKind::hnsw}) {
       const AnyRetriever retriever =
           build({.method = Method::erm, .index = small(kind)}, rows, {AnyExecutor::serial()});
-      REQUIRE(results(open(open_bytes(saved(retriever))), problem.tests) == results(retriever, problem.tests));
+      REQUIRE(results_of(open(open_bytes(saved_any(retriever))), problem.tests) ==
+              results_of(retriever, problem.tests));
     }
   };
   through_archive(float{});
@@ -235,7 +236,7 @@ TEST_CASE("AnyRetriever: ids come with the hits, as text or as numbers, and stay
     texts.insert("p-" + std::to_string(j));
     numbers.insert(std::to_string(9'000'000'000'000 + j));
   }
-  const Bytes archive = saved(plain.with_ids(texts));  // its rows are read in place
+  const Bytes archive = saved_any(plain.with_ids(texts));  // its rows are read in place
   const AnyRetriever named = open(open_bytes(archive));
   REQUIRE(named.search_ids(query, 1)[0].id == "p-" + std::to_string(best));
   REQUIRE(named.search_ids(query, 3)[0].score == plain.search(query, 3)[0].score);
@@ -244,7 +245,7 @@ TEST_CASE("AnyRetriever: ids come with the hits, as text or as numbers, and stay
   REQUIRE(plain.with_ids(texts).memory_bytes() > plain.memory_bytes());
   REQUIRE_ERROR(ValueError, "is 'p-" + std::to_string(best) + "', expected a decimal number of 64 bits",
                 named.search_ids<std::int64_t>(query, 1));
-  REQUIRE(open(open_bytes(saved(plain.with_ids(numbers)))).search_ids<std::int64_t>(query, 1)[0].id ==
+  REQUIRE(open(open_bytes(saved_any(plain.with_ids(numbers)))).search_ids<std::int64_t>(query, 1)[0].id ==
           9'000'000'000'000 + static_cast<std::int64_t>(best));
   REQUIRE_ERROR(ShapeError, "id_of: passage 5000, expected below", named.id_of(PassageId(5000)));
 
@@ -268,11 +269,11 @@ TEST_CASE("AnyRetriever: holds a typed retriever, its search into a buffer and a
   const Problem problem;
   const auto typed = PefaXl<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance,
                                                        {.lambda = 0.2f, .neighbors = 7});
-  const Results expected = results(typed, problem.tests);
+  const Results expected = results_of(typed, problem.tests);
   const AnyRetriever held(PefaXl<float, FlatIndex<>>::build(problem.passages, problem.queries, problem.relevance,
                                                             {.lambda = 0.2f, .neighbors = 7}));
   static_assert(Retriever<AnyRetriever>);
-  REQUIRE(results(held, problem.tests) == expected);
+  REQUIRE(results_of(held, problem.tests) == expected);
   REQUIRE(held.spec().gate == GateSpec{GateKind::mean});
   REQUIRE(held.spec().neighbors == 7);
   REQUIRE(held.spec().index.kind == IndexKind::flat);
@@ -280,7 +281,7 @@ TEST_CASE("AnyRetriever: holds a typed retriever, its search into a buffer and a
   std::vector<Hit> buffer(10);
   REQUIRE(held.search(query, buffer) == 10);
   REQUIRE(buffer == expected[0]);
-  REQUIRE(results(AnyRetriever(held), problem.tests) == expected);  // a copy, not one inside another
+  REQUIRE(results_of(AnyRetriever(held), problem.tests) == expected);  // a copy, not one inside another
   const PassageSet odd(RowSet::where(held.passage_count(), [](Row row) { return row % 2 == 1; }));
   REQUIRE(held.search_filtered(query, 10, odd) == typed.search_filtered(query, 10, odd));
   REQUIRE(held.exact_search_filtered(query, 10, odd) == held.search_filtered(query, 10, odd));

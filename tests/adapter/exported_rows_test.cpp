@@ -12,7 +12,7 @@ namespace {
 
 using Xs = PefaXs<float, FlatIndex<>>;
 
-Xs built(Whitened whitened, std::size_t balance) {
+Xs built_xs(Whitened whitened, std::size_t balance) {
   const SmallProblem problem;
   return Xs::build(problem.p(), problem.q(), problem.relevance,
                    {.lambda = 0.1f, .rule = FoldRule::least_squares, .whitened = whitened, .balance = balance});
@@ -24,7 +24,7 @@ TEST_CASE("rows_for_raw_queries: raw queries find the passages that the retrieve
   const SmallProblem problem;
   for (const Whitened whitened : {Whitened::none, Whitened::all}) {
     for (const std::size_t balance : {0U, 16U, 9U}) {
-      const Xs xs = built(whitened, balance);
+      const Xs xs = built_xs(whitened, balance);
       const auto raw = rows_for_raw_queries(xs.fitted(), EmbeddingStore<float>::from(xs.index().rows()));
       REQUIRE(raw.dim() == SmallProblem::dim);
       const auto engine = FlatIndex<>::build(raw.view());
@@ -44,9 +44,9 @@ TEST_CASE("rows_for_raw_queries: raw queries find the passages that the retrieve
 
 TEST_CASE("query_map_of: rows as they are rank the same when queries are multiplied with it") {
   const SmallProblem problem;
-  REQUIRE(query_map_of(built(Whitened::none, 0).fitted()).size() == 0);
+  REQUIRE(query_map_of(built_xs(Whitened::none, 0).fitted()).size() == 0);
   for (const auto& [whitened, balance] : {std::pair{Whitened::none, 9U}, {Whitened::all, 0U}, {Whitened::all, 9U}}) {
-    const Xs xs = built(whitened, balance);
+    const Xs xs = built_xs(whitened, balance);
     const RowMajorMatrix map = query_map_of(xs.fitted());
     REQUIRE(static_cast<std::size_t>(map.rows()) == xs.index().dim());
     REQUIRE(static_cast<std::size_t>(map.cols()) == SmallProblem::dim);

@@ -319,9 +319,9 @@ TEST_CASE("open: an archive cut short anywhere is refused") {
 namespace {
 
 /// A host's own index, and its own gate.
-struct HostIndex {
+struct UnsavableIndex {
   using Params = FlatParams;
-  static HostIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
+  static UnsavableIndex build(const EmbeddingView<float>& rows, const Params& params, const BuildOptions& options) {
     return {FlatIndex<>::build(rows, params, options)};
   }
   [[nodiscard]] std::vector<Neighbor> search(QueryView query, std::size_t k, const IndexSearchOptions& options) const {
@@ -333,7 +333,7 @@ struct HostIndex {
   [[nodiscard]] std::size_t memory_bytes() const { return flat.memory_bytes(); }
   FlatIndex<> flat;
 };
-static_assert(AnnIndex<HostIndex> && !ArchivableIndex<HostIndex>);
+static_assert(AnnIndex<UnsavableIndex> && !ArchivableIndex<UnsavableIndex>);
 
 struct HostGate {
   void operator()(std::span<const float>, std::span<float> weights) const {
@@ -353,17 +353,17 @@ concept Opens = requires(const io::ArchiveReader& reader) {
 template <class R>
 inline constexpr bool archives = Saves<R>&& Opens<R>;
 static_assert(archives<ErmRetriever<>> && archives<PefaXs<>> && archives<PefaXl<>> && archives<PefaXsMulti<>>);
-static_assert(!Saves<ErmRetriever<float, HostIndex>> && !Opens<ErmRetriever<float, HostIndex>>);
-static_assert(!Saves<PefaXs<float, HostIndex>> && !Opens<PefaXsMulti<float, HostIndex>>);
-static_assert(!Saves<PefaXl<float, HnswIndex, HostIndex>> && !Opens<PefaXl<float, HnswIndex, HostIndex>>);
+static_assert(!Saves<ErmRetriever<float, UnsavableIndex>> && !Opens<ErmRetriever<float, UnsavableIndex>>);
+static_assert(!Saves<PefaXs<float, UnsavableIndex>> && !Opens<PefaXsMulti<float, UnsavableIndex>>);
+static_assert(!Saves<PefaXl<float, HnswIndex, UnsavableIndex>> && !Opens<PefaXl<float, HnswIndex, UnsavableIndex>>);
 static_assert(!Saves<PefaXl<float, HnswIndex, HnswIndex, HostGate>>);
 
 }  // namespace
 
 TEST_CASE("a retriever over a host's own index or gate searches as ever, and has no save") {
   const Problem problem;
-  const auto xl =
-      PefaXl<float, HostIndex, HostIndex, HostGate>::build(problem.passages, problem.queries, problem.relevance);
+  const auto xl = PefaXl<float, UnsavableIndex, UnsavableIndex, HostGate>::build(problem.passages, problem.queries,
+                                                                                 problem.relevance);
   REQUIRE(xl.search(problem.test(0), 3).size() == 3);
 }
 

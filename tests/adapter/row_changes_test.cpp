@@ -19,7 +19,7 @@ constexpr std::size_t n_passages = 40;
 constexpr std::size_t n_queries = 90;
 constexpr std::size_t dim = 12;
 
-struct Data {
+struct ChangingData {
   RowMajorMatrix passages = random_matrix(n_passages, dim, 1);
   RowMajorMatrix queries = random_matrix(n_queries, dim, 2);
   RelevanceMatrix relevance = random_relevance(n_queries, n_passages, 2, 3, 5);
@@ -28,7 +28,7 @@ struct Data {
   [[nodiscard]] EmbeddingView<float> q() const { return EmbeddingView<float>(queries); }
 };
 
-Xs built(const Data& data, Whitened whitened, std::size_t balance) {
+Xs built_for_changes(const ChangingData& data, Whitened whitened, std::size_t balance) {
   return Xs::build(data.p(), data.q(), data.relevance,
                    {.lambda = 0.3f, .rule = FoldRule::least_squares, .whitened = whitened, .balance = balance});
 }
@@ -36,10 +36,10 @@ Xs built(const Data& data, Whitened whitened, std::size_t balance) {
 }  // namespace
 
 TEST_CASE("changes_since: the same data change nothing, whatever was fitted") {
-  const Data data;
+  const ChangingData data;
   for (const Whitened whitened : {Whitened::none, Whitened::all}) {
     for (const std::size_t balance : {0U, 12U}) {
-      const Xs xs = built(data, whitened, balance);
+      const Xs xs = built_for_changes(data, whitened, balance);
       const RowChanges changes =
           changes_since(xs, io::RowIds(n_passages), data.p(), data.q(), data.relevance, io::RowIds(n_passages));
       REQUIRE(changes.changed.empty());
@@ -50,8 +50,8 @@ TEST_CASE("changes_since: the same data change nothing, whatever was fitted") {
 }
 
 TEST_CASE("changes_since: another passage, another pair and a new passage change their own rows alone") {
-  Data data;
-  const Xs xs = built(data, Whitened::none, 0);
+  ChangingData data;
+  const Xs xs = built_for_changes(data, Whitened::none, 0);
   data.passages.row(4).swap(data.passages.row(5));
   RowMajorMatrix more(n_passages + 1, dim);
   more << data.passages, random_matrix(1, dim, 9);
@@ -71,8 +71,8 @@ TEST_CASE("changes_since: another passage, another pair and a new passage change
 }
 
 TEST_CASE("changes_since: passages are told by their ids; those whose ids are no more are gone") {
-  const Data data;
-  const Xs xs = built(data, Whitened::none, 0);
+  const ChangingData data;
+  const Xs xs = built_for_changes(data, Whitened::none, 0);
   std::vector<std::string> ids;
   for (std::size_t j = 0; j < n_passages; ++j) ids.push_back("p" + std::to_string(j));
   const auto before = io::ExternalIds::from(ids);
@@ -97,8 +97,8 @@ TEST_CASE("changes_since: passages are told by their ids; those whose ids are no
 }
 
 TEST_CASE("changes_since: what does not fit together is refused") {
-  const Data data;
-  const Xs xs = built(data, Whitened::none, 0);
+  const ChangingData data;
+  const Xs xs = built_for_changes(data, Whitened::none, 0);
   const auto table = io::ExternalIds::from(std::vector<std::string>{"a"});
   REQUIRE_ERROR(ValueError, "expected a table on both sides or on none",
                 changes_since(xs, io::RowIds(n_passages), data.p(), data.q(), data.relevance, table));

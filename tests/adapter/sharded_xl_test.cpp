@@ -14,17 +14,19 @@ using namespace pefa::test;
 namespace {
 
 using Xl = PefaXl<float, FlatIndex<>, FlatIndex<>, AnyGate>;
-constexpr std::size_t n_passages = 90;
-constexpr std::size_t n_queries = 120;
-constexpr std::size_t dim = 10;
+constexpr std::size_t passage_total = 90;
+constexpr std::size_t query_total = 120;
+constexpr std::size_t dimensions = 10;
 
-struct Data {
-  RowMajorMatrix passages = random_matrix(n_passages, dim, 1);
-  RowMajorMatrix queries = random_matrix(n_queries, dim, 2);
-  RowMajorMatrix tests = random_matrix(30, dim, 3);
-  RelevanceMatrix relevance = random_relevance(n_queries, n_passages, 3, 4, 10);
+struct ShardedData {
+  RowMajorMatrix passages = random_matrix(passage_total, dimensions, 1);
+  RowMajorMatrix queries = random_matrix(query_total, dimensions, 2);
+  RowMajorMatrix tests = random_matrix(30, dimensions, 3);
+  RelevanceMatrix relevance = random_relevance(query_total, passage_total, 3, 4, 10);
 
-  [[nodiscard]] QueryView test(std::size_t t) const { return {tests.row(static_cast<Eigen::Index>(t)).data(), dim}; }
+  [[nodiscard]] QueryView test(std::size_t t) const {
+    return {tests.row(static_cast<Eigen::Index>(t)).data(), dimensions};
+  }
 };
 
 struct Shard {
@@ -33,10 +35,10 @@ struct Shard {
 };
 
 /// The passages [begin, end), with the training queries that are about any of them.
-Shard shard_of(const Data& data, const Xl::Params& params, Row begin, Row end) {
+Shard shard_of(const ShardedData& data, const Xl::Params& params, Row begin, Row end) {
   ShardRows rows{begin, {}};
   std::vector<RelevancePair> pairs;
-  for (Row i = 0; i < n_queries; ++i) {
+  for (Row i = 0; i < query_total; ++i) {
     const auto named = data.relevance.passages_of(QueryId(i));
     bool is_mine = false;
     for (std::size_t e = 0; e < named.size(); ++e) {
@@ -47,7 +49,7 @@ Shard shard_of(const Data& data, const Xl::Params& params, Row begin, Row end) {
     }
     if (is_mine) rows.queries.push_back(i);
   }
-  RowMajorMatrix queries(static_cast<Eigen::Index>(rows.queries.size()), dim);
+  RowMajorMatrix queries(static_cast<Eigen::Index>(rows.queries.size()), dimensions);
   for (std::size_t i = 0; i < rows.queries.size(); ++i) {
     queries.row(static_cast<Eigen::Index>(i)) = data.queries.row(rows.queries[i]);
   }
@@ -72,7 +74,7 @@ std::vector<Hit> search_shards(const std::vector<Shard>& shards, QueryView query
 }  // namespace
 
 TEST_CASE("PEFA-XL over shards: what one retriever over all of it finds, to the bit") {
-  const Data data;
+  const ShardedData data;
   for (const AnyGate& gate : {AnyGate(MeanGate{}), AnyGate(SumGate{}), AnyGate(SoftmaxGate(0.1f))}) {
     for (const KnnSimilarity similarity : {KnnSimilarity::inner_product, KnnSimilarity::cosine, KnnSimilarity::l2}) {
       for (const float fold : {1.0f, 0.4f}) {
@@ -83,7 +85,7 @@ TEST_CASE("PEFA-XL over shards: what one retriever over all of it finds, to the 
         std::vector<Shard> shards;
         shards.push_back(shard_of(data, params, 0, 20));
         shards.push_back(shard_of(data, params, 20, 71));
-        shards.push_back(shard_of(data, params, 71, n_passages));
+        shards.push_back(shard_of(data, params, 71, passage_total));
         for (std::size_t t = 0; t < 30; ++t) {
           REQUIRE(search_shards(shards, data.test(t), 15) == whole.search(data.test(t), 15));
           const SearchOptions options{.neighbors = 5, .lambda = 0.8f};
@@ -95,7 +97,7 @@ TEST_CASE("PEFA-XL over shards: what one retriever over all of it finds, to the 
 }
 
 TEST_CASE("merge_hits: shards of the plain model give its own answers") {
-  const Data data;
+  const ShardedData data;
   const auto whole = ErmRetriever<float, FlatIndex<>>::build(data.passages);
   const auto left = ErmRetriever<float, FlatIndex<>>::build(RowMajorMatrix(data.passages.topRows(40)));
   const auto right = ErmRetriever<float, FlatIndex<>>::build(RowMajorMatrix(data.passages.bottomRows(50)));
@@ -116,11 +118,11 @@ TEST_CASE("merge_hits and merge_nearest: ties by ascending row, each training qu
 }
 
 TEST_CASE("require_shardable: what cannot be merged is refused, and said") {
-  const Data data;
+  const ShardedData data;
   const auto refused = [&](const Xl::Params& params, const std::string& text) {
     const Xl xl = Xl::build(data.passages, data.queries, data.relevance, params);
     REQUIRE_ERROR(ValueError, text, (require_shardable(xl), 0));
-    const ShardRows rows{0, std::vector<Row>(n_queries)};
+    const ShardRows rows{0, std::vector<Row>(query_total)};
     REQUIRE_ERROR(ValueError, text, nearest_in_shard(xl, rows, data.test(0)));
     REQUIRE_ERROR(ValueError, text, hits_in_shard(xl, rows, data.test(0), {}, 5));
   };

@@ -30,7 +30,7 @@ std::string contents(const Open& open) {
   }
 }
 
-void take(const test::Bytes& bytes) {
+void open_both_ways(const test::Bytes& bytes) {
   const std::string in_memory = contents([&] { return test::open_bytes(bytes); });
   std::istringstream in(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
   const std::string streamed = contents([&] { return io::ArchiveReader::read(in); });
@@ -41,6 +41,6 @@ void take(const test::Bytes& bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  fuzz::take_archive(data, size, take);
+  fuzz::take_archive(data, size, open_both_ways);
   return 0;
 }

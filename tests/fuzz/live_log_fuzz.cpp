@@ -62,7 +62,7 @@ void sign(std::vector<std::byte>& bytes) {
   }
 }
 
-std::optional<test::Batches> contents(test::SimulatedDisk& disk) {
+std::optional<test::Batches> batches_of(test::SimulatedDisk& disk) {
   try {
     return test::replayed(disk, "/log");
   } catch (const FormatError&) {
@@ -71,12 +71,12 @@ std::optional<test::Batches> contents(test::SimulatedDisk& disk) {
   return std::nullopt;
 }
 
-void take(const std::vector<std::byte>& bytes) {
+void replay_and_append(const std::vector<std::byte>& bytes) {
   test::SimulatedDisk disk;
   disk.make_directory("/log");
   disk.put(segment, bytes);
-  auto before = contents(disk);
-  if (before != contents(disk)) std::abort();
+  auto before = batches_of(disk);
+  if (before != batches_of(disk)) std::abort();
   if (!before) return;
   live::LogReader sealed(disk, "/log", test::log_identity, {});
   for (std::size_t i = 0;; ++i) {
@@ -94,7 +94,7 @@ void take(const std::vector<std::byte>& bytes) {
   (void)again.log->append(test::as_batch("more"));
   before->emplace_back("more");
   disk.cut_power();
-  if (contents(disk) != before) std::abort();
+  if (batches_of(disk) != before) std::abort();
 }
 
 }  // namespace
@@ -102,8 +102,8 @@ void take(const std::vector<std::byte>& bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto input = std::as_bytes(std::span(data, size));
   std::vector<std::byte> bytes(input.begin(), input.end());
-  take(bytes);
+  replay_and_append(bytes);
   sign(bytes);
-  take(bytes);
+  replay_and_append(bytes);
   return 0;
 }

@@ -11,7 +11,7 @@ namespace {
 
 using namespace pefa;
 
-void take(const std::string& text) {
+void read_and_write(const std::string& text) {
   try {
     if (live::encode(live::decode_manifest(text)) != text) std::abort();
   } catch (const FormatError&) {
@@ -22,9 +22,9 @@ void take(const std::string& text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string text(reinterpret_cast<const char*>(data), size);
-  take(text);
+  read_and_write(text);
   const std::size_t line = text.rfind("checksum ");
   text = text.substr(0, line == std::string::npos ? text.size() : line);
-  take(text + "checksum " + live::detail::hex(live::detail::checksum_of(text)) + "\n");
+  read_and_write(text + "checksum " + live::detail::hex(live::detail::checksum_of(text)) + "\n");
   return 0;
 }

@@ -33,7 +33,7 @@ void search(const io::ArchiveReader& reader) {
   }
 }
 
-void take(const test::Bytes& bytes) {
+void open_and_search(const test::Bytes& bytes) {
   try {
     const io::ArchiveReader reader = test::open_bytes(bytes);
     (void)io::read_passage_ids(reader);
@@ -54,6 +54,6 @@ void take(const test::Bytes& bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  fuzz::take_archive(data, size, take);
+  fuzz::take_archive(data, size, open_and_search);
   return 0;
 }

@@ -34,7 +34,7 @@ void require_sound(const TagTable& tags) {
   }
 }
 
-void take(const test::Bytes& bytes) {
+void open_tags(const test::Bytes& bytes) {
   fuzz::accept_errors([&] {
     const io::ArchiveReader reader = test::open_bytes(bytes);
     const auto tags = io::read_tags(reader, "passages.tags.", reader.metadata().count("passages.tags.size", 1U << 20));
@@ -48,6 +48,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto path = fuzz::input_file(data, size);
   fuzz::accept_errors([&] { require_sound(io::read_tag_lines(path, io::RowIds(100))); });
   fuzz::accept_errors([&] { require_sound(io::read_jsonl_tags(path, io::RowIds(100))); });
-  fuzz::take_archive(data, size, take);
+  fuzz::take_archive(data, size, open_tags);
   return 0;
 }

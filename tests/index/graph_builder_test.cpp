@@ -28,8 +28,8 @@ CodeTable table_of(const RowMajorMatrix& rows, Metric metric = Metric::inner_pro
   return CodeTable(EmbeddingView<float>(rows), metric, CodeSplit::never, AnyExecutor::serial());
 }
 
-PackedGraph build(const CodeTable& table, const GraphParams& params, const AnyExecutor& executor = {},
-                  std::span<const Row> first = {}, const Progress& progress = {}) {
+PackedGraph build_graph(const CodeTable& table, const GraphParams& params, const AnyExecutor& executor = {},
+                        std::span<const Row> first = {}, const Progress& progress = {}) {
   const CodedRows coded(table, {}, executor);
   ProgressMeter meter(progress, (params.refine_ef == 0 ? 1 : 2) * table.size(), "test");
   return GraphBuilder(coded, first, params, executor, meter).run();
@@ -76,8 +76,8 @@ std::size_t dim_of(const RowMajorMatrix& rows) {
   return static_cast<std::size_t>(rows.cols());
 }
 
-double recall(const RowMajorMatrix& rows, const CodeTable& table, const PackedGraph& graph, Metric metric,
-              std::size_t ef) {
+double graph_recall(const RowMajorMatrix& rows, const CodeTable& table, const PackedGraph& graph, Metric metric,
+                    std::size_t ef) {
   const auto exact = FlatIndex<>::build(EmbeddingView<float>(rows), {.metric = metric});
   WalkState state(table.size());
   const RowMajorMatrix queries = random_matrix(100, dim_of(rows), 77);
@@ -99,17 +99,17 @@ TEST_CASE("GraphBuilder: the same graph to the bit for 1, 2 and 4 threads, with 
   const CodeTable table = table_of(rows);
   GraphParams params = small;
   params.refine_ef = GENERATE(std::size_t{0}, std::size_t{40});
-  const PackedGraph one = build(table, params, AnyExecutor::serial());
+  const PackedGraph one = build_graph(table, params, AnyExecutor::serial());
   REQUIRE(one.upper().size() >= 2);
-  REQUIRE(same(one, build(table, params, ThreadExecutor(2)), 2000));
-  REQUIRE(same(one, build(table, params, ThreadExecutor(4)), 2000));
+  REQUIRE(same(one, build_graph(table, params, ThreadExecutor(2)), 2000));
+  REQUIRE(same(one, build_graph(table, params, ThreadExecutor(4)), 2000));
   params.seed += 1;
-  REQUIRE_FALSE(same(one, build(table, params, ThreadExecutor(2)), 2000));
+  REQUIRE_FALSE(same(one, build_graph(table, params, ThreadExecutor(2)), 2000));
 }
 
 TEST_CASE("GraphBuilder: links are distinct, in range and not the node itself, and lead to every row") {
   const RowMajorMatrix rows = random_matrix(3000, 16, 2);
-  const PackedGraph graph = build(table_of(rows), small);
+  const PackedGraph graph = build_graph(table_of(rows), small);
   std::size_t long_lists = 0;
   for (Row row = 0; row < 3000; ++row) {
     const auto links = graph.bottom().list(row);
@@ -144,18 +144,18 @@ TEST_CASE("GraphBuilder: walks find nearly all, and more after the second search
   const CodeTable table = table_of(rows, metric);
   GraphParams once = small;
   once.refine_ef = 0;
-  const double before = recall(rows, table, build(table, once), metric, 30);
-  const double after = recall(rows, table, build(table, small), metric, 30);
+  const double before = graph_recall(rows, table, build_graph(table, once), metric, 30);
+  const double after = graph_recall(rows, table, build_graph(table, small), metric, 30);
   CAPTURE(before, after);
   REQUIRE(after > before);
-  REQUIRE(recall(rows, table, build(table, {.m = 16}), metric, 100) > 0.97);
+  REQUIRE(graph_recall(rows, table, build_graph(table, {.m = 16}), metric, 100) > 0.97);
 }
 
 TEST_CASE("GraphBuilder: 1, 2 and 3 rows, and every other small number") {
   for (const std::size_t count : {1U, 2U, 3U, 4U, 7U, 12U, 40U}) {
     const RowMajorMatrix rows = random_matrix(count, 8, 4);
     for (const std::size_t m : {std::size_t{2}, std::size_t{32}}) {
-      const PackedGraph graph = build(table_of(rows), {.m = m, .insert_ef = 2, .refine_ef = 2});
+      const PackedGraph graph = build_graph(table_of(rows), {.m = m, .insert_ef = 2, .refine_ef = 2});
       REQUIRE(reached(graph, count) == count);
     }
   }
@@ -165,16 +165,16 @@ TEST_CASE("GraphBuilder: rows with the same codes are all reached, and so is wha
   RowMajorMatrix rows = random_matrix(1200, 16, 5);
   for (Eigen::Index i = 0; i < 500; ++i) rows.row(i * 2) = rows.row(0);
   const CodeTable table = table_of(rows);
-  const PackedGraph graph = build(table, small);
+  const PackedGraph graph = build_graph(table, small);
   REQUIRE(reached(graph, 1200) == 1200);
-  REQUIRE(same(graph, build(table, small, AnyExecutor::serial()), 1200));
+  REQUIRE(same(graph, build_graph(table, small, AnyExecutor::serial()), 1200));
 }
 
 TEST_CASE("GraphBuilder: of equal rows the first is linked, and the others lead to it from outside the graph") {
   const RowMajorMatrix rows = random_matrix(900, 16, 6);
   std::vector<Row> first(900);
   for (Row row = 0; row < 900; ++row) first[row] = row % 3 == 2 ? row - 2 : row;
-  const PackedGraph graph = build(table_of(rows), small, {}, first);
+  const PackedGraph graph = build_graph(table_of(rows), small, {}, first);
   for (Row row = 0; row < 900; ++row) {
     const auto links = graph.bottom().list(row);
     if (row % 3 == 2) {
@@ -191,26 +191,26 @@ TEST_CASE("GraphBuilder: of more offers than are weighed the nearest stay, and t
   const CodeTable table = table_of(rows);
   GraphParams few = small;
   few.max_offers = 13;
-  const PackedGraph graph = build(table, few);
-  REQUIRE_FALSE(same(graph, build(table, small), 2000));
-  REQUIRE(same(graph, build(table, few, AnyExecutor::serial()), 2000));
+  const PackedGraph graph = build_graph(table, few);
+  REQUIRE_FALSE(same(graph, build_graph(table, small), 2000));
+  REQUIRE(same(graph, build_graph(table, few, AnyExecutor::serial()), 2000));
   REQUIRE(reached(graph, 2000) == 2000);
-  REQUIRE(recall(rows, table, graph, Metric::inner_product, 60) > 0.9);
+  REQUIRE(graph_recall(rows, table, graph, Metric::inner_product, 60) > 0.9);
 }
 
 TEST_CASE("GraphBuilder: rows whose distances pass the range of float are linked all the same") {
   const RowMajorMatrix rows = 1e30f * random_matrix(600, 16, 8);
   const CodeTable table = table_of(rows);
-  const PackedGraph graph = build(table, small);
+  const PackedGraph graph = build_graph(table, small);
   REQUIRE(reached(graph, 600) == 600);
-  REQUIRE(same(graph, build(table, small, AnyExecutor::serial()), 600));
+  REQUIRE(same(graph, build_graph(table, small, AnyExecutor::serial()), 600));
 }
 
 TEST_CASE("GraphBuilder: reports every row once a search, and stops when told to") {
   const RowMajorMatrix rows = random_matrix(700, 16, 9);
   const CodeTable table = table_of(rows);
   std::size_t last = 0;
-  (void)build(table, small, {}, {}, [&](std::size_t done, std::size_t total) {
+  (void)build_graph(table, small, {}, {}, [&](std::size_t done, std::size_t total) {
     REQUIRE(done >= last);
     REQUIRE(total == 1400);
     last = done;
@@ -218,7 +218,7 @@ TEST_CASE("GraphBuilder: reports every row once a search, and stops when told to
   });
   REQUIRE(last == 1400);
   for (const std::size_t stop : {std::size_t{1}, std::size_t{500}, std::size_t{1000}}) {
-    REQUIRE_ERROR(Cancelled, "test: stopped", build(table, small, {}, {}, [&](std::size_t done, std::size_t) {
+    REQUIRE_ERROR(Cancelled, "test: stopped", build_graph(table, small, {}, {}, [&](std::size_t done, std::size_t) {
                     return done >= stop ? ProgressAction::stop : ProgressAction::proceed;
                   }));
   }

@@ -17,51 +17,12 @@ using namespace pefa::test;
 
 namespace {
 
-/// Requires the same results to the bit, alone and in a batch.
-template <class Index>
-void require_same_results(const Index& expected, const Index& opened) {
-  REQUIRE(opened.size() == expected.size());
-  REQUIRE(opened.dim() == expected.dim());
-  REQUIRE(opened.metric() == expected.metric());
-  const RowMajorMatrix queries = random_matrix(12, expected.dim(), 77);
-  const EmbeddingView<float> view(queries);
-  for (std::size_t i = 0; i < view.size(); ++i) {
-    const QueryView query(view.row(i), view.dim());
-    for (const std::size_t k : {std::size_t{1}, std::size_t{10}, std::size_t{1000}}) {
-      REQUIRE(opened.search(query, k) == expected.search(query, k));
-    }
-    REQUIRE(opened.search(query, 7, {.ef = 20, .rerank = 9}) == expected.search(query, 7, {.ef = 20, .rerank = 9}));
-    const auto row = static_cast<Row>(i % expected.size());
-    REQUIRE(opened.score(query, row) == expected.score(query, row));
-  }
-  REQUIRE(search_batch(opened, view, 10) == search_batch(expected, view, 10));
-}
-
 template <class Index>
 void require_round_trip(const Index& index) {
   const Bytes bytes = saved(index);
   const Index opened = Index::open(open_bytes(bytes), "rows.");
   require_same_results(index, opened);
   REQUIRE(saved(opened) == bytes);  // what was opened is saved as it was
-}
-
-/// The offset in the file of a section's first byte.
-std::size_t offset_of(const Bytes& bytes, const std::string& key) {
-  const io::ArchiveReader reader = open_bytes(bytes);
-  for (const io::ArchiveSection& section : reader.sections()) {
-    if (section.key == key) return static_cast<std::size_t>(section.offset);
-  }
-  FAIL("no section " << key);
-  return 0;
-}
-
-/// Opens what is left after `value` is put at element `i` of a section.
-template <class Index, class T>
-Index open_patched(const Bytes& whole, const std::string& key, std::size_t i, T value) {
-  static std::vector<std::shared_ptr<Bytes>> kept;  // as long as the test
-  const auto bytes = kept.emplace_back(std::make_shared<Bytes>(whole));
-  patch(*bytes, offset_of(whole, key) + i * sizeof value, value);
-  return Index::open(io::ArchiveReader::over(*bytes, bytes, "x.pefa"), "rows.");
 }
 
 constexpr HnswParams small_graph{.m = 4, .ef_construction = 30};

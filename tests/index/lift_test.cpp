@@ -14,7 +14,7 @@ using namespace pefa::test;
 namespace {
 
 /// Rows of lengths between 0.1 and 1, as PEFA-XS makes them.
-RowMajorMatrix uneven_rows(std::size_t n, std::size_t dim) {
+RowMajorMatrix rows_of_uneven_norm(std::size_t n, std::size_t dim) {
   RowMajorMatrix rows = random_matrix(n, dim, 31);
   for (Eigen::Index i = 0; i < rows.rows(); ++i) rows.row(i) *= 0.1f + 0.9f * static_cast<float>(i % 97) / 96.0f;
   return rows;
@@ -35,7 +35,7 @@ double recall_at_300(const Index& index, const RowMajorMatrix& rows) {
 }  // namespace
 
 TEST_CASE("Lifting: brings all rows to the length of the longest") {
-  const RowMajorMatrix rows = uneven_rows(100, 8);
+  const RowMajorMatrix rows = rows_of_uneven_norm(100, 8);
   const detail::Lifting<float> lifting(EmbeddingView<float>(rows), Metric::inner_product, Lift::when_uneven);
   REQUIRE(lifting.active());
   const double longest = static_cast<double>(rows.rowwise().norm().maxCoeff());
@@ -48,7 +48,7 @@ TEST_CASE("Lifting: brings all rows to the length of the longest") {
 
 TEST_CASE("Lifting: leaves equal lengths, L2 and whoever declines alone") {
   const RowMajorMatrix equal = random_matrix(50, 8, 33);
-  const RowMajorMatrix uneven = uneven_rows(50, 8);
+  const RowMajorMatrix uneven = rows_of_uneven_norm(50, 8);
   const auto active = [](const RowMajorMatrix& rows, Metric metric, Lift lift) {
     return detail::Lifting<float>(EmbeddingView<float>(rows), metric, lift).active();
   };
@@ -59,7 +59,7 @@ TEST_CASE("Lifting: leaves equal lengths, L2 and whoever declines alone") {
 }
 
 TEST_CASE("Lift: graphs on lifted rows find their way, and their scores stay inner products") {
-  const RowMajorMatrix rows = uneven_rows(4000, 24);
+  const RowMajorMatrix rows = rows_of_uneven_norm(4000, 24);
   const EmbeddingView<float> view(rows);
   const HnswParams lifted{.lift = Lift::when_uneven};
   const BuildOptions serial{AnyExecutor::serial()};

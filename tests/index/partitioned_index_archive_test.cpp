@@ -21,46 +21,13 @@ namespace {
 using Index = PartitionedIndex<>;
 
 /// @param correlate  whether coordinates have to do with each other, so that vectors are turned to axes
-Index build(Rows rows_kept, Metric metric, Spill spill, std::size_t size = 400, bool correlate = false) {
+Index build_lists(Rows rows_kept, Metric metric, Spill spill, std::size_t size = 400, bool correlate = false) {
   RowMajorMatrix rows = random_matrix(size, 30, 1);
   if (correlate) {
     for (Eigen::Index d = 1; d < rows.cols(); ++d) rows.col(d) += 0.8f * rows.col(d - 1);
   }
   return Index::build(EmbeddingView<float>(rows),
                       {.metric = metric, .rows = rows_kept, .lists = 12, .spill = spill, .ef_search = 40});
-}
-
-void require_same_results(const Index& expected, const Index& opened) {
-  REQUIRE(opened.size() == expected.size());
-  REQUIRE(opened.dim() == expected.dim());
-  const RowMajorMatrix queries = random_matrix(12, expected.dim(), 77);
-  const EmbeddingView<float> view(queries);
-  std::vector<float> one(expected.dim());
-  std::vector<float> other(expected.dim());
-  for (std::size_t i = 0; i < view.size(); ++i) {
-    const QueryView query(view.row(i), view.dim());
-    for (const std::size_t k : {std::size_t{1}, std::size_t{10}, std::size_t{1000}}) {
-      REQUIRE(opened.search(query, k) == expected.search(query, k));
-    }
-    const auto row = static_cast<Row>(i % expected.size());
-    REQUIRE(opened.score(query, row) == expected.score(query, row));
-    expected.read_row(row, one);
-    opened.read_row(row, other);
-    REQUIRE(one == other);
-  }
-  REQUIRE(search_batch(opened, view, 10) == search_batch(expected, view, 10));
-}
-
-/// Opens what is left after `value` is put at element `i` of a section.
-template <class T>
-Index open_patched(const Bytes& whole, const std::string& key, std::size_t i, T value) {
-  static std::vector<std::shared_ptr<Bytes>> kept;  // as long as the test
-  const auto bytes = kept.emplace_back(std::make_shared<Bytes>(whole));
-  const io::ArchiveReader reader = open_bytes(whole);
-  for (const io::ArchiveSection& section : reader.sections()) {
-    if (section.key == key) patch(*bytes, static_cast<std::size_t>(section.offset) + i * sizeof value, value);
-  }
-  return Index::open(io::ArchiveReader::over(*bytes, bytes, "x.pefa"), "rows.");
 }
 
 }  // namespace
@@ -70,7 +37,7 @@ TEST_CASE("PartitionedIndex: opens as it was saved, with rows or without, for ev
     for (const Spill spill : {Spill::never, Spill::once}) {
       for (const Rows rows : {Rows::copy, Rows::drop}) {
         const bool correlate = GENERATE(false, true);
-        const Index index = build(rows, metric, spill, 400, correlate);
+        const Index index = build_lists(rows, metric, spill, 400, correlate);
         const Bytes bytes = saved(index);
         REQUIRE(open_bytes(bytes).contains("rows.axes") == correlate);
         REQUIRE(open_bytes(bytes).contains("rows.order") != correlate);
@@ -97,7 +64,7 @@ TEMPLATE_TEST_CASE("PartitionedIndex: rows of other element types are saved with
 }
 
 TEST_CASE("PartitionedIndex: an opened index keeps the archive and outlives the reader") {
-  const Index index = build(Rows::copy, Metric::inner_product, Spill::never);
+  const Index index = build_lists(Rows::copy, Metric::inner_product, Spill::never);
   auto bytes = std::make_shared<Bytes>(saved(index));
   const std::weak_ptr<const void> alive = bytes;
   {
@@ -112,9 +79,9 @@ TEST_CASE("PartitionedIndex: an opened index keeps the archive and outlives the 
 }
 
 TEST_CASE("PartitionedIndex::open: places, lists and probes that lead nowhere are refused") {
-  const Bytes whole = saved(build(Rows::copy, Metric::l2, Spill::never, 400));
+  const Bytes whole = saved(build_lists(Rows::copy, Metric::l2, Spill::never, 400));
   const auto open = [&](const std::string& key, std::size_t i, auto value) {
-    return open_patched(whole, key, i, value);
+    return open_patched<Index>(whole, key, i, value);
   };
   const Row none = std::numeric_limits<Row>::max();
   REQUIRE(open("rows.lists.rows", 3, none).size() == 400);  // a row that is gone
@@ -150,7 +117,7 @@ TEST_CASE("PartitionedIndex: values that are NaN, infinite or huge end no search
   const std::vector<float> query(30, 0.1f);
   const std::vector<float> zeros(30, 0.0f);
   for (const Rows rows : {Rows::copy, Rows::drop}) {
-    const Bytes whole = saved(build(rows, Metric::l2, Spill::once, 400, true));
+    const Bytes whole = saved(build_lists(rows, Metric::l2, Spill::once, 400, true));
     for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                                std::numeric_limits<float>::max()}) {
       Bytes bytes = whole;
@@ -178,7 +145,7 @@ TEST_CASE("PartitionedIndex: values that are NaN, infinite or huge end no search
 }
 
 TEST_CASE("PartitionedIndex::open: another kind is refused, naming both") {
-  const Bytes bytes = saved(build(Rows::copy, Metric::inner_product, Spill::never));
+  const Bytes bytes = saved(build_lists(Rows::copy, Metric::inner_product, Spill::never));
   REQUIRE_ERROR(FormatError, "is a partitioned index of float32, asked to open it as partitioned of int8",
                 PartitionedIndex<std::int8_t>::open(open_bytes(bytes), "rows."));
 }

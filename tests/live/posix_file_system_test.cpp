@@ -15,22 +15,14 @@ using namespace pefa;
 using namespace pefa::live;
 using test::TemporaryDirectory;
 
-namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
-}  // namespace
-
 TEST_CASE("PosixFileSystem: what is appended is read, while it grows") {
   const TemporaryDirectory directory;
   FileSystem& files = posix_file_system();
   const auto out = files.create(directory / "file");
   const auto in = files.open(directory / "file");
   REQUIRE(in->size() == 0);
-  out->append(bytes_of("hello "));
-  out->append(bytes_of("world"));
+  out->append(test::byte_span("hello "));
+  out->append(test::byte_span("world"));
   out->sync();
   files.sync_directory(directory / "");
   REQUIRE(in->size() == 11);
@@ -55,8 +47,8 @@ TEST_CASE("PosixFileSystem: a file that is there is not made again, one that is 
 TEST_CASE("PosixFileSystem: replace, list, remove") {
   const TemporaryDirectory directory;
   FileSystem& files = posix_file_system();
-  replace_file(files, directory / "b", bytes_of("1"));
-  replace_file(files, directory / "b", bytes_of("22"));
+  replace_file(files, directory / "b", test::byte_span("1"));
+  replace_file(files, directory / "b", test::byte_span("22"));
   REQUIRE(files.create_directory(directory / "a"));
   REQUIRE_FALSE(files.create_directory(directory / "a"));
   REQUIRE_ERROR(IoError, "is not a directory", files.create_directory(directory / "b"));

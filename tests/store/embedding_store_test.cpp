@@ -329,7 +329,7 @@ TEST_CASE("EmbeddingStore::for_overwrite: rows that the caller sets, on a huge p
   REQUIRE_THROWS_AS(EmbeddingStore<float>::for_overwrite(2, 0), ShapeError);
 
   const auto large = EmbeddingStore<float>::for_overwrite(std::size_t{1} << 14, 512);  // 32 MiB, never touched
-  REQUIRE(reinterpret_cast<std::uintptr_t>(large.row(0)) % detail::huge_page == 0);
+  REQUIRE(reinterpret_cast<std::uintptr_t>(large.row(0)) % pefa::detail::huge_page == 0);
 }
 
 TEST_CASE("EmbeddingStore::reserve: the rows that come do not move those that are there") {

@@ -28,7 +28,7 @@ std::string parsed(const std::string& text) {
   return shown(TagExpression::parse(text));
 }
 
-void refuse(const std::string& text, const std::string& message) {
+void refuse_text(const std::string& text, const std::string& message) {
   INFO(text);
   REQUIRE_ERROR(ValueError, "tag expression: column " + message, TagExpression::parse(text));
 }
@@ -64,32 +64,32 @@ TEST_CASE("TagExpression: ! binds closest, then &, then |") {
 }
 
 TEST_CASE("TagExpression: where it is malformed, the message names the column") {
-  refuse("", "1: expected a key, '!' or '(', got the end");
-  refuse("  ", "3: expected a key, '!' or '(', got the end");
-  refuse("lang", "5: expected = != < <= > >= or in, got the end");
-  refuse("lang en", "6: expected = != < <= > >= or in, got 'en'");
-  refuse("lang index (a)", "6: expected = != < <= > >= or in, got 'index'");
-  refuse("lang=", "6: expected a value, got the end");
-  refuse("lang==en", "6: expected a value, got '='");
-  refuse("lang=en fr", "9: expected '&', '|' or the end, got 'fr'");
-  refuse("lang=en)", "8: expected '&', '|' or the end, got ')'");
-  refuse("(lang=en", "9: expected ')', got the end");
-  refuse("lang=en &", "10: expected a key, '!' or '(', got the end");
-  refuse("lang=en && price=2", "10: expected a key, '!' or '(', got '&'");
-  refuse("lang in en", "9: expected '(', got 'en'");
-  refuse("lang in (en", "12: expected ',' or ')', got the end");
-  refuse("lang in ()", "10: expected a value, got ')'");
-  refuse("lang in (en,)", "13: expected a value, got ')'");
-  refuse("lang='en", "6: the quote ' is not closed");
-  refuse("lang='en\\", "6: the quote ' is not closed");
-  refuse("größe=ä | größe", "16: expected = != < <= > >= or in, got the end");  // in characters, not in bytes
+  refuse_text("", "1: expected a key, '!' or '(', got the end");
+  refuse_text("  ", "3: expected a key, '!' or '(', got the end");
+  refuse_text("lang", "5: expected = != < <= > >= or in, got the end");
+  refuse_text("lang en", "6: expected = != < <= > >= or in, got 'en'");
+  refuse_text("lang index (a)", "6: expected = != < <= > >= or in, got 'index'");
+  refuse_text("lang=", "6: expected a value, got the end");
+  refuse_text("lang==en", "6: expected a value, got '='");
+  refuse_text("lang=en fr", "9: expected '&', '|' or the end, got 'fr'");
+  refuse_text("lang=en)", "8: expected '&', '|' or the end, got ')'");
+  refuse_text("(lang=en", "9: expected ')', got the end");
+  refuse_text("lang=en &", "10: expected a key, '!' or '(', got the end");
+  refuse_text("lang=en && price=2", "10: expected a key, '!' or '(', got '&'");
+  refuse_text("lang in en", "9: expected '(', got 'en'");
+  refuse_text("lang in (en", "12: expected ',' or ')', got the end");
+  refuse_text("lang in ()", "10: expected a value, got ')'");
+  refuse_text("lang in (en,)", "13: expected a value, got ')'");
+  refuse_text("lang='en", "6: the quote ' is not closed");
+  refuse_text("lang='en\\", "6: the quote ' is not closed");
+  refuse_text("größe=ä | größe", "16: expected = != < <= > >= or in, got the end");  // in characters, not in bytes
 }
 
 TEST_CASE("TagExpression: nesting has an end, length has none") {
   const auto nested = [](std::size_t depth) { return std::string(depth, '(') + "a=1" + std::string(depth, ')'); };
   REQUIRE(parsed(nested(200)) == "a=[1]");
-  refuse(nested(201), "201: nested more than 200 deep");
-  refuse(std::string(100000, '!'), "201: nested more than 200 deep");
+  refuse_text(nested(201), "201: nested more than 200 deep");
+  refuse_text(std::string(100000, '!'), "201: nested more than 200 deep");
   std::string wide = "a=1";
   for (int i = 0; i < 10000; ++i) wide += "|a=1";
   REQUIRE(TagExpression::parse(wide).parts.size() == 10001);

@@ -31,7 +31,7 @@ struct Arrays {
 };
 
 template <class Change>
-void refuse(const char* what, const Change& change) {
+void refuse_change(const char* what, const Change& change) {
   Arrays arrays;
   change(arrays);
   REQUIRE_ERROR(FormatError, std::string("x.pefa: ") + what, arrays.table());
@@ -75,27 +75,29 @@ TEST_CASE("TagTable: no keys, no rows") {
 }
 
 TEST_CASE("TagTable::over: refuses arrays that are no table, and says what is wrong") {
-  refuse("tags of 2 keys have 1 kinds", [](Arrays& a) { a.kinds.pop_back(); });
-  refuse("tags of 2 keys have 2 kinds and 1 ends", [](Arrays& a) { a.value_ends.pop_back(); });
-  refuse("tags of 2 keys have 2 kinds and 2 ends of values; 4 values have 3", [](Arrays& a) { a.row_ends.pop_back(); });
-  refuse("end 1 of the names of the tags is 10, expected above 4 and at most 9",
-         [](Arrays& a) { a.name_ends[1] = 10; });
-  refuse("end 0 of the names of the tags is 0", [](Arrays& a) { a.name_ends[0] = 0; });
-  refuse("the names of the tags end at 8, expected at 9", [](Arrays& a) { a.name_ends[1] = 8; });
-  refuse("end 0 of the values of the tags is 5", [](Arrays& a) { a.value_ends[0] = 5; });
-  refuse("end 1 of the values of the tags is 2, expected above 2", [](Arrays& a) { a.value_ends[1] = 2; });
-  refuse("end 2 of the rows of the tags is 4, expected above 4", [](Arrays& a) { a.row_ends[2] = 4; });
-  refuse("end 3 of the rows of the tags is 18446744073709551615", [](Arrays& a) { a.row_ends[3] = ~std::uint64_t{0}; });
-  refuse("tag 'lang' is of kind 2", [](Arrays& a) { a.kinds[0] = 2; });
-  refuse("tag 'lang' comes after 'price'", [](Arrays& a) {
+  refuse_change("tags of 2 keys have 1 kinds", [](Arrays& a) { a.kinds.pop_back(); });
+  refuse_change("tags of 2 keys have 2 kinds and 1 ends", [](Arrays& a) { a.value_ends.pop_back(); });
+  refuse_change("tags of 2 keys have 2 kinds and 2 ends of values; 4 values have 3",
+                [](Arrays& a) { a.row_ends.pop_back(); });
+  refuse_change("end 1 of the names of the tags is 10, expected above 4 and at most 9",
+                [](Arrays& a) { a.name_ends[1] = 10; });
+  refuse_change("end 0 of the names of the tags is 0", [](Arrays& a) { a.name_ends[0] = 0; });
+  refuse_change("the names of the tags end at 8, expected at 9", [](Arrays& a) { a.name_ends[1] = 8; });
+  refuse_change("end 0 of the values of the tags is 5", [](Arrays& a) { a.value_ends[0] = 5; });
+  refuse_change("end 1 of the values of the tags is 2, expected above 2", [](Arrays& a) { a.value_ends[1] = 2; });
+  refuse_change("end 2 of the rows of the tags is 4, expected above 4", [](Arrays& a) { a.row_ends[2] = 4; });
+  refuse_change("end 3 of the rows of the tags is 18446744073709551615",
+                [](Arrays& a) { a.row_ends[3] = ~std::uint64_t{0}; });
+  refuse_change("tag 'lang' is of kind 2", [](Arrays& a) { a.kinds[0] = 2; });
+  refuse_change("tag 'lang' comes after 'price'", [](Arrays& a) {
     a.names = "pricelang";
     a.name_ends = {5, 9};
   });
-  refuse("value 0 of tag 'lang' is bytes 0 to 18446744073709551615 of 4", [](Arrays& a) { a.values[0] = -1; });
-  refuse("value 1 of tag 'lang' is bytes 2 to 1", [](Arrays& a) { a.values[1] = 1; });
-  refuse("the texts of the tags end at 4, expected at 5", [](Arrays& a) { a.texts += "x"; });
-  refuse("value 1 of tag 'lang' is not above the one before", [](Arrays& a) { a.texts = "ende"; });
-  refuse("value 1 of tag 'price' is not above the one before", [](Arrays& a) { a.values[3] = 5; });
-  refuse("tag value 1 lists row 1 after 1", [](Arrays& a) { a.rows[1] = 1; });
-  refuse("tag value 1 lists row 5, expected below 5", [](Arrays& a) { a.rows[3] = 5; });
+  refuse_change("value 0 of tag 'lang' is bytes 0 to 18446744073709551615 of 4", [](Arrays& a) { a.values[0] = -1; });
+  refuse_change("value 1 of tag 'lang' is bytes 2 to 1", [](Arrays& a) { a.values[1] = 1; });
+  refuse_change("the texts of the tags end at 4, expected at 5", [](Arrays& a) { a.texts += "x"; });
+  refuse_change("value 1 of tag 'lang' is not above the one before", [](Arrays& a) { a.texts = "ende"; });
+  refuse_change("value 1 of tag 'price' is not above the one before", [](Arrays& a) { a.values[3] = 5; });
+  refuse_change("tag value 1 lists row 1 after 1", [](Arrays& a) { a.rows[1] = 1; });
+  refuse_change("tag value 1 lists row 5, expected below 5", [](Arrays& a) { a.rows[3] = 5; });
 }

@@ -1,4 +1,7 @@
 #include <pefa/pefa.hpp>
+#if defined(MAIN_IMPLEMENTS_SERVE)
+#include <pefa/serve_impl.hpp>
+#endif
 
 #include <cstdio>
 #include <string>

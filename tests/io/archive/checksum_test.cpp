@@ -9,16 +9,13 @@
 #include <string_view>
 
 #include "catch.hpp"
+#include "support.hpp"
 
 using namespace pefa;
 using io::Checksum;
 using io::checksum;
 
 namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
 
 std::string seeded_bytes(std::size_t size) {
   std::mt19937 random(11);
@@ -41,13 +38,13 @@ std::string sanity_buffer(std::size_t size) {
 }  // namespace
 
 TEST_CASE("checksum: is XXH64, by the published values") {
-  REQUIRE(checksum(bytes_of("")) == 0xEF46DB3751D8E999U);
-  REQUIRE(checksum(bytes_of("a")) == 0xD24EC4F1A98C6E5BU);
-  REQUIRE(checksum(bytes_of("abc")) == 0x44BC2CF5AD770999U);
+  REQUIRE(checksum(pefa::test::byte_span("")) == 0xEF46DB3751D8E999U);
+  REQUIRE(checksum(pefa::test::byte_span("a")) == 0xD24EC4F1A98C6E5BU);
+  REQUIRE(checksum(pefa::test::byte_span("abc")) == 0x44BC2CF5AD770999U);
 
   constexpr std::uint64_t seed = 0x9E3779B1U;
   const std::string buffer = sanity_buffer(222);
-  const auto first = [&buffer](std::size_t size) { return bytes_of(buffer).first(size); };
+  const auto first = [&buffer](std::size_t size) { return pefa::test::byte_span(buffer).first(size); };
   REQUIRE(checksum(first(0), seed) == 0xAC75FDA2929B17EFU);
   REQUIRE(checksum(first(1)) == 0xE934A84ADB052768U);
   REQUIRE(checksum(first(1), seed) == 0x5014607643A9B4C3U);
@@ -60,7 +57,7 @@ TEST_CASE("checksum: is XXH64, by the published values") {
 
 TEST_CASE("Checksum: pieces of any size give what the whole gives") {
   const std::string text = seeded_bytes(1000);
-  const auto all = bytes_of(text);
+  const auto all = pefa::test::byte_span(text);
   for (const std::size_t piece : {1U, 3U, 8U, 31U, 32U, 33U, 64U, 100U, 999U}) {
     Checksum sum(7);
     for (std::size_t at = 0; at < all.size(); at += piece) {
@@ -73,12 +70,13 @@ TEST_CASE("Checksum: pieces of any size give what the whole gives") {
 
 TEST_CASE("checksum: every length and every flipped bit gives another value") {
   std::string text = seeded_bytes(100);
-  const std::uint64_t whole = checksum(bytes_of(text));
-  for (std::size_t size = 0; size < text.size(); ++size) REQUIRE(checksum(bytes_of(text).first(size)) != whole);
+  const std::uint64_t whole = checksum(pefa::test::byte_span(text));
+  for (std::size_t size = 0; size < text.size(); ++size)
+    REQUIRE(checksum(pefa::test::byte_span(text).first(size)) != whole);
   for (std::size_t bit = 0; bit < 8 * text.size(); ++bit) {
     const char before = text[bit / 8];
     text[bit / 8] = static_cast<char>(before ^ (1 << bit % 8));
-    REQUIRE(checksum(bytes_of(text)) != whole);
+    REQUIRE(checksum(pefa::test::byte_span(text)) != whole);
     text[bit / 8] = before;
   }
 }
@@ -87,6 +85,6 @@ TEST_CASE("checksum: does not depend on where in memory the bytes are") {
   const std::string text = seeded_bytes(333);
   for (std::size_t shift = 0; shift < 9; ++shift) {
     const std::string shifted = std::string(shift, 'x') + text;
-    REQUIRE(checksum(bytes_of(shifted).subspan(shift)) == checksum(bytes_of(text)));
+    REQUIRE(checksum(pefa::test::byte_span(shifted).subspan(shift)) == checksum(pefa::test::byte_span(text)));
   }
 }

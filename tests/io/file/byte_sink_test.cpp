@@ -12,16 +12,13 @@
 #include <string_view>
 
 #include "catch.hpp"
+#include "support.hpp"
 
 using namespace pefa;
 using io::MemorySink;
 using io::StreamSink;
 
 namespace {
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
 
 /// Takes `room` bytes, then no more, as a full disk.
 class FullBuffer : public std::streambuf {
@@ -45,9 +42,9 @@ class FullBuffer : public std::streambuf {
 TEST_CASE("StreamSink: bytes go into the stream as they are") {
   std::ostringstream out;
   StreamSink sink(out);
-  sink.write(bytes_of("a\n"));
-  sink.write(bytes_of(""));
-  sink.write(bytes_of(std::string_view("\0\xFF", 2)));
+  sink.write(test::byte_span("a\n"));
+  sink.write(test::byte_span(""));
+  sink.write(test::byte_span(std::string_view("\0\xFF", 2)));
   sink.flush();
   REQUIRE(out.str() == std::string("a\n\0\xFF", 4));
 }
@@ -58,8 +55,8 @@ TEST_CASE("StreamSink: a stream that is full or cannot flush is an IoError, also
     std::ostream out(&buffer);
     out.exceptions(thrown);
     StreamSink sink(out);
-    sink.write(bytes_of("abc"));
-    REQUIRE_ERROR(IoError, "output stream: ", (sink.write(bytes_of("d")), 0));
+    sink.write(test::byte_span("abc"));
+    REQUIRE_ERROR(IoError, "output stream: ", (sink.write(test::byte_span("d")), 0));
 
     FullBuffer other(3);
     std::ostream unflushed(&other);
@@ -73,7 +70,7 @@ TEST_CASE("MemorySink: keeps what is written, on a 64-byte boundary") {
   REQUIRE(sink.bytes().empty());
   std::string expected;
   for (int i = 0; i < 100; ++i) {
-    sink.write(bytes_of("0123456789"));
+    sink.write(test::byte_span("0123456789"));
     expected += "0123456789";
     REQUIRE(reinterpret_cast<std::uintptr_t>(sink.bytes().data()) % 64 == 0);
   }

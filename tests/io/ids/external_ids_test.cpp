@@ -8,22 +8,15 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/ids/id_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
 using io::ExternalIds;
 using io::RowIds;
 
-namespace {
-
-ExternalIds table(const std::vector<std::string>& ids) {
-  return ExternalIds::from(ids);
-}
-
-}  // namespace
-
 TEST_CASE("ExternalIds: rows to ids and back") {
-  const ExternalIds ids = table({"q7", "a b", "q", "\xFF", std::string("n\0n", 3)});
+  const ExternalIds ids = test::ids_of({"q7", "a b", "q", "\xFF", std::string("n\0n", 3)});
   REQUIRE(ids.size() == 5);
   REQUIRE(ids[0] == "q7");
   REQUIRE(ids[4] == std::string("n\0n", 3));
@@ -39,7 +32,7 @@ TEST_CASE("ExternalIds: many ids are found, and no others") {
   std::mt19937_64 random(1);
   for (int i = 0; i < 5000; ++i)
     many.push_back(std::to_string(random()).substr(0, random() % 20) + "_" + std::to_string(i));
-  const ExternalIds ids = table(many);
+  const ExternalIds ids = test::ids_of(many);
   for (std::size_t row = 0; row < many.size(); ++row) {
     REQUIRE(ids[row] == many[row]);
     REQUIRE(ids.find(many[row]) == static_cast<Row>(row));
@@ -49,14 +42,14 @@ TEST_CASE("ExternalIds: many ids are found, and no others") {
 }
 
 TEST_CASE("ExternalIds: copies and moved-to tables find by themselves") {
-  ExternalIds first = table({"a", "b"});
+  ExternalIds first = test::ids_of({"a", "b"});
   const ExternalIds copy = first;
   const ExternalIds moved = std::move(first);
   REQUIRE(copy == moved);
   REQUIRE(copy.find("b") == Row{1});
   REQUIRE(moved.find("b") == Row{1});
-  REQUIRE_FALSE(copy == table({"ab"}));
-  REQUIRE_FALSE(copy == table({"b", "a"}));
+  REQUIRE_FALSE(copy == test::ids_of({"ab"}));
+  REQUIRE_FALSE(copy == test::ids_of({"b", "a"}));
 }
 
 TEST_CASE("ExternalIds::insert: says which row has an id") {
@@ -68,17 +61,17 @@ TEST_CASE("ExternalIds::insert: says which row has an id") {
 }
 
 TEST_CASE("ExternalIds: empty ids and ids of two rows are refused, rows named") {
-  REQUIRE_ERROR(ValueError, "ExternalIds: row 1 has an empty id", table({"a", ""}));
-  REQUIRE_ERROR(ValueError, "ExternalIds: rows 1 and 3 have the same id 'b'", table({"a", "b", "c", "b"}));
+  REQUIRE_ERROR(ValueError, "ExternalIds: row 1 has an empty id", test::ids_of({"a", ""}));
+  REQUIRE_ERROR(ValueError, "ExternalIds: rows 1 and 3 have the same id 'b'", test::ids_of({"a", "b", "c", "b"}));
 }
 
 TEST_CASE("ExternalIds::memory_bytes: what it holds") {
-  const ExternalIds ids = table(std::vector<std::string>{"abc", "defgh"});
+  const ExternalIds ids = test::ids_of(std::vector<std::string>{"abc", "defgh"});
   REQUIRE(ids.memory_bytes() == 8 + 2 * sizeof(std::size_t) + 16 * sizeof(Row));
 }
 
 TEST_CASE("RowIds: a table's ids, or row numbers") {
-  const ExternalIds ids = table({"x", "7"});
+  const ExternalIds ids = test::ids_of({"x", "7"});
   REQUIRE(RowIds(ids).find("7") == Row{1});
   REQUIRE(!RowIds(ids).find("0"));
   REQUIRE(RowIds(ids).text(0) == "x");
@@ -94,9 +87,9 @@ TEST_CASE("RowIds: a table's ids, or row numbers") {
 TEST_CASE("read_ids: one id a line, whole; CRLF and a missing last newline are fine") {
   const test::TemporaryDirectory directory;
   const auto read = [&](const std::string& text) { return io::read_ids(directory.write("ids.txt", text)); };
-  REQUIRE(read("a\n b c \nd\te\n") == table({"a", " b c ", "d\te"}));
-  REQUIRE(read("a\r\nb") == table({"a", "b"}));
-  REQUIRE(read("a\n\n  \n") == table({"a"}));
+  REQUIRE(read("a\n b c \nd\te\n") == test::ids_of({"a", " b c ", "d\te"}));
+  REQUIRE(read("a\r\nb") == test::ids_of({"a", "b"}));
+  REQUIRE(read("a\n\n  \n") == test::ids_of({"a"}));
 }
 
 TEST_CASE("read_ids: a repeated id is refused with both lines, blank lines and empty files by name") {
@@ -111,7 +104,7 @@ TEST_CASE("read_ids: a repeated id is refused with both lines, blank lines and e
 
 TEST_CASE("write_ids: read_ids brings them back") {
   const test::TemporaryDirectory directory;
-  const ExternalIds ids = table({"a", " b", "\xC3\xA9\xFF", "\ra", std::string("n\0n", 3)});
+  const ExternalIds ids = test::ids_of({"a", " b", "\xC3\xA9\xFF", "\ra", std::string("n\0n", 3)});
   io::write_ids(directory / "ids.txt", ids);
   REQUIRE(io::read_ids(directory / "ids.txt") == ids);
 }
@@ -120,7 +113,7 @@ TEST_CASE("write_ids: an id that is no line of text is refused, and no file appe
   const test::TemporaryDirectory directory;
   const auto refused = [&](const std::string& id, const std::string& what) {
     REQUIRE_ERROR(ValueError, "ids.txt: the id of row 1 cannot be a line of text: " + what,
-                  io::write_ids(directory / "ids.txt", table({"a", id})));
+                  io::write_ids(directory / "ids.txt", test::ids_of({"a", id})));
   };
   refused("b\nc", "it has a line break in it");
   refused("b\r", "it ends in a carriage return");

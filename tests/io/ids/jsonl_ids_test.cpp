@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/ids/id_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -11,41 +12,40 @@ using io::ExternalIds;
 
 namespace {
 
-ExternalIds read(const std::string& text) {
+ExternalIds read_ids_of(const std::string& text) {
   const test::TemporaryDirectory directory;
   return io::read_jsonl_ids(directory.write("test.jsonl", text));
-}
-
-ExternalIds ids_of(const std::vector<std::string>& ids) {
-  return ExternalIds::from(ids);
 }
 
 }  // namespace
 
 TEST_CASE("read_jsonl_ids: strings and integers under _id or id, in file order") {
-  REQUIRE(read("{\"_id\": \"q1\", \"text\": \"x\"}\n{\"text\": \"y\", \"id\": 7}\r\n{\"_id\": -3}") ==
-          ids_of({"q1", "7", "-3"}));
-  REQUIRE(read(R"({"_id": 18446744073709551615})") == ids_of({"18446744073709551615"}));
-  REQUIRE(read(R"({"_id": "caf\u00e9 \"\n\ud83d\ude00"})") == ids_of({"caf\xC3\xA9 \"\n\xF0\x9F\x98\x80"}));
-  REQUIRE(read("{\"_id\": \"a\"}\n\n \n") == ids_of({"a"}));
+  REQUIRE(read_ids_of("{\"_id\": \"q1\", \"text\": \"x\"}\n{\"text\": \"y\", \"id\": 7}\r\n{\"_id\": -3}") ==
+          test::ids_of({"q1", "7", "-3"}));
+  REQUIRE(read_ids_of(R"({"_id": 18446744073709551615})") == test::ids_of({"18446744073709551615"}));
+  REQUIRE(read_ids_of(R"({"_id": "caf\u00e9 \"\n\ud83d\ude00"})") ==
+          test::ids_of({"caf\xC3\xA9 \"\n\xF0\x9F\x98\x80"}));
+  REQUIRE(read_ids_of("{\"_id\": \"a\"}\n\n \n") == test::ids_of({"a"}));
 }
 
 TEST_CASE("read_jsonl_ids: _id goes before id, wherever they stand") {
-  REQUIRE(read(R"({"id": "x", "_id": "y"})") == ids_of({"y"}));
-  REQUIRE(read(R"({"_id": "y", "id": null})") == ids_of({"y"}));
+  REQUIRE(read_ids_of(R"({"id": "x", "_id": "y"})") == test::ids_of({"y"}));
+  REQUIRE(read_ids_of(R"({"_id": "y", "id": null})") == test::ids_of({"y"}));
 }
 
 TEST_CASE("read_jsonl_ids: ids of inner objects are not the line's") {
-  REQUIRE(read(R"({"metadata": {"_id": "no", "a": [{"id": 1}, [2]]}, "_id": "yes", "z": {"_id": 3}})") ==
-          ids_of({"yes"}));
-  REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"", read(R"({"metadata": {"_id": "no"}})"));
-  REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"", read(R"({"a": ["_id", "id"]})"));
+  REQUIRE(read_ids_of(R"({"metadata": {"_id": "no", "a": [{"id": 1}, [2]]}, "_id": "yes", "z": {"_id": 3}})") ==
+          test::ids_of({"yes"}));
+  REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"",
+                read_ids_of(R"({"metadata": {"_id": "no"}})"));
+  REQUIRE_ERROR(FormatError, "test.jsonl:1: has neither \"_id\" nor \"id\"", read_ids_of(R"({"a": ["_id", "id"]})"));
 }
 
 TEST_CASE("read_jsonl_ids: a bad line is refused by its number with what is wrong") {
   const auto refused = [](const std::string& line, const std::string& what) {
     INFO(line);
-    REQUIRE_ERROR(FormatError, "test.jsonl:2: " + what, read("{\"_id\": \"a\"}\n" + line + "\n{\"_id\": \"b\"}\n"));
+    REQUIRE_ERROR(FormatError, "test.jsonl:2: " + what,
+                  read_ids_of("{\"_id\": \"a\"}\n" + line + "\n{\"_id\": \"b\"}\n"));
   };
   refused("{\"_id\": \"c\"", "is not JSON: the error is at byte ");
   refused("{\"_id\": \"c\"} x", "is not JSON: the error is at byte 14 of the line");
@@ -68,11 +68,11 @@ TEST_CASE("read_jsonl_ids: a bad line is refused by its number with what is wron
   refused("{\"_id\": \"c\", \"_id\": \"d\"}", "has \"_id\" twice");
   refused("{\"_id\": \"a\"}", "id 'a' is on line 1 already, expected each id once");
   refused("", "is blank");
-  REQUIRE_ERROR(FormatError, "test.jsonl: has no lines, expected an object a line", read("\n"));
+  REQUIRE_ERROR(FormatError, "test.jsonl: has no lines, expected an object a line", read_ids_of("\n"));
 }
 
 TEST_CASE("read_jsonl_ids: nesting as deep as the line is long does no harm") {
   const std::string deep(100000, '[');
-  REQUIRE_ERROR(FormatError, "is not JSON", read("{\"a\": " + deep));
-  REQUIRE(read("{\"a\": " + deep + std::string(100000, ']') + ", \"_id\": \"x\"}") == ids_of({"x"}));
+  REQUIRE_ERROR(FormatError, "is not JSON", read_ids_of("{\"a\": " + deep));
+  REQUIRE(read_ids_of("{\"a\": " + deep + std::string(100000, ']') + ", \"_id\": \"x\"}") == test::ids_of({"x"}));
 }

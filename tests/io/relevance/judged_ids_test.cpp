@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/ids/id_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -17,10 +18,6 @@ io::JudgedIds read_ids(const std::string& name, const std::string& text) {
   return io::read_judged_ids(directory.write(name, text));
 }
 
-ExternalIds table(const std::vector<std::string>& ids) {
-  return ExternalIds::from(ids);
-}
-
 }  // namespace
 
 TEST_CASE("read_judged_ids: pairs, qrels and BEIR's qrels, in the order of the lines, each id once") {
@@ -28,8 +25,8 @@ TEST_CASE("read_judged_ids: pairs, qrels and BEIR's qrels, in the order of the l
                                    {"x.qrels", "b 0 D1 1\na 0 D2 0\nb 0 D2 2\n"},
                                    {"x.beir", "query-id\tcorpus-id\tscore\nb\tD1\t1\na\tD2\t1\nb\tD2\t1\n"}}) {
     const io::JudgedIds ids = read_ids(name, text);
-    REQUIRE(ids.queries == table({"b", "a"}));
-    REQUIRE(ids.passages == table({"D1", "D2"}));
+    REQUIRE(ids.queries == test::ids_of({"b", "a"}));
+    REQUIRE(ids.passages == test::ids_of({"D1", "D2"}));
   }
 }
 

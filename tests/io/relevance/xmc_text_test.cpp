@@ -19,7 +19,7 @@ io::LabelledPoints xmc_points(const std::string& text, PointFeatures features = 
 
 /// The bytes that write_xmc() makes.
 template <class... Arguments>
-std::string written(const Arguments&... arguments) {
+std::string written_xmc(const Arguments&... arguments) {
   const test::TemporaryDirectory directory;
   io::write_xmc(directory / "test.xmc", arguments...);
   return test::read_bytes(directory / "test.xmc");
@@ -131,10 +131,10 @@ TEST_CASE("write_xmc: read_xmc brings labels and features back") {
 TEST_CASE("write_xmc: the text is the repository's") {
   const std::vector<RelevancePair> pairs = {{QueryId(0), PassageId(2)}, {QueryId(0), PassageId(0)}};
   const RelevanceMatrix labels = RelevanceMatrix::from_pairs(pairs, 2, 3);
-  REQUIRE(written(labels) == "2 0 3\n0,2\n\n");
+  REQUIRE(written_xmc(labels) == "2 0 3\n0,2\n\n");
   io::FeatureMatrix features(2, 4);
   features.insert(1, 3) = 0.5f;
-  REQUIRE(written(labels, features) == "2 4 3\n0,2\n 3:0.5\n");
+  REQUIRE(written_xmc(labels, features) == "2 4 3\n0,2\n 3:0.5\n");
 }
 
 TEST_CASE("write_xmc: what the format cannot hold is refused, and no file appears") {

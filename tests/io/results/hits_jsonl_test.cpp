@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/ids/id_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -18,10 +19,6 @@ using io::RowIds;
 namespace {
 
 using Results = std::vector<std::vector<Hit>>;
-
-ExternalIds passage_table(const std::vector<std::string>& ids) {
-  return ExternalIds::from(ids);
-}
 
 std::string written_jsonl(const Results& results, const RowIds& queries = RowIds(), const RowIds& passages = RowIds()) {
   const test::TemporaryDirectory directory;
@@ -49,7 +46,7 @@ TEST_CASE("write_hits_jsonl: another program's parser reads the same ids and the
   for (auto& hits : results) {
     for (Row row = 0; row < ids.size(); ++row) hits.push_back({PassageId(row), std::pow(gaussian(random), 9.0f)});
   }
-  std::istringstream lines(written_jsonl(results, passage_table(ids), passage_table(ids)));
+  std::istringstream lines(written_jsonl(results, test::ids_of(ids), test::ids_of(ids)));
   std::size_t query = 0;
   for (std::string line; std::getline(lines, line); ++query) {
     const nlohmann::json object = nlohmann::json::parse(line);
@@ -67,11 +64,11 @@ TEST_CASE("write_hits_jsonl: another program's parser reads the same ids and the
 TEST_CASE("write_hits_jsonl: ids that are not UTF-8 are refused with the byte, as a strict parser would") {
   const Results one = {{{PassageId(0), 1.0f}}};
   REQUIRE_ERROR(ValueError, "is not UTF-8 at byte 3, as JSON has to be",
-                written_jsonl(one, passage_table({"ab\n\xFF"})));
+                written_jsonl(one, test::ids_of({"ab\n\xFF"})));
   for (const char* id : {"\x80", "\xC3", "\xC3(", "\xC0\xAF", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82",
                          "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE", "\xF0\x9F\x98"}) {
     INFO(id);
-    REQUIRE_ERROR(ValueError, "is not UTF-8 at byte 0", written_jsonl(one, RowIds(), passage_table({id})));
+    REQUIRE_ERROR(ValueError, "is not UTF-8 at byte 0", written_jsonl(one, RowIds(), test::ids_of({id})));
     REQUIRE_FALSE(nlohmann::json::accept("\"" + std::string(id) + "\""));
   }
 }
@@ -107,7 +104,7 @@ TEST_CASE("write_hits_jsonl: scores that JSON has no number for and tables that 
   REQUIRE_ERROR(ValueError, "x.jsonl: query 0, hit 0 has score nan, expected a finite one", write(std::nanf("")));
   REQUIRE_ERROR(ValueError, "has score inf", write(std::numeric_limits<float>::infinity()));
   REQUIRE_ERROR(ShapeError, "x.jsonl: has 2 query ids for the results of 1 queries",
-                write(1.0f, passage_table({"a", "b"})));
-  REQUIRE_ERROR(ShapeError, "row 1 has no id", write(1.0f, RowIds(), passage_table({"a"})));
+                write(1.0f, test::ids_of({"a", "b"})));
+  REQUIRE_ERROR(ShapeError, "row 1 has no id", write(1.0f, RowIds(), test::ids_of({"a"})));
   REQUIRE(directory.file_count() == 0);
 }

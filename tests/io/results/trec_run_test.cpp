@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/ids/id_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -42,10 +43,6 @@ std::map<std::string, std::vector<std::string>> as_trec_eval_sorts(const std::fi
   return rankings;
 }
 
-ExternalIds table(const std::vector<std::string>& ids) {
-  return ExternalIds::from(ids);
-}
-
 io::TrecRun read(const std::string& text) {
   const test::TemporaryDirectory directory;
   return io::read_trec_run(directory.write("test.run", text));
@@ -56,8 +53,8 @@ Results read(const std::string& text, const RowIds& queries, const RowIds& passa
   return io::read_trec_run(directory.write("test.run", text), queries, passages);
 }
 
-std::string written(const Results& results, const RowIds& queries = RowIds(), const RowIds& passages = RowIds(),
-                    const std::string& tag = "pefa") {
+std::string written_run(const Results& results, const RowIds& queries = RowIds(), const RowIds& passages = RowIds(),
+                        const std::string& tag = "pefa") {
   const test::TemporaryDirectory directory;
   io::write_trec_run(directory / "test.run", results, queries, passages, tag);
   return test::read_bytes(directory / "test.run");
@@ -73,8 +70,8 @@ std::vector<Row> rows(const std::vector<Hit>& hits) {
 
 TEST_CASE("write_trec_run: six columns, ranks from 1, ids of tables or row numbers") {
   const Results results = {{{PassageId(2), 0.5f}, {PassageId(0), -3.0f}}, {}, {{PassageId(1), 1e-20f}}};
-  REQUIRE(written(results) == "0 Q0 2 1 0.5 pefa\n0 Q0 0 2 -3 pefa\n2 Q0 1 1 9.99999968e-21 pefa\n");
-  REQUIRE(written(results, table({"qa", "qb", "qc"}), table({"D0", "D1", "D2"}), "xl") ==
+  REQUIRE(written_run(results) == "0 Q0 2 1 0.5 pefa\n0 Q0 0 2 -3 pefa\n2 Q0 1 1 9.99999968e-21 pefa\n");
+  REQUIRE(written_run(results, test::ids_of({"qa", "qb", "qc"}), test::ids_of({"D0", "D1", "D2"}), "xl") ==
           "qa Q0 D2 1 0.5 xl\nqa Q0 D0 2 -3 xl\nqc Q0 D1 1 9.99999968e-21 xl\n");
 }
 
@@ -129,22 +126,23 @@ TEST_CASE("write_trec_run: what a run cannot hold is refused, and no file appear
   refused({{{PassageId(0), 1.0f}, {PassageId(1), 2.0f}}},
           "query 0: hit 1 has a higher score, 2, than the one before, 1; expected the best first");
   refused({{{PassageId(0), lowest}, {PassageId(1), lowest}}}, "query 0: there is no float below hit 1");
-  refused(one, "query id 'a b' is empty or has white space in it", table({"a b"}));
-  refused(one, "query 0: passage id 'a\tb' is empty or has white space in it", RowIds(), table({"a\tb"}));
+  refused(one, "query id 'a b' is empty or has white space in it", test::ids_of({"a b"}));
+  refused(one, "query 0: passage id 'a\tb' is empty or has white space in it", RowIds(), test::ids_of({"a\tb"}));
   refused(one, "tag 'my run' is empty or has white space in it", RowIds(), RowIds(), "my run");
   refused(one, "tag '' is empty or has white space in it", RowIds(), RowIds(), "");
   REQUIRE_ERROR(ShapeError, "x.run: has 2 query ids for the results of 1 queries, expected one each",
-                io::write_trec_run(directory / "x.run", one, table({"a", "b"})));
-  REQUIRE_ERROR(ShapeError, "row 3 has no id",
-                io::write_trec_run(directory / "x.run", Results{{{PassageId(3), 1.0f}}}, RowIds(), table({"a"})));
+                io::write_trec_run(directory / "x.run", one, test::ids_of({"a", "b"})));
+  REQUIRE_ERROR(
+      ShapeError, "row 3 has no id",
+      io::write_trec_run(directory / "x.run", Results{{{PassageId(3), 1.0f}}}, RowIds(), test::ids_of({"a"})));
   REQUIRE(directory.file_count() == 0);
 }
 
 TEST_CASE("read_trec_run: ids in the order in which they come, hits in trec_eval's") {
   const io::TrecRun run = read("q2 Q0 D1 9 0.5 bm25\nq1\tQ0  D2\t1 1 bm25\r\n\nq2 Q0 D2 1 1e0 x\nq2 Q0 D10 1 .5 x");
   REQUIRE(run.tag == "bm25");
-  REQUIRE(run.queries == table({"q2", "q1"}));
-  REQUIRE(run.passages == table({"D1", "D2", "D10"}));
+  REQUIRE(run.queries == test::ids_of({"q2", "q1"}));
+  REQUIRE(run.passages == test::ids_of({"D1", "D2", "D10"}));
   REQUIRE(rows(run.results[0]) == std::vector<Row>{1, 2, 0});  // D2, then by name D10 < D1 is "D10" > "D1"
   REQUIRE(rows(run.results[1]) == std::vector<Row>{1});
   REQUIRE(run.results[0][0].score == 1.0f);
@@ -156,14 +154,14 @@ TEST_CASE("read_trec_run: scores that differ only past float32 tie, as in trec_e
 }
 
 TEST_CASE("read_trec_run: known queries that the file lacks have no hits; unknown ids are refused by their line") {
-  const Results results = read("b Q0 y 1 2 t\n", table({"a", "b"}), table({"x", "y"}));
+  const Results results = read("b Q0 y 1 2 t\n", test::ids_of({"a", "b"}), test::ids_of({"x", "y"}));
   REQUIRE(results.size() == 2);
   REQUIRE(results[0].empty());
   REQUIRE(rows(results[1]) == std::vector<Row>{1});
   REQUIRE_ERROR(FormatError, "test.run:2: query 'c' is none of the 2 known ids",
-                read("b Q0 y 1 2 t\nc Q0 y 1 2 t\n", table({"a", "b"}), table({"x", "y"})));
+                read("b Q0 y 1 2 t\nc Q0 y 1 2 t\n", test::ids_of({"a", "b"}), test::ids_of({"x", "y"})));
   REQUIRE_ERROR(FormatError, "test.run:1: passage 'z' is none of the 2 known ids",
-                read("b Q0 z 1 2 t\n", table({"a", "b"}), table({"x", "y"})));
+                read("b Q0 z 1 2 t\n", test::ids_of({"a", "b"}), test::ids_of({"x", "y"})));
   REQUIRE_ERROR(FormatError, "test.run:1: passage '7' is none of the 7 known ids",
                 read("0 Q0 7 1 2 t\n", RowIds(1), RowIds(7)));
   REQUIRE_ERROR(ShapeError, "expected at most 4294967295", read("0 Q0 7 1 2 t\n", RowIds(), RowIds()));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "io/ids/id_tools.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -22,10 +23,6 @@ io::TrecRuns read_all(const std::vector<std::string>& texts, const ExternalIds& 
   return io::read_trec_runs(paths, queries, passages);
 }
 
-ExternalIds ids_of(const std::vector<std::string>& ids) {
-  return ExternalIds::from(ids);
-}
-
 const std::string first = "10 Q0 D2 1 0.9 a\n10 Q0 D10 2 0.5 a\n9 Q0 100 1 3 a\n";
 const std::string second = "q Q0 D2 1 7 b\n10 Q0 9 1 2 b\n10 Q0 D2 2 1 b\n";
 
@@ -34,8 +31,8 @@ const std::string second = "q Q0 D2 1 7 b\n10 Q0 9 1 2 b\n10 Q0 D2 2 1 b\n";
 TEST_CASE(
     "read_trec_runs: common ids, numbers by value and then others by their bytes; a run without a query has no hits") {
   const io::TrecRuns runs = read_all({first, second});
-  REQUIRE(runs.queries == ids_of({"9", "10", "q"}));
-  REQUIRE(runs.passages == ids_of({"9", "100", "D10", "D2"}));
+  REQUIRE(runs.queries == test::ids_of({"9", "10", "q"}));
+  REQUIRE(runs.passages == test::ids_of({"9", "100", "D10", "D2"}));
   REQUIRE(runs.results.size() == 2);
   REQUIRE(runs.results[0] ==
           std::vector<std::vector<Hit>>{{{PassageId(1), 3.0f}}, {{PassageId(3), 0.9f}, {PassageId(2), 0.5f}}, {}});
@@ -56,13 +53,13 @@ TEST_CASE("read_trec_runs: rows do not depend on the order of files and lines, r
 TEST_CASE("read_trec_runs: numbers with signs, zeros in front or too many digits are words") {
   const io::TrecRuns runs =
       read_all({"0 Q0 007 1 1 a\n0 Q0 7 1 2 a\n0 Q0 -7 1 3 a\n0 Q0 99999999999999999999 1 4 a\n0 Q0 12 1 5 a\n"});
-  REQUIRE(runs.passages == ids_of({"7", "12", "-7", "007", "99999999999999999999"}));
+  REQUIRE(runs.passages == test::ids_of({"7", "12", "-7", "007", "99999999999999999999"}));
 }
 
 TEST_CASE("read_trec_runs: ids that no run has get rows where they are asked for") {
-  const io::TrecRuns runs = read_all({first}, ids_of({"10", "1"}), ids_of({"D5", "100"}));
-  REQUIRE(runs.queries == ids_of({"1", "9", "10"}));
-  REQUIRE(runs.passages == ids_of({"100", "D10", "D2", "D5"}));
+  const io::TrecRuns runs = read_all({first}, test::ids_of({"10", "1"}), test::ids_of({"D5", "100"}));
+  REQUIRE(runs.queries == test::ids_of({"1", "9", "10"}));
+  REQUIRE(runs.passages == test::ids_of({"100", "D10", "D2", "D5"}));
   REQUIRE(runs.results[0][0].empty());
 }
 

@@ -27,7 +27,7 @@ using test::TemporaryDirectory;
 namespace {
 
 template <class Element>
-std::string file_of(std::uint32_t rows, std::uint32_t dim, const std::vector<Element>& elements) {
+std::string big_ann_file(std::uint32_t rows, std::uint32_t dim, const std::vector<Element>& elements) {
   return bytes_of<std::uint32_t>({rows, dim}) + bytes_of(elements);
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("write_big_ann: bytes come back as the numbers they were") {
 TEST_CASE("read_big_ann: as int8, .i8bin keeps its codes with scales of 1") {
   const TemporaryDirectory directory;
   const std::vector<std::int8_t> codes = {1, -2, 127, 4, 0, -128};
-  const auto path = directory.write("x.i8bin", file_of(2, 3, codes));
+  const auto path = directory.write("x.i8bin", big_ann_file(2, 3, codes));
   const auto store = io::read_big_ann<std::int8_t>(path);
   REQUIRE(std::memcmp(store.row(0), codes.data(), 6) == 0);
   REQUIRE(store.view().scale(0) == 1.0f);
@@ -72,15 +72,15 @@ TEST_CASE("read_big_ann: as int8, .i8bin keeps its codes with scales of 1") {
 TEST_CASE("big_ann: the bytes are those of the format") {
   const TemporaryDirectory directory;
   io::write_big_ann(directory / "x.fbin", EmbeddingView<float>(six_floats, 3));
-  REQUIRE(test::read_bytes(directory / "x.fbin") == file_of(2, 3, six_floats));
+  REQUIRE(test::read_bytes(directory / "x.fbin") == big_ann_file(2, 3, six_floats));
   io::write_ibin(directory / "x.ibin", {2, 3, {1, 2, 3, 4, 5, -1}, six_floats});
   REQUIRE(test::read_bytes(directory / "x.ibin") ==
-          file_of<std::int32_t>(2, 3, {1, 2, 3, 4, 5, -1}) + bytes_of(six_floats));
+          big_ann_file<std::int32_t>(2, 3, {1, 2, 3, 4, 5, -1}) + bytes_of(six_floats));
 }
 
 TEST_CASE("read_big_ann: into other element types, and normalised") {
   const TemporaryDirectory directory;
-  const auto path = directory.write("x.u8bin", file_of<std::uint8_t>(1, 2, {3, 4}));
+  const auto path = directory.write("x.u8bin", big_ann_file<std::uint8_t>(1, 2, {3, 4}));
   REQUIRE(io::read_big_ann(path, Normalize::unit).row(0)[0] == Approx(0.6));
   REQUIRE(io::read_big_ann<double>(path).row(0)[1] == 4.0);
   REQUIRE(static_cast<float>(io::read_big_ann<Eigen::bfloat16>(path).row(0)[1]) == 4.0f);
@@ -97,7 +97,7 @@ TEST_CASE("big_ann_type_of: by extension, and the caller's word over it") {
   REQUIRE_ERROR(ValueError, "x: has the extension ''", io::read_big_ann("x"));
 
   const TemporaryDirectory directory;
-  const auto path = directory.write("x.crop_nb_1", file_of<std::uint8_t>(1, 2, {3, 4}));
+  const auto path = directory.write("x.crop_nb_1", big_ann_file<std::uint8_t>(1, 2, {3, 4}));
   REQUIRE(io::read_big_ann(path, BigAnnType::uint8).row(0)[1] == 4.0f);
   const auto rows = io::read_big_ann(path, BigAnnType::uint8);
   io::write_big_ann(directory / "x.fbin", rows.view(), BigAnnType::uint8);
@@ -106,7 +106,7 @@ TEST_CASE("big_ann_type_of: by extension, and the caller's word over it") {
 
 TEST_CASE("read_big_ann: a size that is not exactly what the header says is refused") {
   const TemporaryDirectory directory;
-  const std::string whole = file_of(2, 3, six_floats);
+  const std::string whole = big_ann_file(2, 3, six_floats);
   const auto refused = [&](const std::string& bytes, const std::string& what) {
     const auto path = directory.write("x.fbin", bytes);
     REQUIRE_ERROR(FormatError, "x.fbin: " + what, io::read_big_ann(path));
@@ -125,9 +125,9 @@ TEST_CASE("read_big_ann: counts that lie are refused before memory is taken") {
   constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
   const auto refused = [&](std::uint32_t rows, std::uint32_t dim, const std::string& what) {
     for (const char* name : {"x.fbin", "x.f16bin", "x.u8bin", "x.i8bin"}) {
-      REQUIRE_ERROR(FormatError, what, io::read_big_ann(directory.write(name, file_of(rows, dim, six_floats))));
+      REQUIRE_ERROR(FormatError, what, io::read_big_ann(directory.write(name, big_ann_file(rows, dim, six_floats))));
     }
-    REQUIRE_ERROR(FormatError, what, io::read_ibin(directory.write("x.ibin", file_of(rows, dim, six_floats))));
+    REQUIRE_ERROR(FormatError, what, io::read_ibin(directory.write("x.ibin", big_ann_file(rows, dim, six_floats))));
   };
   refused(most, most, "expected 4294967295 x 4294967295 ");
   refused(most, 1, "expected 4294967295 x 1 ");
@@ -135,7 +135,8 @@ TEST_CASE("read_big_ann: counts that lie are refused before memory is taken") {
   refused(0, 3, "is a 0 x 3 matrix, expected at least one row and one column");
   refused(3, 0, "is a 3 x 0 matrix, expected at least one row and one column");
 
-  const auto wraps = directory.write("x", file_of<float>(1U << 31, 1U << 31, {}));  // times 4 bytes: 2^64, nothing left
+  const auto wraps =
+      directory.write("x", big_ann_file<float>(1U << 31, 1U << 31, {}));  // times 4 bytes: 2^64, nothing left
   REQUIRE_ERROR(FormatError, "has 0 bytes after its header", io::read_big_ann(wraps, BigAnnType::float32));
   REQUIRE_ERROR(FormatError, "has 0 bytes after its header", io::read_ibin(wraps));
 }
@@ -143,17 +144,17 @@ TEST_CASE("read_big_ann: counts that lie are refused before memory is taken") {
 TEST_CASE("read_big_ann: a row that is not finite, or zero, is refused by number") {
   const TemporaryDirectory directory;
   const float infinity = std::numeric_limits<float>::infinity();
-  const auto path = directory.write("x.fbin", file_of<float>(3, 1, {1.0f, infinity, 1.0f}));
+  const auto path = directory.write("x.fbin", big_ann_file<float>(3, 1, {1.0f, infinity, 1.0f}));
   REQUIRE_ERROR(ValueError, "x.fbin: row 1 has a NaN or infinite element", io::read_big_ann(path));
   REQUIRE_NOTHROW(io::MappedBigAnn<float>(path));  // mapping does not look
   REQUIRE_ERROR(ValueError, "x.i8bin: row 2 is a zero vector",
-                io::read_big_ann(directory.write("x.i8bin", file_of<std::int8_t>(3, 1, {1, -1, 0}))));
+                io::read_big_ann(directory.write("x.i8bin", big_ann_file<std::int8_t>(3, 1, {1, -1, 0}))));
 }
 
 TEST_CASE("MappedBigAnn: another element type is refused with both names") {
   const TemporaryDirectory directory;
-  (void)directory.write("x.fbin", file_of(2, 3, six_floats));
-  (void)directory.write("x.u8bin", file_of(2, 3, six_floats));
+  (void)directory.write("x.fbin", big_ann_file(2, 3, six_floats));
+  (void)directory.write("x.u8bin", big_ann_file(2, 3, six_floats));
   REQUIRE_ERROR(FormatError, "x.fbin: holds float32, asked to map it as float16; read_big_ann converts",
                 io::MappedBigAnn<Eigen::half>(directory / "x.fbin"));
   REQUIRE_ERROR(FormatError, "x.u8bin: holds uint8, asked to map it as float32",
@@ -162,7 +163,7 @@ TEST_CASE("MappedBigAnn: another element type is refused with both names") {
 
 TEST_CASE("MappedBigAnn: serves the file's own bytes, and stays valid when it is moved") {
   const TemporaryDirectory directory;
-  io::MappedBigAnn<float> first(directory.write("x.fbin", file_of(2, 3, six_floats)));
+  io::MappedBigAnn<float> first(directory.write("x.fbin", big_ann_file(2, 3, six_floats)));
   const EmbeddingView<float> view = first.view();
 #if PEFA_HAS_MMAP
   REQUIRE(reinterpret_cast<std::uintptr_t>(view.data()) % 4096 == 8);  // a mapping starts on a page
@@ -197,7 +198,7 @@ TEST_CASE("read_ibin: any other size is refused") {
 
 TEST_CASE("big_ann: a file with any byte changed is read or refused with a pefa::Error, never worse") {
   const TemporaryDirectory directory;
-  const std::string whole = file_of(2, 3, six_floats);
+  const std::string whole = big_ann_file(2, 3, six_floats);
   std::mt19937 random(4);
   std::size_t read = 0;
   constexpr std::size_t changes = 400;

@@ -30,7 +30,7 @@ FileRows packed(const std::vector<Element>& elements, std::size_t dim) {
 }
 
 template <class Element>
-std::string written(const EmbeddingView<float>& rows, std::string_view prefix = {}) {
+std::string written_rows(const EmbeddingView<float>& rows, std::string_view prefix = {}) {
   std::ostringstream out;
   io::detail::write_rows<Element>(out, rows, prefix, "x");
   return out.str();
@@ -141,7 +141,7 @@ TEST_CASE("map_rows: in place, and only where elements and scales are aligned") 
 TEST_CASE("write_rows: each row after its prefix, strided rows packed") {
   const std::vector<float> elements = {1.0f, 2.0f, 99.0f, 3.0f, 4.0f, 99.0f};
   const EmbeddingView<float> rows(elements.data(), 2, 2, 3, nullptr);
-  REQUIRE(written<std::uint8_t>(rows, "ab") ==
+  REQUIRE(written_rows<std::uint8_t>(rows, "ab") ==
           "ab\x01\x02"
           "ab\x03\x04");
 }
@@ -150,7 +150,7 @@ TEST_CASE("write_rows: what the element type cannot hold is refused by row and e
   const auto refused = [](const std::string& text, float value, auto element) {
     const std::vector<float> elements = {1.0f, 1.0f, 1.0f, value};
     REQUIRE_ERROR(ValueError, "x: row 1, element 1 is " + text,
-                  written<decltype(element)>(EmbeddingView<float>(elements, 2)));
+                  written_rows<decltype(element)>(EmbeddingView<float>(elements, 2)));
   };
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const float value : {-1.0f, 256.0f, 0.5f, 1e30f, -1e30f, nan}) {
@@ -162,6 +162,7 @@ TEST_CASE("write_rows: what the element type cannot hold is refused by row and e
   refused("65520, expected a finite float16", 65520.0f, Eigen::half());
   refused("nan, expected a finite float16", nan, Eigen::half());
   refused("nan, expected a finite float32", nan, float{});
-  REQUIRE(written<std::uint8_t>(EmbeddingView<float>(std::vector<float>{0.0f, 255.0f}, 2)) == std::string("\0\xFF", 2));
-  REQUIRE(written<std::int8_t>(EmbeddingView<float>(std::vector<float>{-128.0f, 127.0f}, 2)) == "\x80\x7F");
+  REQUIRE(written_rows<std::uint8_t>(EmbeddingView<float>(std::vector<float>{0.0f, 255.0f}, 2)) ==
+          std::string("\0\xFF", 2));
+  REQUIRE(written_rows<std::int8_t>(EmbeddingView<float>(std::vector<float>{-128.0f, 127.0f}, 2)) == "\x80\x7F");
 }

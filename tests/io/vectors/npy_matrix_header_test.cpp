@@ -37,13 +37,13 @@ std::string dictionary(const std::string& descr, const std::string& order, const
   return "{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
 }
 
-void require_refused(const std::string& bytes, const std::string& what) {
+void require_header_refused(const std::string& bytes, const std::string& what) {
   REQUIRE_ERROR(FormatError, "x.npy: " + what, parse_matrix(bytes));
 }
 
 void require_refused_header(const std::string& header, const std::string& what) {
   INFO(header);
-  require_refused(matrix_file(header, 24), what);
+  require_header_refused(matrix_file(header, 24), what);
 }
 
 }  // namespace
@@ -100,44 +100,45 @@ TEST_CASE("parse_npy_header: keys in another order, double quotes, odd spaces an
 }
 
 TEST_CASE("parse_npy_header: a file that is not .npy is refused") {
-  require_refused("", "is empty, expected a .npy file");
-  require_refused("\x93NUMP", "is not a .npy file: it does not start with \\x93NUMPY");
-  require_refused("PK\x03\x04 this is a zip file", "is not a .npy file");
-  require_refused(" " + matrix_file(dictionary("'<f4'", "False", "(2, 3)"), 24), "is not a .npy file");
+  require_header_refused("", "is empty, expected a .npy file");
+  require_header_refused("\x93NUMP", "is not a .npy file: it does not start with \\x93NUMPY");
+  require_header_refused("PK\x03\x04 this is a zip file", "is not a .npy file");
+  require_header_refused(" " + matrix_file(dictionary("'<f4'", "False", "(2, 3)"), 24), "is not a .npy file");
   REQUIRE_ERROR(FormatError, "is empty", io::parse_npy_header(nullptr, 0, "x.npy"));
 }
 
 TEST_CASE("parse_npy_header: a version of no known NumPy is refused with what it is") {
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
-  require_refused(matrix_file(header, 24, 9), "has .npy version 9.0, expected 1 to 3");
-  require_refused(matrix_file(header, 24, 0), "has .npy version 0.0, expected 1 to 3");
-  require_refused(matrix_file(header, 24, 255), "has .npy version 255.0, expected 1 to 3");
+  require_header_refused(matrix_file(header, 24, 9), "has .npy version 9.0, expected 1 to 3");
+  require_header_refused(matrix_file(header, 24, 0), "has .npy version 0.0, expected 1 to 3");
+  require_header_refused(matrix_file(header, 24, 255), "has .npy version 255.0, expected 1 to 3");
 }
 
 TEST_CASE("parse_npy_header: a truncated header is refused with how much is left") {
   const std::string whole = matrix_file(dictionary("'<f4'", "False", "(2, 3)"), 24);
-  require_refused(whole.substr(0, 6), "is truncated: 6 bytes, expected a header of at least 10");
-  require_refused(whole.substr(0, 9), "is truncated: 9 bytes, expected a header of at least 10");
-  require_refused(matrix_file("", 0, 2).substr(0, 11), "is truncated: 11 bytes, expected a header of at least 12");
+  require_header_refused(whole.substr(0, 6), "is truncated: 6 bytes, expected a header of at least 10");
+  require_header_refused(whole.substr(0, 9), "is truncated: 9 bytes, expected a header of at least 10");
+  require_header_refused(matrix_file("", 0, 2).substr(0, 11),
+                         "is truncated: 11 bytes, expected a header of at least 12");
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
-  require_refused(whole.substr(0, 40),
-                  "is truncated: its header takes " + std::to_string(header.size()) + " bytes, 30 are left");
+  require_header_refused(whole.substr(0, 40),
+                         "is truncated: its header takes " + std::to_string(header.size()) + " bytes, 30 are left");
 }
 
 TEST_CASE("parse_npy_header: a huge header length is refused, not read") {
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
   const std::string left = " bytes, " + std::to_string(header.size() + 24) + " are left";
-  require_refused(matrix_file(header, 24, 1, 0xFFFF), "is truncated: its header takes 65535" + left);
-  require_refused(matrix_file(header, 24, 2, 0xFFFFFFFF), "is truncated: its header takes 4294967295" + left);
-  require_refused(matrix_file(header, 24, 3, 0x80000000), "is truncated: its header takes 2147483648" + left);
+  require_header_refused(matrix_file(header, 24, 1, 0xFFFF), "is truncated: its header takes 65535" + left);
+  require_header_refused(matrix_file(header, 24, 2, 0xFFFFFFFF), "is truncated: its header takes 4294967295" + left);
+  require_header_refused(matrix_file(header, 24, 3, 0x80000000), "is truncated: its header takes 2147483648" + left);
 }
 
 TEST_CASE("parse_npy_header: too few or too many bytes of elements are refused with how many") {
   const std::string header = dictionary("'<f4'", "False", "(2, 3)");
-  require_refused(matrix_file(header, 23), "is truncated: expected 24 bytes of elements, 23 are left");
-  require_refused(matrix_file(header, 0), "is truncated: expected 24 bytes of elements, 0 are left");
-  require_refused(matrix_file(header, 25), "has 1 bytes after its last element");
-  require_refused(matrix_file(dictionary("'<f4'", "False", "(0, 3)"), 4), "has 4 bytes after its last element");
+  require_header_refused(matrix_file(header, 23), "is truncated: expected 24 bytes of elements, 23 are left");
+  require_header_refused(matrix_file(header, 0), "is truncated: expected 24 bytes of elements, 0 are left");
+  require_header_refused(matrix_file(header, 25), "has 1 bytes after its last element");
+  require_header_refused(matrix_file(dictionary("'<f4'", "False", "(0, 3)"), 4), "has 4 bytes after its last element");
 }
 
 TEST_CASE("parse_npy_header: another layout or element type is refused with the way out") {
@@ -188,8 +189,8 @@ TEST_CASE("parse_npy_header: a header that is no dictionary is refused") {
         "{'descr': <f4}", "{'descr': \"<f4'}", "{,}", "{'fortran_order': F"}) {
     require_refused_header(header, "has a damaged header: ");
   }
-  require_refused(matrix_file(std::string(64, '\0'), 24),
-                  "has a damaged header: expected '{' at byte 0 of its dictionary");
+  require_header_refused(matrix_file(std::string(64, '\0'), 24),
+                         "has a damaged header: expected '{' at byte 0 of its dictionary");
 }
 
 TEST_CASE("parse_npy_header: every single-byte change is read or refused, never worse") {

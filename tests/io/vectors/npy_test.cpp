@@ -27,7 +27,8 @@ namespace {
 using Codes = EmbeddingStore<std::int8_t>;
 
 /// A .npy file by hand, its elements at a multiple of 16 as NumPy has them.
-std::string npy(const std::string& descr, const std::string& shape, const std::string& data, unsigned version = 1) {
+std::string npy_bytes(const std::string& descr, const std::string& shape, const std::string& data,
+                      unsigned version = 1) {
   std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }";
   const std::size_t prefix = version == 1 ? 10 : 12;
   while ((prefix + header.size() + 1) % 16 != 0) header.push_back(' ');
@@ -126,7 +127,7 @@ TEST_CASE("scales_path: beside the codes") {
 TEST_CASE("read_npy: files of every version") {
   const TemporaryDirectory directory;
   for (const unsigned version : {1U, 2U, 3U}) {
-    const auto path = directory.write("x.npy", npy("<f4", "(2, 3)", bytes_of(six), version));
+    const auto path = directory.write("x.npy", npy_bytes("<f4", "(2, 3)", bytes_of(six), version));
     REQUIRE(decoded(io::read_npy(path)) == six);
     REQUIRE(decoded(io::MappedNpy<float>(path).view()) == six);
   }
@@ -140,9 +141,9 @@ TEST_CASE("read_npy: converts from the file's type to the one asked for") {
     halves.push_back(Eigen::half(x));
     doubles.push_back(static_cast<double>(x));
   }
-  const auto half_path = directory.write("half.npy", npy("<f2", "(2, 3)", bytes_of(halves)));
-  const auto float_path = directory.write("float.npy", npy("<f4", "(2, 3)", bytes_of(six)));
-  const auto double_path = directory.write("double.npy", npy("<f8", "(2, 3)", bytes_of(doubles)));
+  const auto half_path = directory.write("half.npy", npy_bytes("<f2", "(2, 3)", bytes_of(halves)));
+  const auto float_path = directory.write("float.npy", npy_bytes("<f4", "(2, 3)", bytes_of(six)));
+  const auto double_path = directory.write("double.npy", npy_bytes("<f8", "(2, 3)", bytes_of(doubles)));
   for (const auto& path : {half_path, float_path, double_path}) {
     REQUIRE(decoded(io::read_npy<float>(path)) == six);
     REQUIRE(io::read_npy<double>(path).row(1)[2] == -0.25);
@@ -157,8 +158,8 @@ TEST_CASE("read_npy: converts from the file's type to the one asked for") {
 TEST_CASE("read_npy: int8 codes come with their scales, into floats too") {
   const TemporaryDirectory directory;
   const std::vector<std::int8_t> codes = {1, -2, 127, 4, 0, -128};
-  const auto path = directory.write("x.npy", npy("|i1", "(2, 3)", bytes_of(codes)));
-  (void)directory.write("x.scales.npy", npy("<f4", "(2,)", bytes_of(std::vector<float>{0.5f, 2.0f})));
+  const auto path = directory.write("x.npy", npy_bytes("|i1", "(2, 3)", bytes_of(codes)));
+  (void)directory.write("x.scales.npy", npy_bytes("<f4", "(2,)", bytes_of(std::vector<float>{0.5f, 2.0f})));
   REQUIRE(decoded(io::read_npy<float>(path)) == std::vector<float>{0.5f, -1.0f, 63.5f, 8.0f, 0.0f, -256.0f});
   const Codes kept = io::read_npy<std::int8_t>(path);
   REQUIRE(std::memcmp(kept.row(0), codes.data(), 6) == 0);
@@ -167,7 +168,7 @@ TEST_CASE("read_npy: int8 codes come with their scales, into floats too") {
 
 TEST_CASE("read_npy: Normalize::unit makes unit rows") {
   const TemporaryDirectory directory;
-  const auto path = directory.write("x.npy", npy("<f4", "(1, 2)", bytes_of(std::vector<float>{3.0f, 4.0f})));
+  const auto path = directory.write("x.npy", npy_bytes("<f4", "(1, 2)", bytes_of(std::vector<float>{3.0f, 4.0f})));
   const auto store = io::read_npy(path, Normalize::unit);
   REQUIRE(store.row(0)[0] == Approx(0.6));
   REQUIRE(store.row(0)[1] == Approx(0.8));
@@ -176,7 +177,7 @@ TEST_CASE("read_npy: Normalize::unit makes unit rows") {
 TEST_CASE("read_npy: a row that is not finite, or zero, is refused by file and number") {
   const TemporaryDirectory directory;
   std::vector<float> values = {1.0f, 2.0f, 3.0f, std::numeric_limits<float>::quiet_NaN(), 5.0f, 6.0f};
-  const auto path = [&] { return directory.write("x.npy", npy("<f4", "(3, 2)", bytes_of(values))); };
+  const auto path = [&] { return directory.write("x.npy", npy_bytes("<f4", "(3, 2)", bytes_of(values))); };
   REQUIRE_ERROR(ValueError, "x.npy: EmbeddingStore::append: row 1 has a NaN or infinite element", io::read_npy(path()));
   values[2] = values[3] = 0.0f;
   REQUIRE_ERROR(ValueError, "x.npy: EmbeddingStore::append: row 1 is a zero vector", io::read_npy(path()));
@@ -187,7 +188,7 @@ TEST_CASE("read_npy: a row that is not finite, or zero, is refused by file and n
 
 TEST_CASE("read_npy: scales that are missing, or not one float32 a row, are refused") {
   const TemporaryDirectory directory;
-  const auto path = directory.write("x.npy", npy("|i1", "(2, 3)", "abcdef"));
+  const auto path = directory.write("x.npy", npy_bytes("|i1", "(2, 3)", "abcdef"));
   const auto refused = [&](const auto& check) {
     check([&] { (void)io::read_npy<float>(path); });
     check([&] { (void)io::read_npy<std::int8_t>(path); });
@@ -199,9 +200,10 @@ TEST_CASE("read_npy: scales that are missing, or not one float32 a row, are refu
   const std::vector<float> three = {1.0f, 1.0f, 1.0f};
   const std::vector<double> doubles = {1.0, 1.0};
   for (const std::string& bytes :
-       {npy("<f4", "(3,)", bytes_of(three)), npy("<f4", "(1,)", bytes_of(std::vector<float>{1.0f})),
-        npy("<f8", "(2,)", bytes_of(doubles)), npy("<f4", "(2, 1)", bytes_of(std::vector<float>{1.0f, 1.0f})),
-        npy("<f4", "(1, 2)", bytes_of(std::vector<float>{1.0f, 1.0f}))}) {
+       {npy_bytes("<f4", "(3,)", bytes_of(three)), npy_bytes("<f4", "(1,)", bytes_of(std::vector<float>{1.0f})),
+        npy_bytes("<f8", "(2,)", bytes_of(doubles)),
+        npy_bytes("<f4", "(2, 1)", bytes_of(std::vector<float>{1.0f, 1.0f})),
+        npy_bytes("<f4", "(1, 2)", bytes_of(std::vector<float>{1.0f, 1.0f}))}) {
     (void)directory.write("x.scales.npy", bytes);
     refused([](const auto& read) {
       REQUIRE_ERROR(FormatError, "x.scales.npy: expected a float32 vector of 2 scales, one a row of ", read());
@@ -210,13 +212,13 @@ TEST_CASE("read_npy: scales that are missing, or not one float32 a row, are refu
   (void)directory.write("x.scales.npy", "not a .npy file");
   refused([](const auto& read) { REQUIRE_ERROR(FormatError, "x.scales.npy: is not a .npy file", read()); });
 
-  (void)directory.write("x.scales.npy", npy("<f4", "(2,)", bytes_of(std::vector<float>{1.0f, NAN})));
+  (void)directory.write("x.scales.npy", npy_bytes("<f4", "(2,)", bytes_of(std::vector<float>{1.0f, NAN})));
   REQUIRE_ERROR(ValueError, "row 1 has a NaN or infinite element", io::read_npy<std::int8_t>(path));
 }
 
 TEST_CASE("read_npy: a name whose scales' name is too long for the system is an IoError") {
   const TemporaryDirectory directory;
-  const auto path = directory.write(std::string(246, 'x') + ".npy", npy("|i1", "(2, 3)", "abcdef"));
+  const auto path = directory.write(std::string(246, 'x') + ".npy", npy_bytes("|i1", "(2, 3)", "abcdef"));
   if (!std::filesystem::exists(path)) {
     WARN("skipped: the system takes no such name");
     return;
@@ -227,7 +229,7 @@ TEST_CASE("read_npy: a name whose scales' name is too long for the system is an 
 TEST_CASE("read_npy: only matrices with rows and columns") {
   const TemporaryDirectory directory;
   const auto refused = [&](const std::string& shape, const std::string& data, const std::string& what) {
-    const auto path = directory.write("x.npy", npy("<f4", shape, data));
+    const auto path = directory.write("x.npy", npy_bytes("<f4", shape, data));
     REQUIRE_ERROR(FormatError, "x.npy: " + what, io::read_npy(path));
     REQUIRE_ERROR(FormatError, "x.npy: " + what, io::MappedNpy<float>(path));
   };
@@ -240,7 +242,7 @@ TEST_CASE("read_npy: only matrices with rows and columns") {
 
 TEST_CASE("read_npy: elements that are not aligned are refused") {
   const TemporaryDirectory directory;
-  std::string bytes = npy("<f4", "(2, 3)", bytes_of(six));
+  std::string bytes = npy_bytes("<f4", "(2, 3)", bytes_of(six));
   bytes.insert(bytes.size() - 24 - 1, " ");  // one more blank in the header
   bytes[8] = static_cast<char>(bytes[8] + 1);
   const auto path = directory.write("x.npy", bytes);
@@ -260,7 +262,7 @@ TEST_CASE("read_npy: a missing file, a directory and an empty file are refused b
 
 TEST_CASE("MappedNpy: another element type is refused with both names") {
   const TemporaryDirectory directory;
-  const auto path = directory.write("x.npy", npy("<f4", "(2, 3)", bytes_of(six)));
+  const auto path = directory.write("x.npy", npy_bytes("<f4", "(2, 3)", bytes_of(six)));
   REQUIRE_ERROR(FormatError, "x.npy: holds float32, asked to map it as float64; read_npy converts",
                 io::MappedNpy<double>(path));
   REQUIRE_ERROR(FormatError, "x.npy: holds float32, asked to map it as float16", io::MappedNpy<Eigen::half>(path));
@@ -269,7 +271,7 @@ TEST_CASE("MappedNpy: another element type is refused with both names") {
 
 TEST_CASE("MappedNpy: views are the file's own bytes, not copies") {
   const TemporaryDirectory directory;
-  const auto path = directory.write("x.npy", npy("<f4", "(2, 3)", bytes_of(six)));
+  const auto path = directory.write("x.npy", npy_bytes("<f4", "(2, 3)", bytes_of(six)));
   const io::MappedNpy<float> mapped(path);
   REQUIRE(mapped.view().data() == mapped.view().data());
 #if PEFA_HAS_MMAP
@@ -301,7 +303,7 @@ TEST_CASE("MappedNpy: views stay valid when it is moved") {
 
 TEST_CASE("read_npy: a file cut at any byte is refused") {
   const TemporaryDirectory directory;
-  const std::string whole = npy("<f4", "(2, 3)", bytes_of(six));
+  const std::string whole = npy_bytes("<f4", "(2, 3)", bytes_of(six));
   REQUIRE(reads<float>(directory.write("x.npy", whole)));
   for (std::size_t size = 0; size < whole.size(); ++size) {
     INFO("cut to " << size);
@@ -331,7 +333,7 @@ TEST_CASE("read_npy: a file with any byte changed is read or refused with a pefa
     changed[random() % limit] = static_cast<char>(random() % 256);
     return changed;
   };
-  const std::string floats = npy("<f4", "(2, 3)", bytes_of(six));
+  const std::string floats = npy_bytes("<f4", "(2, 3)", bytes_of(six));
   std::size_t read = 0;
   constexpr std::size_t changes = 600;
   for (std::size_t i = 0; i < changes; ++i) {

@@ -44,7 +44,7 @@ void run(const std::string& python, const TemporaryDirectory& directory, const s
 
 /// The stored elements of all rows, one after the other.
 template <class Scalar>
-std::string bytes_of(const EmbeddingView<Scalar>& rows) {
+std::string elements_of(const EmbeddingView<Scalar>& rows) {
   std::string bytes;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     bytes.append(reinterpret_cast<const char*>(rows.row(i)), rows.dim() * sizeof(Scalar));
@@ -53,8 +53,8 @@ std::string bytes_of(const EmbeddingView<Scalar>& rows) {
 }
 
 template <class Scalar>
-std::string bytes_of(const EmbeddingStore<Scalar>& rows) {
-  return bytes_of(rows.view());
+std::string elements_of(const EmbeddingStore<Scalar>& rows) {
+  return elements_of(rows.view());
 }
 
 }  // namespace
@@ -113,20 +113,20 @@ with open('x.safetensors', 'wb') as f:
 )");
   const auto raw = [&](const std::string& name) { return test::read_bytes(directory / (name + ".raw")); };
 
-  REQUIRE(bytes_of(io::read_npy<Eigen::half>(directory / "f2.npy")) == raw("f2"));
-  REQUIRE(bytes_of(io::read_npy<float>(directory / "f4.npy")) == raw("f4"));
-  REQUIRE(bytes_of(io::read_npy<double>(directory / "f8.npy")) == raw("f8"));
+  REQUIRE(elements_of(io::read_npy<Eigen::half>(directory / "f2.npy")) == raw("f2"));
+  REQUIRE(elements_of(io::read_npy<float>(directory / "f4.npy")) == raw("f4"));
+  REQUIRE(elements_of(io::read_npy<double>(directory / "f8.npy")) == raw("f8"));
   const auto codes = io::read_npy<std::int8_t>(directory / "i1.npy");
-  REQUIRE(bytes_of(codes) == raw("i1"));
+  REQUIRE(elements_of(codes) == raw("i1"));
   REQUIRE(std::string(reinterpret_cast<const char*>(codes.view().scales()), 37 * sizeof(float)) == raw("scales"));
-  REQUIRE(bytes_of(io::MappedNpy<double>(directory / "f8.npy").view()) == raw("f8"));
+  REQUIRE(elements_of(io::MappedNpy<double>(directory / "f8.npy").view()) == raw("f8"));
 
-  REQUIRE(bytes_of(io::read_big_ann<float>(directory / "x.fbin")) == raw("f4"));
-  REQUIRE(bytes_of(io::MappedBigAnn<float>(directory / "x.fbin").view()) == raw("f4"));
-  REQUIRE(bytes_of(io::read_big_ann<Eigen::half>(directory / "x.f16bin")) == raw("f2"));
-  REQUIRE(bytes_of(io::read_big_ann<float>(directory / "x.u8bin")) == raw("u1_as_f4"));
-  REQUIRE(bytes_of(io::read_big_ann<float>(directory / "x.i8bin")) == raw("i1_as_f4"));
-  REQUIRE(bytes_of(io::read_big_ann<std::int8_t>(directory / "x.i8bin")) == raw("i1"));
+  REQUIRE(elements_of(io::read_big_ann<float>(directory / "x.fbin")) == raw("f4"));
+  REQUIRE(elements_of(io::MappedBigAnn<float>(directory / "x.fbin").view()) == raw("f4"));
+  REQUIRE(elements_of(io::read_big_ann<Eigen::half>(directory / "x.f16bin")) == raw("f2"));
+  REQUIRE(elements_of(io::read_big_ann<float>(directory / "x.u8bin")) == raw("u1_as_f4"));
+  REQUIRE(elements_of(io::read_big_ann<float>(directory / "x.i8bin")) == raw("i1_as_f4"));
+  REQUIRE(elements_of(io::read_big_ann<std::int8_t>(directory / "x.i8bin")) == raw("i1"));
   const auto as_bytes = [](const auto& values) {
     return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
   };
@@ -134,12 +134,12 @@ with open('x.safetensors', 'wb') as f:
   REQUIRE(as_bytes(truth.ids) == raw("ids"));
   REQUIRE(as_bytes(truth.distances) == raw("f4"));
 
-  REQUIRE(bytes_of(io::read_fvecs<float>(directory / "x.fvecs")) == raw("f4"));
-  REQUIRE(bytes_of(io::MappedFvecs(directory / "x.fvecs").view()) == raw("f4"));
-  REQUIRE(bytes_of(io::read_bvecs<float>(directory / "x.bvecs")) == raw("u1_as_f4"));
+  REQUIRE(elements_of(io::read_fvecs<float>(directory / "x.fvecs")) == raw("f4"));
+  REQUIRE(elements_of(io::MappedFvecs(directory / "x.fvecs").view()) == raw("f4"));
+  REQUIRE(elements_of(io::read_bvecs<float>(directory / "x.bvecs")) == raw("u1_as_f4"));
   REQUIRE(as_bytes(io::read_ivecs(directory / "x.ivecs").ids) == raw("ids"));
 
-  REQUIRE(bytes_of(io::read_safetensors<double>(directory / "x.safetensors")) == raw("f8"));
+  REQUIRE(elements_of(io::read_safetensors<double>(directory / "x.safetensors")) == raw("f8"));
 }
 
 TEST_CASE("NumPy reads our files to the bit") {
@@ -154,10 +154,10 @@ TEST_CASE("NumPy reads our files to the bit") {
   io::write_npy(directory / "f2.npy", f2);
   io::write_npy(directory / "f8.npy", f8);
   io::write_npy(directory / "i1.npy", i1);
-  (void)directory.write("f4.raw", bytes_of(f4));
-  (void)directory.write("f2.raw", bytes_of(f2));
-  (void)directory.write("f8.raw", bytes_of(f8));
-  (void)directory.write("i1.raw", bytes_of(i1));
+  (void)directory.write("f4.raw", elements_of(f4));
+  (void)directory.write("f2.raw", elements_of(f2));
+  (void)directory.write("f8.raw", elements_of(f8));
+  (void)directory.write("i1.raw", elements_of(i1));
   (void)directory.write("scales.raw", std::string(reinterpret_cast<const char*>(i1.view().scales()), 23 * 4));
 
   const std::vector<float> ones(23, 1.0f);

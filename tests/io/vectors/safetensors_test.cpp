@@ -25,7 +25,7 @@ using test::TemporaryDirectory;
 namespace {
 
 /// A file by hand; `padding` blanks follow the JSON.
-std::string file_of(std::string header, const std::string& data, std::size_t padding = 0) {
+std::string safetensors_file(std::string header, const std::string& data, std::size_t padding = 0) {
   header.append(padding, ' ');
   return bytes_of<std::uint64_t>({header.size()}) + header + data;
 }
@@ -40,7 +40,7 @@ template <class Element>
 std::string one_row(const std::string& type, const std::vector<Element>& elements) {
   const std::string data = bytes_of(elements);
   const std::string header = "{" + entry("m", type, "[1,2]", "[0," + std::to_string(data.size()) + "]") + "}";
-  return file_of(header, data, 7 - (header.size() + 7) % 8);
+  return safetensors_file(header, data, 7 - (header.size() + 7) % 8);
 }
 
 const std::vector<float> six_values = {1.0f, -2.0f, 0.5f, 3.0f, 0.0f, -0.25f};
@@ -64,7 +64,7 @@ TEST_CASE("write_safetensors: the bytes are those of the format, the data on a m
   const TemporaryDirectory directory;
   io::write_safetensors(directory / "x", "a\"b", EmbeddingView<float>(six_values, 3));
   std::string header = R"({"a\"b":{"data_offsets":[0,24],"dtype":"F32","shape":[2,3]}})";
-  REQUIRE(test::read_bytes(directory / "x") == file_of(header, bytes_of(six_values), 120 - header.size()));
+  REQUIRE(test::read_bytes(directory / "x") == safetensors_file(header, bytes_of(six_values), 120 - header.size()));
   REQUIRE(io::read_safetensors(directory / "x", "a\"b").row(0)[1] == -2.0f);
 
   const std::vector<std::int8_t> codes = {1, 2, 3, 4, 5, 6};
@@ -73,7 +73,7 @@ TEST_CASE("write_safetensors: the bytes are those of the format, the data on a m
   header = R"({"q":{"data_offsets":[8,14],"dtype":"I8","shape":[2,3]},)"
            R"("q.scales":{"data_offsets":[0,8],"dtype":"F32","shape":[2]}})";
   REQUIRE(test::read_bytes(directory / "y") ==
-          file_of(header, bytes_of(scales) + bytes_of(codes), 120 - header.size()));
+          safetensors_file(header, bytes_of(scales) + bytes_of(codes), 120 - header.size()));
 }
 
 TEST_CASE("write_safetensors: strided rows are packed") {
@@ -118,13 +118,14 @@ TEST_CASE("read_safetensors: int8 codes come with their scales, into floats too"
   const TemporaryDirectory directory;
   const std::string scales = entry("m.scales", "F32", "[2]", "[0,8]");
   const std::string data = bytes_of<float>({0.5f, 2.0f}) + "\x01\x02\x03\x04\x05\x06";
-  const auto path = directory.write("x", file_of("{" + entry("m", "I8", "[2,3]", "[8,14]") + "," + scales + "}", data));
+  const auto path =
+      directory.write("x", safetensors_file("{" + entry("m", "I8", "[2,3]", "[8,14]") + "," + scales + "}", data));
   REQUIRE(io::read_safetensors<float>(path).row(1)[2] == 12.0f);
   const auto codes = io::read_safetensors<std::int8_t>(path);
   REQUIRE(codes.view().scale(1) == 2.0f);
 
   const auto refused = [&](const std::string& header, const std::string& bytes) {
-    const auto bad = directory.write("bad", file_of(header, bytes));
+    const auto bad = directory.write("bad", safetensors_file(header, bytes));
     const std::string what = "bad: tensor 'm' has I8 codes, expected their 2 row scales in an F32 tensor 'm.scales'";
     REQUIRE_ERROR(FormatError, what, io::read_safetensors(bad));
     REQUIRE_ERROR(FormatError, what, io::MappedSafetensors<std::int8_t>(bad));
@@ -144,7 +145,7 @@ TEST_CASE("read_safetensors: one matrix among others, by name") {
                              "," + entry("a", "F32", "[1,2]", "[16,24]") + "," + entry("b", "F32", "[2,1]", "[24,32]") +
                              "," + entry("u", "U8", "[1,2]", "[32,34]") + "," +
                              entry("none", "F32", "[0,2]", "[34,34]") + R"(,"__metadata__":{"format":"np"}})";
-  const auto path = directory.write("x", file_of(header, bytes_of<float>({1, 2, 3, 4, 5, 6, 7, 8}) + "uu"));
+  const auto path = directory.write("x", safetensors_file(header, bytes_of<float>({1, 2, 3, 4, 5, 6, 7, 8}) + "uu"));
   REQUIRE(io::read_safetensors(path, "a").row(0)[1] == 6.0f);
   REQUIRE(io::read_safetensors(path, "b").size() == 2);
   const auto refused = [&](const std::string& name, const std::string& what) {
@@ -158,19 +159,19 @@ TEST_CASE("read_safetensors: one matrix among others, by name") {
   REQUIRE_ERROR(FormatError, "x: tensor 'u' has elements of type U8, expected F64, F32, F16, BF16 or I8",
                 io::read_safetensors(path, "u"));
   REQUIRE_ERROR(FormatError, "x: has 0 tensors of 2 dimensions, expected one; it holds no tensor",
-                io::read_safetensors(directory.write("x", file_of("{}", ""))));
+                io::read_safetensors(directory.write("x", safetensors_file("{}", ""))));
 
   std::string many = "{";
   for (int i = 10; i < 20; ++i) many += entry("t" + std::to_string(i), "U8", "[0]", "[0,0]") + (i < 19 ? "," : "}");
   REQUIRE_ERROR(FormatError, "expected one; it holds 't10', 't11', 't12', 't13', 't14', 't15', 't16', 't17' and 2 more",
-                io::read_safetensors(directory.write("x", file_of(many, ""))));
+                io::read_safetensors(directory.write("x", safetensors_file(many, ""))));
 }
 
 TEST_CASE("read_safetensors: data that is not aligned is read, and refused to be mapped") {
   const TemporaryDirectory directory;
   const std::string header = "{" + entry("m", "F32", "[2,3]", "[0,24]") + "}";
   for (std::size_t padding = 0; padding < 8; ++padding) {
-    const auto path = directory.write("x", file_of(header, bytes_of(six_values), padding));
+    const auto path = directory.write("x", safetensors_file(header, bytes_of(six_values), padding));
     const auto store = io::read_safetensors(path);
     REQUIRE(std::memcmp(store.row(0), six_values.data(), 24) == 0);
     if ((8 + header.size() + padding) % 4 == 0) {
