@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
-  libzip-dev libpq-dev catch2 pkg-config --command python3 python3
+  libzip-dev libpq-dev catch2 pkg-config --command python3 python3 --command node nodejs --command npm npm \
+  --command mvn maven --command javac default-jdk-headless
 source tests/engines/environment.sh
 environment=$PWD/build/engines/venv
 mkdir -p build/engines
@@ -67,18 +68,11 @@ check qdrant xs --recall 0.9
 check qdrant filtered --loaded --filter --recall 0.9
 check milvus xs --recall 0.9 --count 10
 check milvus filtered --loaded --filter --recall 0.9 --count 10
-"$python" - "$work" <<'END'
-import json, sys
-for name in ("opensearch/bulk.ndjson", "opensearch/index.json", "vespa/feed.jsonl"):
-    text = open(f"{sys.argv[1]}/{name}").read()
-    lines = [text] if name.endswith("index.json") else text.splitlines()
-    assert all(isinstance(json.loads(line), dict) for line in lines), name
-END
 
 echo "What changed since, sent as an update"
 "$python" tests/engines/updated.py change "$data" "$work/ids.txt" "$work/changed"
 sed 2,4d "$work/tags.tsv" >"$work/changed/tags.tsv"
-for engine in pgvector qdrant lancedb milvus; do
+for engine in pgvector qdrant lancedb milvus opensearch vespa; do
   "$pefa" export-xs --pairs-by rows --passages "$work/changed/passages.npy" --passage-ids "$work/changed/ids.txt" \
     --train-queries "$data/train_queries.npy" --train-relevance "$work/changed/train_relevance.tsv" \
     --tags "$work/changed/tags.tsv" --to "$engine" --since "$work/xs.pefa" --quiet --out "$work/update_$engine"
@@ -89,6 +83,20 @@ check update_pgvector updated
 check update_lancedb updated
 check update_qdrant updated --recall 0.9
 check update_milvus updated --recall 0.9 --count 10
+
+echo "OpenSearch's and Vespa's files, read by their own code, as no package brings a server"
+if make_opensearch_environment "$PWD/build/engines/opensearch"; then
+  node tests/engines/opensearch_types.mjs build/engines/opensearch "$work/opensearch" "$work/update_opensearch"
+else
+  echo "SKIPPED: npm cannot install OpenSearch's types"
+fi
+if make_vespa_environment "$PWD/build/engines/vespa"; then
+  for export in vespa update_vespa; do
+    java -cp "$(cat build/engines/vespa/classpath)" tests/engines/VespaExport.java "$work/$export" "$work/vespa/passage.sd"
+  done
+else
+  echo "SKIPPED: Maven cannot download Vespa's classes"
+fi
 
 echo "PEFA-XL as SQL"
 load_sql() {  # NAME [--exact]: exports $work/NAME.pefa into a database of its own

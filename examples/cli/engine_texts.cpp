@@ -331,7 +331,7 @@ constexpr std::string_view opensearch_index = R"({
 }
 )";
 constexpr std::string_view opensearch_readme =
-    R"(These files follow OpenSearch's documentation; no server was run on them.
+    R"(These files agree with OpenSearch's API specification, as its client has it; no server was run on them.
 
 ## @LOAD@
 
@@ -391,7 +391,7 @@ constexpr std::string_view vespa_schema = R"(schema passage {
     }
 }
 )";
-constexpr std::string_view vespa_readme = R"(These files follow Vespa's documentation; no server was run on them.
+constexpr std::string_view vespa_readme = R"(Vespa's own schema compiler, feed reader and query parser take these files; no server was run on them.
 
 ## @LOAD@
 

