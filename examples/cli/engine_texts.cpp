@@ -391,7 +391,8 @@ constexpr std::string_view vespa_schema = R"(schema passage {
     }
 }
 )";
-constexpr std::string_view vespa_readme = R"(Vespa's own schema compiler, feed reader and query parser take these files; no server was run on them.
+constexpr std::string_view vespa_readme =
+    R"(Vespa's own schema compiler, feed reader and query parser take these files; no server was run on them.
 
 ## @LOAD@
 
