@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything, and runs every test. Arguments go to ctest (tests/run.sh -R index).
+# Installs what is missing, builds everything, and runs the tests of the library, the command and the examples; .ci/run
+# has those of the engines, Python, Arm and the sanitizers, tests/long.sh those that take minutes. Arguments go to ctest (tests/run.sh -R index).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -32,10 +32,10 @@ settings() { # options of pefa eval, a setting a line
   local gate k lambda
   echo "--method erm --json erm.json"
   for lambda in 0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0; do
-    echo "--method xs --lambda $lambda --json xs-$lambda.json"
+    echo "--method xs --rule correlation --whiten none --cold paper --lambda $lambda --json xs-$lambda.json"
     for gate in mean softmax; do
       for k in 4 8 16 32 64 128; do
-        echo "--method xl --gate $gate --neighbors $k --lambda $lambda --json xl-$gate-$k-$lambda.json"
+        echo "--method xl --fold 1 --whiten none --hubness 0 --gate $gate --neighbors $k --lambda $lambda --json xl-$gate-$k-$lambda.json"
       done
     done
   done

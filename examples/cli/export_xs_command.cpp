@@ -267,7 +267,7 @@ void add_export_xs_command(CLI::App& app) {
   exported->files.add_training(command, Required::yes);
   exported->files.add_reading(command);
   CLI::Option* tuned =
-      command.add_option("--tuned", exported->tuned, "take lambda and cold from what pefa tune wrote, if it picked xs")
+      command.add_option("--tuned", exported->tuned, "take the setting that pefa tune wrote, if it picked xs")
           ->group(groups::method);
   add_tuned_anyway_option(command, exported->tuned_anyway);
   exported->options.add_folding(command);

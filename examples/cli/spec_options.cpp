@@ -53,6 +53,14 @@ std::string for_solved(const RetrieverSpec& spec) {
   return std::string("is for --rule least_squares, not ") + name(spec.rule);
 }
 
+std::string for_cold(const RetrieverSpec& spec) {
+  const std::string misfit = for_pseudo(spec);
+  const bool are_queries = spec.rule == FoldRule::least_squares && spec.least_squares.passages_as_queries > 0.0f;
+  if (!misfit.empty() || !are_queries) return misfit;
+  return "is for --rule correlation or --passages-as-queries 0: else each passage is a training query, and none is "
+         "cold";
+}
+
 std::string for_whitened(const RetrieverSpec& spec) {
   const std::string misfit = for_adapters(spec);
   const bool is_xl = spec.method == Method::xl;
@@ -203,14 +211,14 @@ void SpecOptions::add_fits(CLI::App& command) {
 
 void SpecOptions::add_lambda(CLI::App& command) {
   add(
-      command, "--lambda", "weight of the plain model, 0 to 1", for_adapters,
+      command, "--lambda", "weight of the plain model, of XL's --fold; 0 to 1", for_adapters,
       [](auto& spec) -> auto& { return spec.lambda; })
       ->check(share);
 }
 
 void SpecOptions::add_cold(CLI::App& command) {
   add(
-      command, "--cold", "XS and --fold: passages without training queries", for_pseudo,
+      command, "--cold", "XS and --fold: passages without training queries", for_cold,
       [](auto& spec) -> auto& { return spec.cold; });
   add(
       command, "--norm", "XS and --fold: length of the training side: 1, or that of the passage", for_pseudo,

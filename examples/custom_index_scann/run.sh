@@ -19,7 +19,7 @@ if ! "$environment/bin/pip" --disable-pip-version-check --quiet install --only-b
   echo "pip cannot install ScaNN (scann-core, a wheel of PyPI)" >&2
   exit 1
 fi
-cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+cmake -S . -B build/release -G Ninja -DCMAKE_BUILD_TYPE=Release -DPEFA_BUILD_TESTS=OFF -DPEFA_BUILD_BENCHMARKS=OFF >/dev/null
 cmake --build build/release --target custom_index_scann
 # It finds the environment's packages by their folder.
 packages=$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')

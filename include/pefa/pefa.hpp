@@ -1,5 +1,5 @@
 // pefa: Parameter-Free Adapters (Chang et al., WSDM 2024) for frozen embedding models. Everything that needs only Eigen
-// and hnswlib.
+// and hnswlib, but live retrievers (pefa/live/live_retriever.hpp) and shards (pefa/adapter/sharded_xl.hpp).
 #pragma once
 
 #include "pefa/adapter/aggregation.hpp"

@@ -127,7 +127,8 @@ TEST_CASE("pefa build: every retriever over every index comes back from its arch
 TEST_CASE("pefa build: XL over XS with condensed queries comes back, and info says so", "[archive]") {
   const Files files;
   for (const std::string index : {"flat", "hnsw", "quantized"}) {
-    const std::string how = "--lambda 0.3 --fold 0.25 --cold borrowed --condense 0.5 --threads 1 --index " + index;
+    const std::string how =
+        "--lambda 0.3 --fold 0.25 --passages-as-queries 0 --cold borrowed --condense 0.5 --threads 1 --index " + index;
     const std::string archive = files.build("xl", how, index + ".pefa");
     const Json metadata = Json::parse(run_well("info --json - " + archive))["metadata"];
     REQUIRE(metadata["fold_lambda"] == 0.25);

@@ -103,8 +103,10 @@ TEST_CASE("pefa eval: every method, gate, index and policy runs, and qrels and i
                                  "--index quantized --target-recall 0.9", "--threads 1", "--top-k 5", "--normalize"}) {
     REQUIRE(run(files.arguments("xl", more)).exit_code == 0);
   }
-  REQUIRE(run(files.arguments("xs", "--cold erm")).exit_code == 0);
-  REQUIRE(run(files.arguments("xs", "--cold paper --index flat")).exit_code == 0);
+  REQUIRE(run(files.arguments("xs", "--rule correlation --cold erm")).exit_code == 0);
+  REQUIRE(run(files.arguments("xs", "--passages-as-queries 0 --cold paper --index flat")).exit_code == 0);
+  require_refused(files.arguments("xs", "--cold paper"), 2,
+                  "--cold: is for --rule correlation or --passages-as-queries 0");
 
   Files others;
   io::write_npy(others.passages, EmbeddingStore<std::int8_t>::from(random_matrix(30, 8, 1)));

@@ -362,12 +362,12 @@ template <EmbeddingScalar Scalar>
 /// Builds what a spec says: tune()'s pick, a spec read from JSON, RetrieverSpec{} for the defaults.
 ///
 /// Passages and queries are stores, views or row-major matrices of one element type; stores passed by && are taken
-/// over. Pefa::compiled holds this for float rows; other element types need pefa/pefa.hpp.
+/// over. `pefa::compiled` holds this for float rows; other element types need pefa/pefa.hpp.
 ///
 /// @param passages   P [n_passages x dim]
 /// @param queries    Q [n_train_queries x dim]
 /// @param relevance  Y [n_train_queries x n_passages]
-/// @param rows       whether flat and quantized indexes copy rows that are not taken over
+/// @param rows       whether indexes, all but hnsw, copy rows that are not taken over; borrowed ones must outlive it
 /// @throws ShapeError, ValueError  as the typed retrievers' build; a field of the spec out of range
 /// @throws Cancelled  the progress callback said stop
 template <class P, class Q>

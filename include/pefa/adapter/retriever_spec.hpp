@@ -1,7 +1,8 @@
 // pefa: which retriever, with which parameters, as one value: what tune() picks, the command's options say, an
 // archive's metadata hold and AnyRetriever tells of itself.
 //
-// Every default of the library stands here: they are what tuning on the data measured advises (benchmarks/README.md).
+// The defaults of build(), tune() and the command stand here: they are what tuning on the data measured advises
+// (benchmarks/README.md). A typed retriever fits and folds nothing that it is not told to.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@ struct RetrieverSpec {
   static constexpr std::int64_t version = 2;
 
   Method method = Method::xl;  ///< which retriever
-  float lambda = 0.2f;         ///< λ: the weight of the plain model, of XL's plain side, 0 to 1
+  float lambda = 0.2f;         ///< λ: the weight of the plain model or, in XL, of the side that `fold` makes, 0 to 1
   IndexSpec index{};           ///< over passages, or the vectors that stand for them
 
   std::size_t neighbors = 32;                               ///< XL: k, training queries looked up; at least 1
@@ -32,7 +33,7 @@ struct RetrieverSpec {
   float condense = 0.0f;    ///< XL: training queries of the same passages merge from this cosine on; 0: none do
   IndexSpec query_index{};  ///< XL: over training queries
 
-  ColdPassage cold = ColdPassage::erm;   ///< XS, XS multi, XL's fold
+  ColdPassage cold = ColdPassage::erm;   ///< XS, XS multi, XL's fold, where passages are no queries of their own
   PseudoNorm norm = PseudoNorm::unit;    ///< XS, XS multi, XL's fold
   std::size_t max_centroids = 8;         ///< XS multi: vectors a passage at most, at least 1
   std::size_t queries_per_centroid = 1;  ///< XS multi: training queries that are evidence for one vector, at least 1

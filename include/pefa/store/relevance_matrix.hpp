@@ -58,7 +58,7 @@ struct RelevanceStatistics {
 /// Y [n_queries x n_passages], compressed by query; immutable, so reading is safe from any number of threads.
 ///
 /// Every stored weight is finite and > 0: pairs of weight 0 (a judged, irrelevant passage) are left out. The transpose
-/// is made once, when first asked for, and shared by copies. At most 2,147,483,647 pairs and as many rows and columns.
+/// is made once, when first asked for, and shared by copies. At most 2,147,483,646 pairs and as many rows and columns.
 class RelevanceMatrix {
  public:
   /// Y as Eigen has it, compressed by query.
