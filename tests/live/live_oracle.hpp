@@ -286,9 +286,9 @@ class LiveOracle {
                   [&](const auto& pair) { return pair.query == event.query && pair.passage == event.passage; });
   }
   void on(const live::ForgetQuery& event) {
-    if (queries_.contains(event.id)) has_forgotten_ = true;
+    has_forgotten_ = true;
     on(live::RetireQuery{event.id});
-    if (std::erase_if(parked_, [&](const auto& pair) { return pair.query == event.id; }) > 0) has_forgotten_ = true;
+    std::erase_if(parked_, [&](const auto& pair) { return pair.query == event.id; });
   }
   void on(const live::RetireQuery& event) {
     queries_.erase(event.id);
@@ -296,6 +296,7 @@ class LiveOracle {
     std::erase_if(totals_, [&](const auto& entry) { return entry.first.first == event.id; });
   }
   void on(const live::ForgetOwner& event) {
+    has_forgotten_ = true;
     std::vector<std::string> ids;
     for (const auto& [id, query] : queries_) {
       if (query.owner == event.owner) ids.push_back(id);

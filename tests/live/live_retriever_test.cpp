@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "catch.hpp"
+#include "live/mapped_disk.hpp"
 #include "live_operations.hpp"
 
 namespace pefa::test {
@@ -346,6 +347,176 @@ TEST_CASE("LiveRetriever: a full log refuses, and a merge makes room") {
   retriever->merge(one_thread);
   (void)retriever->apply({{passage("one more", north)}});
   REQUIRE(retriever->search(north, 1).front().id == "one more");
+}
+
+TEST_CASE(
+    "LiveRetriever: a merge makes room in a full log while two bases are kept, and when it has queries to retire") {
+  const TemporaryDirectory directory;
+  live::FolderOptions options = unsynced();
+  options.log.quota_bytes = 4096;
+  options.log.high_water = 0.9;
+  options.log.slowest = {};
+  LiveParams params = small();
+  params.counting.max_queries = 20;
+  params.counting.retire = 0.5;
+  const auto retriever = LiveRetriever::create(directory / "live", params, options);
+  for (int round = 0; round < 3; ++round) {
+    try {
+      for (std::size_t i = 0;; ++i) (void)retriever->apply({{query("q" + std::to_string(i), east)}});
+    } catch (const live::LogFull&) {
+    }
+    retriever->merge(one_thread);
+    (void)retriever->apply({{passage("p", north)}});
+  }
+  REQUIRE(retriever->stats().training_queries <= 20);
+}
+
+TEST_CASE("LiveRetriever: a vector too long or short for the fits is refused, and the folder opens again") {
+  for (const Whitened whitened : {Whitened::queries, Whitened::all}) {
+    const TemporaryDirectory directory;
+    LiveParams params = small();
+    params.spec.whitened = whitened;
+    auto retriever = LiveRetriever::create(directory / "live", params, unsynced());
+    (void)retriever->apply({{passage("a", east), passage("b", north), query("q", east), query("r", north_east),
+                             live::AddPair{"q", "a"}, live::AddPair{"r", "b"}}});
+    retriever->merge(one_thread);
+    for (const float length : {3e38f, 1e13f, 1e-13f}) {
+      const auto results =
+          retriever->apply({{query("long", {length, 0, 0}), passage("c", {0, length, 0}), live::AddPair{"long", "a"}}});
+      for (const auto& result : results) REQUIRE(result.status == ItemStatus::refused);
+      REQUIRE(results[0].reason.find(", expected 1e-12 to 1e+12") != std::string::npos);
+    }
+    (void)retriever->apply(
+        {{query("s", {1e12f, 0, 0}), live::AddPair{"s", "a"}, passage("d", {0, 1e-11f, 0}), live::AddPair{"s", "d"}}});
+    REQUIRE(retriever->search(east, 4).size() == 3);
+    retriever.reset();
+    retriever = LiveRetriever::open(directory / "live", unsynced());
+    REQUIRE(retriever->stats().training_queries == 3);
+    REQUIRE(retriever->search(east, 4).size() == 3);
+  }
+}
+
+TEST_CASE("LiveRetriever: a passage that a whitening of fewer dimensions leaves nothing of loses nothing") {
+  const TemporaryDirectory directory;
+  LiveParams params = small(Method::xs);
+  params.spec.whitened = Whitened::all;
+  params.spec.whitening = {.scatter = Scatter::total, .rank = 1};
+  auto retriever = LiveRetriever::create(directory / "live", params, unsynced());
+  (void)retriever->apply({{passage("a", east), query("q", east), live::AddPair{"q", "a"}}});
+  retriever->merge(one_thread);
+  (void)retriever->apply({{passage("b", north), passage("c", north_east)}});  // north is no direction of the fits
+  REQUIRE(retriever->search(east, 2)[1].id == "c");
+  retriever.reset();
+  retriever = LiveRetriever::open(directory / "live", unsynced());
+  REQUIRE(retriever->stats().passages == 3);
+  REQUIRE(retriever->search(east, 2)[1].id == "c");
+}
+
+TEST_CASE("LiveRetriever::create: refuses numbers that no base could be read back with") {
+  const TemporaryDirectory directory;
+  const auto require_refused = [&](const LiveParams& params, const std::string& field) {
+    REQUIRE_ERROR(ValueError, field + " is inf, expected a finite number",
+                  LiveRetriever::create(directory / "live", params));
+  };
+  LiveParams params = small();
+  params.counting.half_life = std::numeric_limits<double>::infinity();
+  require_refused(params, "counting.half_life");
+  params = small();
+  params.spec.gate.bandwidth = std::numeric_limits<float>::infinity();
+  require_refused(params, "spec.gate.bandwidth");
+  REQUIRE_FALSE(std::filesystem::exists(directory / "live"));
+}
+
+TEST_CASE("LiveRetriever: what was retired or refused is forgotten too") {
+  const TemporaryDirectory directory;
+  LiveParams params = small();
+  params.counting.max_queries = 2;
+  const auto retriever = LiveRetriever::create(directory / "live", params, unsynced());
+  (void)retriever->apply({{passage("p", east), query("the-secret", north, "the-owner"), query("other", east),
+                           live::AddPair{"the-secret", "p"}}});
+  REQUIRE(retriever->apply({{query("the-secret-refused", north, "the-owner")}})[0].status == ItemStatus::refused);
+  retriever->merge(one_thread);
+  (void)retriever->apply({{live::RetireQuery{"the-secret"}}});
+  retriever->merge(one_thread);
+  REQUIRE_FALSE(holders(directory / "live", "the-secret").empty());
+  SECTION("by the owner") {
+    REQUIRE(retriever->apply({{live::ForgetOwner{"the-owner"}}})[0].status == ItemStatus::unchanged);
+  }
+  SECTION("by name") {
+    (void)retriever->apply({{live::ForgetQuery{"the-secret"}, live::ForgetQuery{"the-secret-refused"}}});
+  }
+  retriever->merge(one_thread);
+  REQUIRE(holders(directory / "live", "the-secret").empty());
+  REQUIRE(holders(directory / "live", "the-owner").empty());
+}
+
+TEST_CASE("LiveRetriever::rollback: does not bring back a batch whose writing failed") {
+  for (std::size_t call = 1; call <= 3; ++call) {
+    const TemporaryDirectory directory;
+    const std::filesystem::path root = std::filesystem::absolute(directory / "disk");
+    std::filesystem::create_directory(root);
+    MappedDisk disk(root, 5);
+    auto retriever = LiveRetriever::create(root / "live", small(), {}, disk);
+    (void)retriever->apply({{passage("p", east), query("q", east)}});
+    retriever->merge(one_thread);
+    disk.heal();
+    disk.faults().fail_from = call;
+    disk.faults().fail_until = call + 1;
+    disk.faults().takes_effect = true;
+    std::size_t kept = 0;
+    try {
+      (void)retriever->apply({{live::AddPair{"q", "p"}}});
+      kept = 1;  // it makes fewer calls
+    } catch (const IoError&) {
+    }
+    disk.heal();
+    retriever->rollback();
+    REQUIRE(retriever->stats().pairs == kept);
+    REQUIRE(retriever->apply({{live::AddPair{"q", "p"}}})[0].status == ItemStatus::applied);
+    retriever.reset();
+    REQUIRE(LiveRetriever::open(root / "live", {}, disk, nullptr, Verify::full)->stats().pairs == 1);
+  }
+}
+
+TEST_CASE("LiveRetriever: a path may end with a slash") {
+  const TemporaryDirectory directory;
+  const std::string live = (directory / "live").string() + "/";
+  const std::string copy = (directory / "copy").string() + "/";
+  auto retriever = LiveRetriever::create(live, small(), unsynced());
+  (void)retriever->apply({{passage("a", east)}});
+  retriever->merge(one_thread);
+  (void)retriever->backup(copy);
+  retriever.reset();
+  for (const std::string& path : {live, copy}) {
+    REQUIRE(LiveRetriever::open(path, unsynced())->search(east, 1)[0].id == "a");
+  }
+  REQUIRE(directory.file_count() == 2);
+}
+
+TEST_CASE("LiveRetriever: pairs that wait keep their order when their passage goes and comes again") {
+  const auto score_of = [](const LiveRetriever& retriever) { return retriever.search(east, 1)[0].score; };
+  LiveParams plain = small();
+  plain.counting.weighting = live::Weighting::total;
+  LiveRetriever expected(plain);
+  (void)expected.apply({{passage("p", east), query("q", east), live::AddPair{"q", "p", 1.0f}}});
+  const float one = score_of(expected);
+  (void)expected.apply({{live::AddPair{"q", "p", 1.0f}}});
+  REQUIRE(score_of(expected) > one);
+  for (const bool query_first : {true, false}) {
+    for (const bool merges : {true, false}) {
+      LiveParams params = plain;
+      params.counting.unknown = live::UnknownIds::park;
+      params.counting.duplicates = DuplicatePolicy::last;
+      LiveRetriever retriever(params);
+      (void)retriever.apply({{passage("p", east), live::AddPair{"q", "p", 1.0f}, live::RemovePassage{"p"},
+                              live::AddPair{"q", "p", 2.0f}}});
+      if (merges) retriever.merge(one_thread);
+      if (query_first) (void)retriever.apply({{query("q", east), passage("p", east)}});
+      if (!query_first) (void)retriever.apply({{passage("p", east), query("q", east)}});
+      REQUIRE(retriever.stats().parked == 0);
+      REQUIRE(score_of(retriever) == Approx(score_of(expected)));
+    }
+  }
 }
 
 /// Two writers of `rounds` batches each, two readers, and merges until the writers have ended.

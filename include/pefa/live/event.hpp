@@ -19,7 +19,7 @@ namespace pefa::live {
 /// A passage that is new or has changed. Its pairs stay.
 struct UpsertPassage {
   std::string id;             ///< of the passage, 1 to 65,535 bytes
-  std::vector<float> vector;  ///< its embedding, raw, finite
+  std::vector<float> vector;  ///< its embedding, raw, of length 1e-12 to 1e12
   std::string tags{};         ///< its tags, in the host's own text; empty: none
   std::int64_t time = 0;      ///< when
 
@@ -39,7 +39,7 @@ struct RemovePassage {
 /// A training query that is new or has changed. Its pairs stay.
 struct UpsertQuery {
   std::string id;             ///< of the training query, 1 to 65,535 bytes
-  std::vector<float> vector;  ///< its embedding, raw, finite
+  std::vector<float> vector;  ///< its embedding, raw, of length 1e-12 to 1e12
   std::string owner{};        ///< who may ask to be forgotten, up to 65,535 bytes; empty: nobody
   std::int64_t time = 0;      ///< when
 

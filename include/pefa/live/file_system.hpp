@@ -111,9 +111,15 @@ class FileSystem {
   [[nodiscard]] virtual std::unique_ptr<FileLock> lock(const std::filesystem::path& path) = 0;
 };
 
+/// A path whose last part is its name: "data/live" of "data/live/".
+[[nodiscard]] inline std::filesystem::path without_slash(const std::filesystem::path& path) {
+  return path.has_filename() || !path.has_relative_path() ? path : path.parent_path();
+}
+
 /// The directory that a name is in, as sync_directory() takes it.
 [[nodiscard]] inline std::filesystem::path directory_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const std::filesystem::path parent = without_slash(path).parent_path();
+  return parent.empty() ? std::filesystem::path(".") : parent;
 }
 
 /// All bytes of a file, or nothing where there is none. @throws IoError  it cannot be read

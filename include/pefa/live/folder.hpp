@@ -145,8 +145,9 @@ class LiveFolder {
   /// Makes a folder with an empty log and no base yet. Its parent must be there; it itself may be, empty.
   /// @throws ValueError  it is a live folder already, or not empty  @throws IoError  it cannot be made; what is left,
   /// another create() takes over
-  [[nodiscard]] static std::unique_ptr<LiveFolder> create(FileSystem& files, const std::filesystem::path& path,
+  [[nodiscard]] static std::unique_ptr<LiveFolder> create(FileSystem& files, const std::filesystem::path& where,
                                                           const FolderOptions& options = {}) {
+    const std::filesystem::path path = without_slash(where);
     const auto refuse = [&](const char* why) {
       pefa::detail::fail<ValueError>("LiveFolder::create: ", path.string(), why);
     };
@@ -173,8 +174,9 @@ class LiveFolder {
   /// Locks a folder and reads its manifest. Its log is closed until recover().
   /// @throws IoError  another process has it open for writing, or it is no live folder  @throws FormatError  its
   /// manifest is damaged
-  [[nodiscard]] static std::unique_ptr<LiveFolder> open(FileSystem& files, const std::filesystem::path& path,
+  [[nodiscard]] static std::unique_ptr<LiveFolder> open(FileSystem& files, const std::filesystem::path& where,
                                                         const FolderOptions& options = {}) {
+    const std::filesystem::path path = without_slash(where);
     (void)read_manifest(files, path);  // says what is wrong with a path before a lock is made there
     std::unique_ptr<LiveFolder> folder(new LiveFolder(files, path, options));
     folder->swap_manifest(read_manifest(files, path));  // what was read may not be on the disk yet
@@ -205,6 +207,8 @@ class LiveFolder {
       if (log_) log_->stop("the log was opened anew, which failed");
       throw;
     }
+    // What a publish() that was cut short left.
+    if (const Base* oldest = manifest_.oldest()) log_->cut(oldest->position.sequence);
     return recovery;
   }
 
@@ -274,6 +278,13 @@ class LiveFolder {
   /// @throws IoError  something failed; the base that was current still is, unless the message names the removal of an
   /// older one
   Base publish(Stage&& staged, const PublishOptions& options = {}) {
+    Base base = place(std::move(staged), options);
+    remove_old();
+    return base;
+  }
+
+  /// The first half of publish(): the base is the current one, and nothing is removed yet. @throws  as publish()
+  Base place(Stage&& staged, const PublishOptions& options = {}) {
     Stage stage(std::move(staged));
     Base base{stage.number_, stage.position_, options.note, {}};
     if (!detail::is_note(base.note)) {
@@ -304,9 +315,15 @@ class LiveFolder {
     const std::size_t drop = next.bases.size() - std::min(next.bases.size(), keep);
     next.bases.erase(next.bases.begin(), next.bases.begin() + static_cast<std::ptrdiff_t>(drop));
     swap_manifest(std::move(next));
-    remove_leftovers();
-    log_->cut(manifest_.oldest()->position.sequence);
     return base;
+  }
+
+  /// The second half: removes the bases that the manifest does not name, and the segments that no base needs. Called
+  /// again it does what is left. @throws IoError  something cannot be removed
+  void remove_old() {
+    const std::lock_guard lock(mutex_);
+    remove_leftovers();
+    if (const Base* oldest = manifest_.oldest()) log_->cut(oldest->position.sequence);
   }
 
   /// Makes another base current that is still kept: the next open() loads it, and replays the log from there, so that
@@ -382,14 +399,18 @@ class LiveFolder {
 
   /// Removes the bases that the manifest does not name, and files that were never put in place.
   void remove_leftovers() {
+    bool removed = false;
     for (const DirectoryEntry& entry : files_->list(path_)) {
       const auto is_named = [&](const Base& base) { return entry.name == detail::base_name(base.number); };
       const auto is_stage = [&](std::uint64_t number) { return entry.name == detail::base_name(number) + ".part"; };
       const bool is_leftover = entry.name.starts_with("base-") &&
                                std::none_of(manifest_.bases.begin(), manifest_.bases.end(), is_named) &&
                                std::none_of(built_.begin(), built_.end(), is_stage);
-      if (is_leftover) remove_tree(*files_, path_ / entry.name, entry.is_directory);
+      if (!is_leftover) continue;
+      remove_tree(*files_, path_ / entry.name, entry.is_directory);
+      removed = true;
     }
+    if (removed) files_->sync_directory(path_);  // what was to be forgotten must not come back after a power cut
   }
 
   FileSystem* files_;

@@ -73,8 +73,9 @@ inline void copy_base(FileSystem& files, const std::filesystem::path& from, cons
 
 /// Makes a folder of the current base of another one, and of the batches that `copy_log(after, copier)` gives.
 template <class CopyLog>
-void copy_folder(FileSystem& files, const std::filesystem::path& from, const std::filesystem::path& to,
+void copy_folder(FileSystem& files, const std::filesystem::path& from, const std::filesystem::path& where,
                  const Manifest& manifest, const CopyLog& copy_log) {
+  const std::filesystem::path to = without_slash(where);
   const std::filesystem::path parent = directory_of(to);
   for (const DirectoryEntry& entry : files.list(parent)) {
     if (entry.name != to.filename().string()) continue;

@@ -26,6 +26,7 @@
 #include "pefa/adapter/vote.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/core/scratch_pool.hpp"
@@ -172,12 +173,24 @@ class LiveEpoch {
   /// What a neighbour's score is.
   [[nodiscard]] const auto& voting() const noexcept { return voting_; }
 
-  /// The rows of passages as the passage index would hold them. @param passages  each with its queries in ascending
-  /// order
+  /// The rows of passages as the passage index would hold them; zeros of one that the fits leave nothing of, as a
+  /// whitening of fewer dimensions may. @param passages  each with its queries in ascending order
   [[nodiscard]] EmbeddingStore<float> passage_rows_of(std::span<const PassageEvidence> passages) const {
-    if (xs_) return xs_->fold_many(passages);
-    if (xl_) return xl_->fold_many(passages);
-    return pefa::detail::fold_many({}, nullptr, fold_, passages, passages_.view.dim(), "LiveRetriever");
+    try {
+      return folded(passages);
+    } catch (const ValueError&) {  // of one of them: all are in the log, and must be taken
+      const std::size_t dim = passage_index() != nullptr ? passage_index()->dim() : passages_.view.dim();
+      auto rows = EmbeddingStore<float>::for_overwrite(passages.size(), dim);
+      for (std::size_t i = 0; i < passages.size(); ++i) {
+        try {
+          const EmbeddingStore<float> one = folded(passages.subspan(i, 1));
+          std::copy_n(one.row(0), rows.dim(), rows.mutable_row(i));
+        } catch (const ValueError&) {
+          std::fill_n(rows.mutable_row(i), rows.dim(), 0.0f);
+        }
+      }
+      return rows;
+    }
   }
   /// The row of one.
   [[nodiscard]] std::vector<float> passage_row(const PassageEvidence& passage) const {
@@ -191,8 +204,7 @@ class LiveEpoch {
     std::optional<EmbeddingStore<float>> rows;
     const bool has_hubness = !hubness().empty();
     for (std::size_t i = 0; i < queries.size(); ++i) {
-      ask(queries[i], asked);
-      const std::vector<float> row = pefa::detail::query_row(asked, spec_.similarity);  // the hubness is 0 so far
+      const std::vector<float> row = query_row_of(queries[i], asked);
       if (!rows) rows = EmbeddingStore<float>::for_overwrite(queries.size(), row.size());
       std::copy(row.begin(), row.end(), rows->mutable_row(i));
     }
@@ -220,6 +232,23 @@ class LiveEpoch {
   }
 
  private:
+  /// The row of one training query, without its hubness; zeros where the fits leave nothing of it.
+  [[nodiscard]] std::vector<float> query_row_of(QueryView query, pefa::detail::AskedQuery& asked) const {
+    try {
+      ask(query, asked);
+      std::vector<float> row = pefa::detail::query_row(asked, spec_.similarity);
+      if (std::ranges::all_of(row, [](float x) { return pefa::detail::is_finite(x); })) return row;
+    } catch (const ValueError&) {  // it is in the log, and must be taken
+    }
+    return std::vector<float>(query_index() != nullptr ? query_index()->dim() : query.size(), 0.0f);
+  }
+
+  [[nodiscard]] EmbeddingStore<float> folded(std::span<const PassageEvidence> passages) const {
+    if (xs_) return xs_->fold_many(passages);
+    if (xl_) return xl_->fold_many(passages);
+    return pefa::detail::fold_many({}, nullptr, fold_, passages, passages_.view.dim(), "LiveRetriever");
+  }
+
   LiveEpoch(const RetrieverSpec& spec, std::uint64_t number, KeptRows passages, KeptRows queries)
       : spec_(spec),
         number_(number),

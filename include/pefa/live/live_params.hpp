@@ -11,6 +11,7 @@
 #include "pefa/adapter/retriever_spec.hpp"
 #include "pefa/core/enum_names.hpp"
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/share.hpp"
 #include "pefa/index/index_archive.hpp"
 #include "pefa/io/archive/reader.hpp"
@@ -168,6 +169,12 @@ inline void require_live_params(const LiveParams& params, const char* who) {
   pefa::detail::require_share(params.spec.fold, "fold", who);
   pefa::detail::require_share(params.spec.index.target_recall, "target_recall", who);
   pefa::detail::require_share(params.spec.query_index.target_recall, "target_recall", who);
+  for_each_field(params, [&](const std::string& key, const auto& value) {
+    if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(value)>>) {
+      if (!pefa::detail::is_finite(value))
+        pefa::detail::fail<ValueError>(who, ": ", key, " is ", value, ", expected a finite number");
+    }
+  });
   const double retire = params.counting.retire;
   if (!(retire >= 0.0 && retire < 1.0)) {
     pefa::detail::fail<ValueError>(who, ": retire is ", retire, ", expected at least 0 and below 1");

@@ -153,7 +153,7 @@ struct LiveCounts {
   std::size_t queries = 0;  ///< known
   std::size_t served = 0;   ///< those with a pair
   std::size_t pairs = 0;
-  std::size_t forgotten = 0;    ///< training queries, and pairs that waited, since the state was made
+  std::size_t forgotten = 0;    ///< events that asked to forget, since the state was made
   double weight = 0.0;          ///< Σ of the totals
   double changed_weight = 0.0;  ///< added or taken away since the state was made
   double squares = 0.0;         ///< Σ‖q_i‖² of the served

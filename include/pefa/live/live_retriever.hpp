@@ -5,9 +5,12 @@
 // next; an answer is the retriever's equation with those fits and the current P, Q and Y.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -108,13 +111,15 @@ class LiveRetriever : public SearchedLive {
   /// @throws IoError  the log could not be written, now or before, see reopen_log(); searches see nothing of the batch
   /// @throws std::bad_alloc  and from then on Error: searches go on, writing needs another open()
   std::vector<ItemResult> apply(const Batch& batch) {
-    Waiting self{&batch, {}, {}};
+    Waiting self{&batch, {}, {}, {}};
     if (folder_) {
       self.bytes = encode(batch);
+      WriteAheadLog::require_size(self.bytes);  // here, as others share what commit() throws
     } else {
       validate(batch);
     }
     commits_.run(self, [this](std::span<Waiting* const> group) { commit(group); });
+    if (self.error) std::rethrow_exception(self.error);
     return std::move(self.results);
   }
 
@@ -124,8 +129,11 @@ class LiveRetriever : public SearchedLive {
   /// Where CountingParams::retire asks for room, the training queries that count for least go first, by a batch like
   /// any other. In a folder the new base is written, opened again, checked against its checksums and against an exact
   /// search before it takes the old one's place; the old one stays for rollback(), unless something was to be
-  /// forgotten: then no file holds it any more when this returns.
-  /// @throws Cancelled, IoError  and whatever the build throws: all is as it was
+  /// forgotten, then no file holds it any more when this returns, or the log is above its high-water mark and needs the
+  /// room.
+  /// @throws Cancelled, IoError  and whatever the build throws: all is as it was; but where the message names the
+  /// removal of a file the new base serves, and the next merge or open() removes what is left
+  /// @throws Error  a batch could not be applied, see apply()
   /// @throws ValueError  the new base does not do what LiveParams::guards ask: all is as it was
   void merge(const BuildOptions& options = {}) { merge(options, params_.guards); }
 
@@ -137,9 +145,14 @@ class LiveRetriever : public SearchedLive {
     std::shared_ptr<const detail::LiveSnapshot> from;
     detail::LiveImage image;
     LogPosition position;
+    bool needs_room = false;
     {
       const std::lock_guard order(ordering_);  // no batch is between the log and the model
-      if (folder_) position = folder_->log().rotate();
+      require_sound("merge");
+      if (folder_) {
+        needs_room = folder_->log().is_high();
+        position = folder_->log().rotate();
+      }
       const std::lock_guard lock(writing_);
       from = model_->snapshot();
       image.parked = model_->state().waiting().pairs();
@@ -152,7 +165,7 @@ class LiveRetriever : public SearchedLive {
       const double factor = detail::decay_factor(params_.counting.half_life, image.landmark, image.time);
       detail::fill_image(*from, params_.dim, factor, image);
       image.landmark = image.time;
-      const bool has_forgotten = from->counts.forgotten > 0;
+      const bool keeps_one = from->counts.forgotten > 0 || needs_room;
       std::uint64_t number = from->epoch->number() + 1;
       const detail::RecentRecall before = recent_recall(std::move(from), guards, options.executor);
       std::unique_ptr<detail::LiveModel> model;
@@ -164,7 +177,7 @@ class LiveRetriever : public SearchedLive {
         detail::require_ann_recall(*opened.epoch, guards.min_ann_recall);
         model = model_of(opened.image, opened.epoch);
         detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss, options.executor);
-        (void)folder_->publish(std::move(stage), {.keep = has_forgotten ? std::size_t{1} : std::size_t{0}});
+        (void)folder_->place(std::move(stage), {.keep = keeps_one ? std::size_t{1} : std::size_t{0}});
       } else {
         const auto epoch = built_epoch(image, number, options);
         detail::require_ann_recall(*epoch, guards.min_ann_recall);
@@ -181,6 +194,7 @@ class LiveRetriever : public SearchedLive {
       since_merge_.clear();
       throw;
     }
+    if (folder_) folder_->remove_old();
   }
 
   /// Goes back to the base before the current one, with all that was written since: no event is lost, but the fits are
@@ -190,14 +204,20 @@ class LiveRetriever : public SearchedLive {
     const std::lock_guard one(merging_);
     LiveFolder& folder = required_folder("rollback");
     const std::lock_guard order(ordering_);
+    folder.log().reopen();  // after a failed sync the log may end with a batch that nobody was told is kept
     const std::uint64_t before = folder.current()->number;
     const Base base = folder.rollback();
     try {
       (void)load(detail::open_base(folder.path(), base, Verify::directory));
     } catch (...) {
       (void)folder.rollback(before);
+      try {
+        folder.log().reopen();
+      } catch (const IoError&) {  // reopen_log() may have better luck
+      }
       throw;
     }
+    is_broken_ = false;  // the model is another
   }
 
   /// Copies the folder as it is after the last acknowledged batch, while writers and searches go on; restore_folder()
@@ -214,9 +234,12 @@ class LiveRetriever : public SearchedLive {
   }
 
   /// Puts on the disk what was acknowledged before it was there. @throws IoError  as apply()
-  void sync() { (void)required_folder("sync").log().sync(); }
+  void sync() {
+    const std::lock_guard order(ordering_);  // rollback() puts another log in its place
+    (void)required_folder("sync").log().sync();
+  }
 
-  /// The folder; nullptr where all is in memory.
+  /// The folder; nullptr where all is in memory. Its log is another after a rollback(): not to be looked at meanwhile.
   [[nodiscard]] const LiveFolder* folder() const noexcept { return folder_.get(); }
 
   /// Whether so much changed since the last merge that searches pay for it, or there is something to fit to at last, or
@@ -238,15 +261,37 @@ class LiveRetriever : public SearchedLive {
     const Batch* batch;
     std::vector<std::byte> bytes;
     std::vector<ItemResult> results;
+    std::exception_ptr error;  ///< its own, which the rest of its group does not share
   };
 
-  /// Keeps some batches with one sync, applies them in their order, and shows them.
+  /// @throws Error  a batch is in the log and not whole in the model
+  void require_sound(const char* what) const {
+    if (!is_broken_) return;
+    pefa::detail::fail<Error>("LiveRetriever::", what,
+                              ": an earlier batch could not be applied, for want of memory it ",
+                              "seems; open the folder again");
+  }
+
+  /// commit_whole(), or one by one where the log has no room for all: a small batch does not fail for a large one.
   void commit(std::span<Waiting* const> group) {
-    const std::lock_guard order(ordering_);
-    if (is_broken_) {
-      pefa::detail::fail<Error>("LiveRetriever::apply: an earlier batch could not be applied, for want of memory it ",
-                                "seems; open the folder again");
+    try {
+      commit_whole(group);
+    } catch (const LogFull&) {
+      if (group.size() == 1) throw;
+      for (std::size_t i = 0; i < group.size(); ++i) {
+        try {
+          commit_whole(group.subspan(i, 1));
+        } catch (...) {
+          group[i]->error = std::current_exception();
+        }
+      }
     }
+  }
+
+  /// Keeps some batches with one sync, applies them in their order, and shows them.
+  void commit_whole(std::span<Waiting* const> group) {
+    const std::lock_guard order(ordering_);
+    require_sound("apply");
     if (folder_) {
       std::vector<std::span<const std::byte>> bytes;
       bytes.reserve(group.size());
@@ -306,14 +351,26 @@ class LiveRetriever : public SearchedLive {
     return *folder_;
   }
 
-  /// Lets training queries go, where there are more than a merge leaves.
+  /// Lets training queries go, where there are more than a merge leaves; the next merge does where the log is full.
   void retire() {
-    Batch batch;
+    constexpr std::size_t most_events = 4096;  // a batch: with the longest ids it fits into the log
+    Batch all;
     {
       const std::lock_guard lock(writing_);
-      batch = detail::retirement(*model_->snapshot(), params_.counting, model_->state().time());
+      all = detail::retirement(*model_->snapshot(), params_.counting, model_->state().time());
     }
-    if (!batch.events.empty()) (void)apply(batch);
+    for (std::size_t begin = 0; begin < all.events.size(); begin += most_events) {
+      const auto first = all.events.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto count = std::min(most_events, all.events.size() - begin);
+      Batch batch;
+      batch.events.assign(std::make_move_iterator(first),
+                          std::make_move_iterator(first + static_cast<std::ptrdiff_t>(count)));
+      try {
+        (void)apply(batch);
+      } catch (const LogFull&) {
+        return;
+      }
+    }
   }
 
   /// Applies what came since the merge began, or since the last call. @return  whether there was anything

@@ -86,6 +86,14 @@ class LiveState {
   [[nodiscard]] LiveChanges take_changes() {
     LiveChanges changes = std::move(changes_);
     changes_ = {};
+    for (const Row row : weighed_anew_) {
+      if (queries_[row] == nullptr) continue;
+      LiveQuery& query = open_query(row);
+      reweigh(query, params_.weighting);
+      if (params_.weighting != Weighting::row_normalized) continue;
+      changes.voted.insert(changes.voted.end(), query.passages.begin(), query.passages.end());
+    }
+    weighed_anew_.clear();
     for (std::vector<Row>* rows : {&changes.moved, &changes.voted, &changes.queries}) {
       std::sort(rows->begin(), rows->end());
       rows->erase(std::unique(rows->begin(), rows->end()), rows->end());
@@ -116,6 +124,9 @@ class LiveState {
  private:
   using Rows = std::unordered_map<std::string, Row>;
 
+  static constexpr double shortest = 1e-12;  // of vectors
+  static constexpr double longest = 1e12;
+
   [[nodiscard]] static ItemResult refused(std::string_view reason) {
     return {ItemStatus::refused, std::string(reason)};
   }
@@ -133,6 +144,11 @@ class LiveState {
     double squares = 0.0;
     for (const float x : vector) squares += static_cast<double>(x) * static_cast<double>(x);
     if (!(squares > 0.0)) return refused("its vector is zero, which has no direction to search by");
+    // What the fits make of longer or shorter ones may leave the range of float, here or when the log is replayed.
+    if (!(squares >= shortest * shortest && squares <= longest * longest)) {
+      return refused(pefa::detail::join_message("its vector has length ", std::sqrt(squares), ", expected ", shortest,
+                                                " to ", longest));
+    }
     return std::nullopt;
   }
 
@@ -165,12 +181,10 @@ class LiveState {
     counts_.served += sign > 0 ? std::size_t{1} : ~std::size_t{0};
   }
 
-  /// Y_ij anew, where a total of the query changed. @param passage  whose total it was
-  void weigh_anew(LiveQuery& query, Row passage) {
-    reweigh(query, params_.weighting);
+  /// Y_ij anew, once the batch is through, where a total changed. @param passage  whose total it was
+  void weigh_anew(Row query, Row passage) {
+    weighed_anew_.insert(query);
     changes_.voted.push_back(passage);
-    if (params_.weighting != Weighting::row_normalized) return;
-    for (const std::int32_t other : query.passages) changes_.voted.push_back(static_cast<Row>(other));
   }
 
   [[nodiscard]] ItemResult on(const UpsertPassage& event) {
@@ -198,6 +212,7 @@ class LiveState {
   [[nodiscard]] ItemResult on(const RemovePassage& event) {
     const auto row = find(passage_rows_, event.id);
     if (!row) return unchanged();
+    waiting_.wait_for_passage(event.id);
     const Passage passage = passages_[*row];
     for (const Row query : std::vector<Row>(passage->queries)) drop_pair(query, *row);
     passage_rows_.erase(event.id);
@@ -283,7 +298,7 @@ class LiveState {
     counts_.changed_weight += std::abs(total - record.totals[at]);
     record.totals[at] = total;
     if (is_known && params_.weighting == Weighting::binary) return {};
-    weigh_anew(record, *passage);
+    weigh_anew(*query, *passage);
     return {};
   }
 
@@ -300,12 +315,12 @@ class LiveState {
   }
 
   [[nodiscard]] ItemResult on(const ForgetQuery& event) {
+    ++counts_.forgotten;  // unknown ones too: files may hold what was retired, retracted or refused
     const bool was_parked = waiting_.drop([&](const AddPair& pair) { return pair.query == event.id; });
     const auto row = find(query_rows_, event.id);
-    if (was_parked) ++counts_.forgotten;
     if (!row) return was_parked ? ItemResult{} : unchanged();
     disown(queries_[*row]->owner, *row);
-    forget(*row);
+    take_out(*row);
     return {};
   }
 
@@ -319,6 +334,7 @@ class LiveState {
   }
 
   [[nodiscard]] ItemResult on(const ForgetOwner& event) {
+    ++counts_.forgotten;
     const auto owned = owners_.find(event.owner);
     if (owned == owners_.end()) return unchanged();
     std::unordered_set<std::string> ids;
@@ -327,16 +343,10 @@ class LiveState {
     owners_.erase(owned);
     for (const Row row : rows) {
       ids.insert(queries_[row]->id);
-      forget(row);
+      take_out(row);
     }
     (void)waiting_.drop([&](const AddPair& pair) { return ids.contains(pair.query); });
     return {};
-  }
-
-  /// Takes a training query out, but for its owner's list, and no file may hold it after the next merge.
-  void forget(Row row) {
-    take_out(row);
-    ++counts_.forgotten;
   }
 
   /// Takes a training query out, but for its owner's list.
@@ -370,7 +380,7 @@ class LiveState {
     --counts_.pairs;
     counts_.weight -= total;
     counts_.changed_weight += total;
-    weigh_anew(record, passage);
+    weigh_anew(query, passage);
     if (!record.passages.empty()) return;
     serve(record, -1);
     changes_.queries.push_back(query);
@@ -403,6 +413,7 @@ class LiveState {
   std::unordered_map<std::string, std::unordered_set<Row>> owners_;
   WaitingPairs waiting_;
   LiveChanges changes_;
+  std::unordered_set<Row> weighed_anew_;  // training queries whose weights wait for the end of the batch
   LiveCounts counts_;
   std::int64_t time_ = 0;
   std::unordered_map<Row, std::shared_ptr<LivePassage>> open_passages_;  // records that no search sees yet

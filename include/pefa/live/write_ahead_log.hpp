@@ -91,12 +91,19 @@ class WriteAheadLog {
   WriteAheadLog(const WriteAheadLog&) = delete;
   WriteAheadLog& operator=(const WriteAheadLog&) = delete;
 
+  /// @throws ValueError  more bytes than a log takes as one batch
+  static void require_size(std::span<const std::byte> batch) {
+    if (batch.size() <= max_batch_bytes) return;
+    pefa::detail::fail<ValueError>("WriteAheadLog::append: a batch of ", batch.size(), " bytes, expected up to ",
+                                   max_batch_bytes, ": submit several");
+  }
+
   /// Adds a batch, together with what other threads add meanwhile; returns its number when it is acknowledged: on the
   /// disk, where sync_interval is 0.
   /// @throws LogFull  the quota is reached  @throws IoError  it failed now or before: see reopen()
   /// @throws ValueError  more than 2^28 bytes
   std::uint64_t append(std::span<const std::byte> batch) {
-    check_size(batch);
+    require_size(batch);
     Waiting self{batch, 0};
     waiting_.run(self, [this](std::span<Waiting* const> group) {
       std::vector<std::span<const std::byte>> batches;
@@ -113,7 +120,7 @@ class WriteAheadLog {
   LogPosition append_group(std::span<const std::span<const std::byte>> batches) {
     std::uint64_t bytes = 0;
     for (const auto batch : batches) {
-      check_size(batch);
+      require_size(batch);
       bytes += batch.size() + record_overhead;
     }
     std::this_thread::sleep_for(pause(bytes));
@@ -226,6 +233,11 @@ class WriteAheadLog {
     const std::lock_guard lock(mutex_);
     return failure_;
   }
+  /// Whether it is above its high-water mark, where writes wait.
+  [[nodiscard]] bool is_high() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<double>(used_) > options_.high_water * static_cast<double>(options_.quota_bytes);
+  }
   /// What it occupies.
   [[nodiscard]] LogUsage usage() const {
     const std::lock_guard lock(mutex_);
@@ -250,12 +262,6 @@ class WriteAheadLog {
     if (!(options.high_water > 0.0 && options.high_water <= 1.0)) {
       pefa::detail::fail<ValueError>("WriteAheadLog: high_water is ", options.high_water, ", expected in (0, 1]");
     }
-  }
-
-  static void check_size(std::span<const std::byte> batch) {
-    if (batch.size() <= max_batch_bytes) return;
-    pefa::detail::fail<ValueError>("WriteAheadLog::append: a batch of ", batch.size(), " bytes, expected up to ",
-                                   max_batch_bytes, ": submit several");
   }
 
   void check_alive() const {
