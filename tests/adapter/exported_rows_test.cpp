@@ -1,5 +1,7 @@
 #include "pefa/adapter/exported_rows.hpp"
 
+#include <array>
+
 #include "catch.hpp"
 #include "pefa/adapter/pefa_xs.hpp"
 #include "pefa/index/flat_index.hpp"
@@ -60,5 +62,21 @@ TEST_CASE("query_map_of: rows as they are rank the same when queries are multipl
         REQUIRE(found[0].score - found[i].score == Approx(factor * (hits[0].score - hits[i].score)).margin(2e-4));
       }
     }
+  }
+}
+
+TEST_CASE("rows_for_raw_queries: tells how far it is, and stops when told to") {
+  for (const Whitened whitened : {Whitened::none, Whitened::all}) {
+    const Xs xs = built_xs(whitened, 9);
+    std::size_t last = 0;
+    const std::array<std::size_t, 8> captured{};  // so that the callback lies on the heap
+    const BuildOptions options{AnyExecutor::serial(), [&last, captured](std::size_t done, std::size_t total) {
+                                 REQUIRE(done >= last);
+                                 REQUIRE(done <= total + captured[0]);
+                                 last = done;
+                                 return ProgressAction::proceed;
+                               }};
+    (void)rows_for_raw_queries(xs.fitted(), EmbeddingStore<float>::from(xs.index().rows()), options);
+    REQUIRE(last > 0);
   }
 }

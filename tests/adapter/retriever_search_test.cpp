@@ -170,3 +170,21 @@ TEST_CASE("search: a limit reaches both sides, and what they have found is blend
   const auto half = xl.search(p.test(0), 20, {.neighbors = 4, .lambda = 0.0f});  // the four neighbours found
   REQUIRE(hits[0].passage == half[0].passage);
 }
+
+TEST_CASE("search: a query that whitens to 0 is refused, alone and in a batch") {
+  RowMajorMatrix passages(2, 2);
+  passages << 1, 0, 0.8f, 0.6f;
+  RowMajorMatrix queries(2, 2);
+  queries << 1, 0, 1, 0;
+  const auto relevance = RelevanceMatrix::from_pairs(
+      std::vector<RelevancePair>{{QueryId(0), PassageId(0), 1.0f}, {QueryId(1), PassageId(1), 1.0f}}, 2, 2);
+  RowMajorMatrix asked(1, 2);
+  asked << 0, 1;
+  const QueryView query(asked.data(), 2);
+  for (const Whitened whitened : {Whitened::queries, Whitened::all}) {
+    const auto xl = PefaXl<float, FlatIndex<>>::build(
+        passages, queries, relevance, {.whitened = whitened, .whitening = {.scatter = Scatter::total, .rank = 1}});
+    REQUIRE_ERROR(ValueError, "whitens to 0", xl.search(query, 1));
+    REQUIRE_ERROR(ValueError, "whitens to 0", xl.search_batch(EmbeddingView<float>(asked), 1));
+  }
+}

@@ -1,5 +1,6 @@
 #include "pefa/adapter/row_changes.hpp"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -113,4 +114,19 @@ TEST_CASE("changes_since: what does not fit together is refused") {
   REQUIRE_ERROR(ShapeError, "passages have dim 13, expected 12",
                 changes_since(xs, io::RowIds(n_passages), EmbeddingView<float>(wide), data.q(), data.relevance,
                               io::RowIds(n_passages)));
+}
+
+TEST_CASE("fold_one: weights that are no numbers are refused, and one of 0 is no training query") {
+  const ChangingData data;
+  for (const FoldRule rule : {FoldRule::correlation, FoldRule::least_squares}) {
+    const Xs xs = Xs::build(data.p(), data.q(), data.relevance, {.lambda = 0.3f, .rule = rule});
+    const QueryView passage(data.passages.data(), dim);
+    const EmbeddingView<float> one = data.q().slice(0, 1);
+    for (const float weight :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -1.0f}) {
+      REQUIRE_ERROR(ValueError, "expected finite and at least 0",
+                    xs.fold_one(passage, one, std::vector<float>{weight}));
+    }
+    REQUIRE(xs.fold_one(passage, one, std::vector<float>{0.0f}) == xs.fold_one(passage, data.q().slice(0, 0), {}));
+  }
 }

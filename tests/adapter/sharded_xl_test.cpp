@@ -150,3 +150,11 @@ TEST_CASE("require_shardable: what cannot be merged is refused, and said") {
   const Xl xl = Xl::build(data.passages, data.queries, data.relevance, {});
   REQUIRE_ERROR(ShapeError, "3 rows, expected 120", nearest_in_shard(xl, {0, {1, 2, 3}}, data.test(0)));
 }
+
+TEST_CASE("hits_in_shard: lambda 0 is refused, as passages without votes would come in another order") {
+  const ShardedData data;
+  const Xl xl = Xl::build(data.passages, data.queries, data.relevance, {});
+  const ShardRows rows{0, std::vector<Row>(query_total)};
+  REQUIRE_ERROR(ValueError, "lambda is 0, expected above 0",
+                hits_in_shard(xl, rows, data.test(0), {}, 5, {.lambda = 0.0f}));
+}

@@ -2,6 +2,7 @@
 #include "pefa/index/filtered_search.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -9,7 +10,9 @@
 #include "catch.hpp"
 #include "filtered.hpp"
 #include "pefa/index/flat_index.hpp"
+#include "pefa/index/hnsw_index.hpp"
 #include "pefa/index/partitioned_index.hpp"
+#include "pefa/index/quantized_hnsw_index.hpp"
 
 using namespace pefa;
 using namespace pefa::test;
@@ -85,4 +88,59 @@ TEST_CASE("PartitionedIndex::search_filtered: is exact where few are admitted, a
   const auto index = PartitionedIndex<>::build(data.rows);
   check_filtered(index, flat, data, false, 0.9);
   check_edges(index, data);
+}
+
+TEST_CASE("PartitionedIndex::search_filtered: a predicate is asked of one row too") {
+  const auto index = PartitionedIndex<>::build(EmbeddingView<float>(random_matrix(1, 8, 1)), {.rows = Rows::drop});
+  const RowMajorMatrix query = random_matrix(1, 8, 2);
+  const QueryView asked(query.data(), 8);
+  REQUIRE(index.search_filtered(asked, 1, RowFilter([](Row) { return true; })).size() == 1);
+  REQUIRE(index.search_filtered(asked, 1, RowFilter([](Row) { return false; })).empty());
+}
+
+TEMPLATE_TEST_CASE("search_filtered: tells what it did itself, not what was searched before", "", HnswIndex,
+                   QuantizedHnswIndex<>) {
+  const RowMajorMatrix rows = random_matrix(2000, 16, 3);
+  const auto index = TestType::build(EmbeddingView<float>(rows), {});
+  const QueryView query(rows.data(), 16);
+  const RowSet half = RowSet::where(2000, [](Row row) { return row < 1000; });
+  const auto stats_of = [&] {
+    IndexSearchStats stats;
+    (void)index.search_filtered(query, 5, RowFilter(half), {.stats = &stats});
+    return stats;
+  };
+  (void)index.search_filtered(query, 5, RowFilter(half));
+  const IndexSearchStats expected = stats_of();
+  const std::atomic<bool> stop{true};
+  (void)index.search(query, 5, {.limit = {.stop = &stop}});
+  (void)index.search(query, 500);
+  const IndexSearchStats stats = stats_of();
+  REQUIRE_FALSE(stats.stopped);
+  REQUIRE(stats.distances == expected.distances);
+  REQUIRE(stats.hops == expected.hops);
+}
+
+TEST_CASE("QuantizedHnswIndex::search_filtered: ties fall by the rows that are admitted, whichever way is taken") {
+  RowMajorMatrix rows = random_matrix(400, 16, 4);
+  rows.row(5) << Eigen::RowVectorXf::Constant(16, 0.25f);
+  rows.row(100) = rows.row(5);
+  rows.row(50) = rows.row(5);
+  std::swap(rows(50, 0), rows(50, 1));
+  rows.row(50)(0) = 0.5f;  // the same product with a query that is 1 at two places
+  rows.row(50)(1) = 0.0f;
+  Eigen::RowVectorXf query = Eigen::RowVectorXf::Zero(16);
+  query[0] = query[1] = 4.0f;
+  const auto index = QuantizedHnswIndex<>::build(EmbeddingView<float>(rows), {});
+  const QueryView asked(query.data(), 16);
+  REQUIRE(index.score(asked, 50) == index.score(asked, 100));
+  std::vector<Row> admitted;
+  for (Row row = 0; row < 400; ++row) {
+    if (row == 50 || row == 100 || (row != 5 && index.score(asked, row) < 1.0f)) admitted.push_back(row);
+  }
+  const RowSet set = RowSet::of(admitted, 400);
+  for (const detail::FilterCosts& costs :
+       {detail::FilterCosts{.scanned_row = 1e6, .candidate = 1e6, .two_hops = 1e6},
+        detail::FilterCosts{.scanned_row = 1e-6, .candidate = 1e6, .two_hops = 1e6}}) {
+    REQUIRE(index.search_filtered(asked, 1, RowFilter(set), {}, costs)[0].row == 50);
+  }
 }

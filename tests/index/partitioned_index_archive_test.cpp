@@ -107,8 +107,8 @@ TEST_CASE("PartitionedIndex::open: places, lists and probes that lead nowhere ar
   REQUIRE_ERROR(FormatError, "section 'rows.order' is no order of 30 coordinates",
                 open("rows.order", 0, open_bytes(whole).section<std::uint32_t>("rows.order")[1]));
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-  for (const char* key :
-       {"rows.unit", "rows.spread", "rows.center_scales", "rows.code_scale", "rows.lift_levels", "rows.center_lifts"}) {
+  for (const char* key : {"rows.unit", "rows.spread", "rows.center_scales", "rows.code_scale", "rows.lift_levels",
+                          "rows.center_lifts", "rows.code_scales", "rows.lifts"}) {
     REQUIRE_ERROR(FormatError, std::string("section '") + key + "' has a NaN", open(key, 0, nan));
   }
 }
@@ -124,10 +124,10 @@ TEST_CASE("PartitionedIndex: values that are NaN, infinite or huge end no search
       const io::ArchiveReader reader = open_bytes(whole);
       for (const io::ArchiveSection& section : reader.sections()) {
         const std::string& key = section.key;
-        const bool any = key == "rows.rows" || key == "rows.code_scales" || key == "rows.lifts";
+        const bool any = key == "rows.rows";
         const bool finite = key == "rows.center_scales" || key == "rows.center_lifts" || key == "rows.lift_levels" ||
                             key == "rows.spread" || key == "rows.axis_scales" || key == "rows.unit" ||
-                            key == "rows.code_scale";
+                            key == "rows.code_scale" || key == "rows.code_scales" || key == "rows.lifts";
         if (!any && !(finite && poison == std::numeric_limits<float>::max())) continue;
         const std::size_t words = static_cast<std::size_t>(section.byte_size()) / sizeof poison;
         for (std::size_t i = 0; i < words; i += any ? 3 : 1) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -177,4 +178,38 @@ TEST_CASE("PartitionedIndex: a row of over a thousand codes has wider ones") {
   const Index index = Index::build(EmbeddingView<float>(rows), {.metric = Metric::l2, .code_width = 1});
   REQUIRE(index.params().code_width == 5);
   REQUIRE(index.search(query_of(rows, 7), 1)[0].row == 7);
+}
+
+TEST_CASE("PartitionedIndex: finds as many as are asked for, up to all rows but one") {
+  const RowMajorMatrix rows = random_matrix(400, 16, 21);
+  const auto index = Index::build(EmbeddingView<float>(rows), {});
+  for (const std::size_t k : {300U, 350U, 399U, 400U}) {
+    REQUIRE(index.search(query_of(rows, 0), k).size() == k);
+  }
+  REQUIRE(index.lists_probed(5) > 0);
+}
+
+TEST_CASE("PartitionedIndex without rows: under L2 the size of the query beside the rows does not matter") {
+  for (const float rows_size : {1.0f, 1e9f, 1e14f}) {
+    for (const float query_size : {1.0f, 1e-11f, 1e-20f}) {
+      const RowMajorMatrix rows = rows_size * random_matrix(300, 8, 22, Normalize::none);
+      const RowMajorMatrix queries = query_size * random_matrix(4, 8, 23);
+      const auto index = Index::build(EmbeddingView<float>(rows), {.metric = Metric::l2, .rows = Rows::drop});
+      for (Eigen::Index q = 0; q < 4; ++q) {
+        for (Row row = 0; row < 300; row += 50) {
+          const float exact = -(rows.row(row) - queries.row(q)).squaredNorm();
+          REQUIRE(index.score(query_of(queries, q), row) == Approx(exact).epsilon(0.05));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("PartitionedIndex without rows: a score that is no number ranks last") {
+  RowMajorMatrix rows = random_matrix(300, 2, 24);
+  rows.row(7) << 2.5e19f, 1e19f;
+  const auto index = Index::build(EmbeddingView<float>(rows), {.metric = Metric::l2, .rows = Rows::drop});
+  const std::vector<float> query{2e19f, 0.0f};
+  const float score = index.score(query, 7);
+  REQUIRE((score < -1e30f || score == -std::numeric_limits<float>::infinity()));
 }

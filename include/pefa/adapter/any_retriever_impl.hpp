@@ -170,7 +170,8 @@ inline void require_spec(const RetrieverSpec& spec, const char* who) {
   require_share(spec.index.target_recall, "target_recall", who);
   require_share(spec.query_index.target_recall, "target_recall", who);
   if (spec.index.kind == IndexKind::custom || spec.query_index.kind == IndexKind::custom) {
-    fail<ValueError>(who, ": an index of kind custom is a host's own; expected automatic, flat, hnsw, quantized or partitioned");
+    fail<ValueError>(
+        who, ": an index of kind custom is a host's own; expected automatic, flat, hnsw, quantized or partitioned");
   }
 }
 

@@ -64,7 +64,8 @@ template <class = void>
   if (!fitted.whitening) return raw;
   const RowMajorMatrix transposed = fitted.whitening->map().matrix<RowMajorMatrix>().transpose();
   const detail::LinearMap back(transposed);
-  ProgressMeter meter(parts[1].progress, n, "rows_for_raw_queries");
+  const BuildOptions unwhitening = parts[1];  // as long as the meter
+  ProgressMeter meter(unwhitening.progress, n, "rows_for_raw_queries");
   return back.apply_all(
       raw.view(), [](float*) {}, [](std::size_t, float*) {}, options.executor, meter);
 }

@@ -23,6 +23,7 @@
 #include "pefa/adapter/retriever.hpp"
 #include "pefa/adapter/whitening.hpp"
 #include "pefa/core/executor.hpp"
+#include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
 #include "pefa/store/embedding_source.hpp"
@@ -100,6 +101,9 @@ inline void whiten(const Whitening& whitening, QueryView query, std::vector<floa
   require_query(query, 1, whitening.dim(), who);
   whitened.resize(whitening.rank());
   whitening.apply(query, whitened);
+  if (std::ranges::all_of(whitened, [](float x) { return x == 0.0f; })) {
+    fail<ValueError>(who, ": the query whitens to 0, which has no direction to search by");
+  }
 }
 
 /// The query for a passage index whose rows were whitened, balanced, both or neither. @throws  as above
@@ -265,10 +269,19 @@ template <class Scalar, class Make>
   return make(p.view(), q.view());
 }
 
+/// Whether a passage has a training query; pairs of weight 0 are none.
+[[nodiscard]] inline bool is_warm(const PassageEvidence& of) noexcept {
+  return std::ranges::any_of(of.weights, [](float weight) { return weight > 0.0f; });
+}
+
 /// @throws ShapeError, ValueError  what PefaXs::fold_one() refuses
 inline void require_evidence(const PassageEvidence& of, const PassageFold& fold, std::size_t dim, const char* who) {
   if (of.weights.size() != of.queries.size()) {
     fail<ShapeError>(who, ": ", of.weights.size(), " weights for ", of.queries.size(), " queries, expected one each");
+  }
+  for (const float weight : of.weights) {
+    if (!is_finite(weight) || weight < 0.0f)
+      fail<ValueError>(who, ": a weight is ", weight, ", expected finite and at least 0");
   }
   require_query(of.passage, 1, dim, who);
   require_direction(of.passage, who);
@@ -276,7 +289,7 @@ inline void require_evidence(const PassageEvidence& of, const PassageFold& fold,
     fail<ShapeError>(who, ": queries have dim ", of.queries.dim(), ", expected ", dim);
   require_valid_rows(of.queries, RowCheck::finite_non_zero, who);
   const bool is_own = is_own_query(fold.rule, fold.least_squares);
-  if (of.queries.empty() && !is_own && fold.lambda < 1.0f && fold.cold == ColdPassage::borrowed) {
+  if (!is_warm(of) && !is_own && fold.lambda < 1.0f && fold.cold == ColdPassage::borrowed) {
     fail<ValueError>(who, ": a passage without training queries borrows from all the others, expected queries");
   }
 }
@@ -320,7 +333,7 @@ inline void require_evidence(const PassageEvidence& of, const PassageFold& fold,
         std::iota(columns.begin(), columns.end(), 0);
         if (!of.weights.empty()) pseudo_embedding(of.queries, {columns, of.weights}, sum.data(), pseudo.mutable_row(i));
       }
-      const float lambda = passage_lambda(is_own || !of.weights.empty(), fold.lambda, fold.cold);
+      const float lambda = passage_lambda(is_own || is_warm(of), fold.lambda, fold.cold);
       fold_pseudo_embedding(of.passage, lambda, fold.norm, pseudo.mutable_row(i));
     }
     rows = std::move(pseudo);

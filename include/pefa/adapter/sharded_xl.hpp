@@ -129,13 +129,18 @@ template <class Xl>
 
 /// The best k passages of a shard, by their rows in the whole, when those training queries vote.
 /// @param voters  of the whole; those that the shard does not have are not about its passages
-/// @throws ShapeError, ValueError  as nearest_in_shard(); λ outside [0, 1]
+/// @throws ShapeError, ValueError  as nearest_in_shard(); λ outside (0, 1]
 template <class Xl>
 [[nodiscard]] std::vector<Hit> hits_in_shard(const Xl& shard, const ShardRows& rows, QueryView query,
                                              const Voters& voters, std::size_t k, const SearchOptions& options = {}) {
   require_shardable(shard);
   const float lambda = options.lambda.value_or(shard.params().lambda);
   detail::require_lambda(lambda, "hits_in_shard");
+  if (lambda == 0.0f) {
+    detail::fail<ValueError>(
+        "hits_in_shard: lambda is 0, expected above 0: passages without votes then rank by scores ",
+        "that hits of several shards do not carry");
+  }
   Voters own;
   for (std::size_t i = 0; i < voters.size(); ++i) {
     const auto found = std::lower_bound(rows.queries.begin(), rows.queries.end(), voters.queries[i].row());

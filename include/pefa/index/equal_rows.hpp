@@ -117,6 +117,13 @@ class EqualRows {
     }
   }
 
+  /// The first that is admitted of a first row and the rows equal to it, of which there is one.
+  template <class Admits>
+  [[nodiscard]] Row first_admitted(Row row, const Admits& admits) const {
+    while (!admits(row)) row = next_[row];
+    return row;
+  }
+
   [[nodiscard]] std::size_t memory_bytes() const noexcept { return next_.capacity() * sizeof(Row); }
 
  private:

@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -18,13 +17,13 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
-#include "pefa/core/rankable.hpp"
 #include "pefa/core/search_control.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_scan.hpp"
 #include "pefa/index/filtered_scan.hpp"
 #include "pefa/index/index_spec.hpp"
+#include "pefa/index/indexed_rows.hpp"
 #include "pefa/io/archive/fwd.hpp"
 #include "pefa/simd/code_kernels.hpp"
 #include "pefa/simd/kernels.hpp"
@@ -57,12 +56,8 @@ class FlatIndex {
                                        const BuildOptions& options = {}) {
     require_rows(rows);
     FlatIndex index(params.metric);
-    if (params.rows == Rows::copy) {
-      index.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
-    } else {
-      detail::require_kept(params.rows, "FlatIndex::build");
-      index.rows_ = rows;
-    }
+    detail::require_kept(params.rows, "FlatIndex::build");
+    index.rows_.keep(rows, params.rows);
     index.keep_codes(options.executor);
     ProgressMeter(options.progress, rows.size(), "FlatIndex::build").add(rows.size());
     return index;
@@ -73,7 +68,7 @@ class FlatIndex {
                                        const BuildOptions& options = {}) {
     require_rows(store.view());
     FlatIndex index(params.metric);
-    index.own(std::move(store));
+    index.rows_.own(std::move(store));
     index.keep_codes(options.executor);
     ProgressMeter(options.progress, index.size(), "FlatIndex::build").add(index.size());
     return index;
@@ -113,7 +108,7 @@ class FlatIndex {
   /// The same of several rows. @param scores  as many as rows
   void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
     detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "FlatIndex::score_rows");
-    score_each(query.data(), rows, scores);
+    rows_.score(query.data(), rows, scores.data());
   }
 
   /// Queries that the limit leaves no time for have no results, or of some of the rows.
@@ -144,7 +139,7 @@ class FlatIndex {
     filter.require_universe(size(), "FlatIndex::search_filtered");
     if (filter.admits_all()) return search(query, k, options);
     return detail::scan_admitted(filter, size(), k, options, [&](std::span<const Row> rows, std::span<float> scores) {
-      score_each(query.data(), rows, scores);
+      rows_.score(query.data(), rows, scores.data());
     });
   }
 
@@ -171,25 +166,25 @@ class FlatIndex {
   /// One row as floats. @param out  dim floats  @throws ShapeError  a row past the end, another size
   void read_row(Row row, std::span<float> out) const {
     detail::require_row_to_read(row, size(), out.size(), dim(), "FlatIndex::read_row");
-    rows_.decode(row, out.data());
+    rows().decode(row, out.data());
   }
 
   /// How many rows.
-  [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return rows().size(); }
   /// Elements of a row.
-  [[nodiscard]] std::size_t dim() const noexcept { return rows_.dim(); }
+  [[nodiscard]] std::size_t dim() const noexcept { return rows().dim(); }
   /// What a score means.
   [[nodiscard]] Metric metric() const noexcept { return metric_; }
   /// What it was built with; over an archive's rows, with `copy`.
   [[nodiscard]] FlatParams params() const noexcept {
-    return {metric_, store_ || archive_ != nullptr ? Rows::copy : Rows::borrow};
+    return {metric_, rows_.are_borrowed() ? Rows::borrow : Rows::copy};
   }
   /// Bytes on the heap; rows that are borrowed, or an archive's, are not.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return (store_ ? store_->memory_bytes() : 0) + (codes_ ? codes_->memory_bytes() : 0);
+    return rows_.memory_bytes() + (codes_ ? codes_->memory_bytes() : 0);
   }
   /// The indexed rows.
-  [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_; }
+  [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_.view(); }
 
  private:
   static constexpr std::size_t coded_batch = 64;  // queries from which encoding every row pays; about equal from 32
@@ -209,17 +204,11 @@ class FlatIndex {
   explicit FlatIndex(Metric metric)
       : metric_(metric),
         kernel_(metric == Metric::inner_product ? simd::dot_kernel<Scalar>() : simd::squared_l2_kernel<Scalar>()),
-        rows_kernel_(metric == Metric::inner_product ? simd::dot_rows_kernel<Scalar>()
-                                                     : simd::squared_l2_rows_kernel<Scalar>()) {}
+        rows_(metric) {}
 
   static void require_rows(const EmbeddingView<Scalar>& rows) {
     if (rows.empty()) detail::fail<ValueError>("FlatIndex::build: no rows, expected at least 1");
     require_valid_rows(rows, RowCheck::finite, "FlatIndex::build");
-  }
-
-  void own(EmbeddingStore<Scalar>&& store) {
-    store_ = std::move(store);
-    rows_ = store_->view();  // stays valid when the index moves: the heap block does not
   }
 
   /// Encodes the rows, where their codes are to be kept.
@@ -237,23 +226,13 @@ class FlatIndex {
   void encode(std::size_t begin, std::size_t end, std::size_t first, detail::BoundedCodes& codes) const {
     std::vector<float> values(dim());
     for (std::size_t r = begin; r < end; ++r) {
-      rows_.decode(r, values.data());
+      rows().decode(r, values.data());
       codes.encode(r - first, values.data());
     }
   }
 
   [[nodiscard]] float score_of(const float* query, std::size_t row) const noexcept {
-    return ranked(kernel_(query, rows_.row(row), rows_.dim(), rows_.scale(row)));
-  }
-
-  void score_each(const float* query, std::span<const Row> rows, std::span<float> scores) const noexcept {
-    rows_kernel_(query, rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(), scores.data());
-    for (float& score : scores) score = ranked(score);
-  }
-
-  /// What the kernels sum, as a score.
-  [[nodiscard]] float ranked(float sum) const noexcept {
-    return detail::rankable(metric_ == Metric::inner_product ? sum : -sum);
+    return rows_.ranked(kernel_(query, rows().row(row), dim(), rows().scale(row)));
   }
 
   /// Looks at every row for some queries at once: a tile of rows is read from memory for the first of them, and from
@@ -267,11 +246,9 @@ class FlatIndex {
     IndexSearchStats stats;
     for (std::size_t first = 0; first < size() && !stats.stopped; first += tile) {
       const std::size_t count = std::min(tile, size() - first);
-      const float* scales = rows_.scales() == nullptr ? nullptr : rows_.scales() + first;
       for (std::size_t q = 0; q < queries.size(); ++q) {
-        rows_kernel_(queries.row(q), rows_.data() + first * rows_.stride(), rows_.stride(), dim(), tile_numbers.data(),
-                     count, scales, scores.data());
-        for (std::size_t i = 0; i < count; ++i) best[q].push({static_cast<Row>(first + i), ranked(scores[i])});
+        rows_.score_run(queries.row(q), first, tile_numbers.data(), count, scores.data());
+        for (std::size_t i = 0; i < count; ++i) best[q].push({static_cast<Row>(first + i), scores[i]});
       }
       stats.distances += count * queries.size();
       stats.stopped = first + count < size() && watch.reached_after(count * queries.size());
@@ -292,7 +269,7 @@ class FlatIndex {
       for (std::size_t first = 0; first < block.size(); first += tile) {
         const auto rows = block.subspan(first, std::min(tile, block.size() - first));
         for (std::size_t q = 0; q < queries.size(); ++q) {
-          score_each(queries.row(q), rows, std::span<float>(scores.data(), rows.size()));
+          rows_.score(queries.row(q), rows, scores.data());
           for (std::size_t i = 0; i < rows.size(); ++i) best[q].push({rows[i], scores[i]});
         }
       }
@@ -386,10 +363,7 @@ class FlatIndex {
 
   Metric metric_;
   simd::Kernel<Scalar> kernel_;
-  simd::RowsKernel<Scalar> rows_kernel_;
-  std::optional<EmbeddingStore<Scalar>> store_;
-  std::shared_ptr<const void> archive_;  // whose rows these are, where it was opened
-  EmbeddingView<Scalar> rows_;
+  detail::IndexedRows<Scalar> rows_;
   std::optional<detail::BoundedCodes> codes_;  // of the rows, where they are kept
 };
 

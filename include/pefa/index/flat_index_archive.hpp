@@ -13,15 +13,14 @@ namespace pefa {
 template <EmbeddingScalar Scalar>
 void FlatIndex<Scalar>::save(io::ArchiveWriter& writer, const std::string& prefix) const {
   detail::describe_index(writer, prefix, *this, "flat", scalar_name<Scalar>());
-  detail::save_rows(writer, prefix, rows_);
+  detail::save_rows(writer, prefix, rows());
 }
 
 template <EmbeddingScalar Scalar>
 FlatIndex<Scalar> FlatIndex<Scalar>::open(const io::ArchiveReader& reader, const std::string& prefix) {
   const auto shape = detail::IndexDescription::open(reader, prefix, "flat", scalar_name<Scalar>());
   FlatIndex index(shape.metric);
-  index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
-  index.archive_ = reader.owner();
+  index.rows_.map(detail::open_rows<Scalar>(reader, prefix, shape), reader.owner());
   index.keep_codes(AnyExecutor::serial());
   return index;
 }

@@ -252,6 +252,7 @@ class HnswIndex {
     k = std::min(k, size());
     const std::size_t ef = ef_of(k, options);
     const auto state = take_state();
+    state->stats = {};  // of whoever searched before
     const detail::HnswWalk walk(*graph_, *space_);
     const auto admits_node = [&](Row node) { return equal_.any(row_of(node), admits); };
     IndexSearchStats took;

@@ -99,7 +99,7 @@ class PartitionTable {
     if (ef >= size_) return {list_count(), copies_ * size_};
     Probe probe = probes_.at(ef);
     probe.lists = std::min(probe.lists, list_count());
-    probe.candidates = std::clamp(probe.candidates, copies_ * (k + k / 4 + 16), copies_ * size_);
+    probe.candidates = std::min(std::max(probe.candidates, copies_ * (k + k / 4 + 16)), copies_ * size_);
     return probe;
   }
 
@@ -209,7 +209,8 @@ class PartitionTable {
   /// What a score on int8 codes stands for: ⟨q, x⟩, or −‖q − x‖². @param squares  ‖q‖², of L2 alone
   [[nodiscard]] float to_score(float in_units, const PartitionSearch& search, float squares) const noexcept {
     const float product = in_units * unit_ * search.unit;
-    return rankable(is_l2_ ? std::min(0.0f, 2.0f * product - squares) : product);
+    const float score = is_l2_ ? 2.0f * product - squares : product;
+    return rankable(is_l2_ && score > 0.0f ? 0.0f : score);
   }
 
   /// The first half of start(): sets the query in all its forms, its unit and lift.
@@ -217,7 +218,9 @@ class PartitionTable {
     float largest = 0.0f;
     for (const float x : query) largest = std::max(largest, std::abs(x));
     search.unit = ordinary_unit(largest);
-    search.lift = is_l2_ ? std::min(unit_ / search.unit, 1e10f) : 0.0f;
+    // Under L2 a query that is tiny beside the rows is in a larger unit, so that its lift stays one of float's range.
+    if (is_l2_) search.unit = std::max(search.unit, std::ldexp(unit_, -33));
+    search.lift = is_l2_ ? unit_ / search.unit : 0.0f;
     const float to_unit = 1.0f / search.unit;
     for (auto* form : {&search.query, &search.weighted, &search.turned, &search.turned_weighted}) form->resize(dim_);
     for (std::size_t d = 0; d < dim_; ++d) {
@@ -261,9 +264,10 @@ class PartitionTable {
   /// rounded.
   [[nodiscard]] static std::uint16_t least_sum(float floor, float base, float step) noexcept {
     if (!(step > 0.0f)) return 0;
-    const float sum = (floor - base) / step;
+    const float rounding = 1.2e-7f * std::max(std::abs(base), std::abs(floor)) / step;
+    const float sum = ((floor - base) / step) * (1.0f - 1e-5f) - rounding;
     if (!(sum > 2.0f)) return 0;
-    return static_cast<std::uint16_t>(std::min(sum * (1.0f - 1e-5f) - 2.0f, 65'535.0f));
+    return static_cast<std::uint16_t>(std::min(sum - 2.0f, 65'535.0f));
   }
 
   [[nodiscard]] float in_units(const PartitionSearch& search, Row row, float base, float sum) const noexcept {

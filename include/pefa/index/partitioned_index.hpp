@@ -20,12 +20,12 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
-#include "pefa/core/rankable.hpp"
 #include "pefa/core/scratch_pool.hpp"
 #include "pefa/core/top_k.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/filtered_scan.hpp"
 #include "pefa/index/index_spec.hpp"
+#include "pefa/index/indexed_rows.hpp"
 #include "pefa/index/partition_builder.hpp"
 #include "pefa/index/partition_table.hpp"
 #include "pefa/io/archive/fwd.hpp"
@@ -82,11 +82,7 @@ class PartitionedIndex {
                                               const BuildOptions& options = {}) {
     require_build(rows, params);
     PartitionedIndex index(params);
-    if (params.rows == Rows::copy) {
-      index.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
-    } else if (params.rows == Rows::borrow) {
-      index.rows_ = rows;
-    }
+    index.rows_.keep(rows, params.rows);
     index.build_table(rows, options);
     return index;
   }
@@ -98,7 +94,7 @@ class PartitionedIndex {
     PartitionedIndex index(params);
     EmbeddingStore<Scalar> taken = std::move(store);
     index.build_table(taken.view(), options);
-    if (params.rows != Rows::drop) index.own(std::move(taken));
+    if (params.rows != Rows::drop) index.rows_.own(std::move(taken));
     return index;
   }
 
@@ -162,7 +158,7 @@ class PartitionedIndex {
     filter.require_universe(size(), "PartitionedIndex::search_filtered");
     if (filter.admits_all()) return search(query, k, options);
     k = std::min(k, size());
-    const std::size_t admitted = filter.count(size()).value_or(size() / 2);
+    const std::size_t admitted = filter.count(size()).value_or(std::max<std::size_t>(1, size() / 2));
     if (admitted == 0) return {};
     if (admitted > size() / 100 && admitted > 2 * k) {
       auto found = scan_lists(query, k, filter, admitted, options);
@@ -185,7 +181,7 @@ class PartitionedIndex {
   void score_rows(QueryView query, std::span<const Row> rows, std::span<float> scores) const {
     detail::require_rows_to_score(query, dim(), rows, size(), scores.size(), "PartitionedIndex::score_rows");
     if (!rows_.empty()) {
-      exact_scores(query, rows, scores.data());
+      rows_.score(query.data(), rows, scores.data());
       return;
     }
     const auto state = take_state();
@@ -202,7 +198,7 @@ class PartitionedIndex {
     if (rows_.empty()) {
       table_.decode(row, out.data());
     } else {
-      rows_.decode(row, out.data());
+      rows_.view().decode(row, out.data());
     }
   }
 
@@ -220,7 +216,7 @@ class PartitionedIndex {
     params_.ef_search = ef;
   }
   /// The exact rows; none where they are not kept.
-  [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_; }
+  [[nodiscard]] const EmbeddingView<Scalar>& rows() const noexcept { return rows_.view(); }
   /// How many lists a search of that ef probes. @param ef  0: the index's own default
   [[nodiscard]] std::size_t lists_probed(std::size_t ef = 0) const noexcept {
     return table_.probe_of(ef == 0 ? params_.ef_search : ef, 1).lists;
@@ -229,8 +225,7 @@ class PartitionedIndex {
   [[nodiscard]] std::span<const ProbePoint> probe_points() const noexcept { return table_.probes().points(); }
   /// Bytes on the heap, the index's own rows included; what lies in an archive is not.
   [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return table_.memory_bytes() + (store_ ? store_->memory_bytes() : 0) +
-           sizeof(detail::ScratchPool<detail::PartitionSearch>);
+    return table_.memory_bytes() + rows_.memory_bytes() + sizeof(detail::ScratchPool<detail::PartitionSearch>);
   }
 
  private:
@@ -239,8 +234,7 @@ class PartitionedIndex {
 
   explicit PartitionedIndex(const Params& params)
       : params_(params),
-        rows_kernel_(params.metric == Metric::inner_product ? simd::dot_rows_kernel<Scalar>()
-                                                            : simd::squared_l2_rows_kernel<Scalar>()),
+        rows_(params.metric),
         states_(std::make_unique<detail::ScratchPool<detail::PartitionSearch>>()) {}
 
   static void require_build(const EmbeddingView<Scalar>& rows, const Params& params) {
@@ -260,11 +254,6 @@ class PartitionedIndex {
       detail::fail<ShapeError>(who, ": rows have dim ", rows.dim(), ", expected at most ", simd::code_dim_limit);
     }
     require_valid_rows(rows, RowCheck::finite, who);
-  }
-
-  void own(EmbeddingStore<Scalar>&& store) {
-    store_ = std::move(store);
-    rows_ = store_->view();  // stays valid when the index moves: the heap block does not
   }
 
   void build_table(const EmbeddingView<Scalar>& rows, const BuildOptions& options);
@@ -343,7 +332,7 @@ class PartitionedIndex {
       state.rows.resize(state.best.size());
       state.scores.resize(state.best.size());
       for (std::size_t i = 0; i < state.best.size(); ++i) state.rows[i] = state.best[i].row;
-      exact_scores(query, state.rows, state.scores.data());
+      rows_.score(query.data(), state.rows, state.scores.data());
       state.stats.reranked += state.best.size();
       found.resize(state.best.size());
       for (std::size_t i = 0; i < found.size(); ++i) found[i] = {state.rows[i], state.scores[i]};
@@ -351,13 +340,6 @@ class PartitionedIndex {
     }
     if (options.stats != nullptr) *options.stats += state.stats;
     return found;
-  }
-
-  void exact_scores(QueryView query, std::span<const Row> rows, float* scores) const noexcept {
-    rows_kernel_(query.data(), rows_.data(), rows_.stride(), dim(), rows.data(), rows.size(), rows_.scales(), scores);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      scores[i] = detail::rankable(metric() == Metric::inner_product ? scores[i] : -scores[i]);
-    }
   }
 
   /// ‖q‖² where the metric asks for it.
@@ -381,10 +363,7 @@ class PartitionedIndex {
   }
 
   Params params_;
-  simd::RowsKernel<Scalar> rows_kernel_;
-  std::optional<EmbeddingStore<Scalar>> store_;  // the exact rows, where they are the index's own
-  std::shared_ptr<const void> archive_;          // whose rows these are, where it was opened
-  EmbeddingView<Scalar> rows_;
+  detail::IndexedRows<Scalar> rows_;  // none where they are dropped
   detail::PartitionTable table_;
   std::unique_ptr<detail::ScratchPool<detail::PartitionSearch>> states_;
 };

@@ -30,9 +30,10 @@ inline void ProductCodes::save(io::ArchiveWriter& writer, const std::string& pre
 
 inline ProductCodes ProductCodes::open(const io::ArchiveReader& reader, const std::string& prefix, std::size_t dim,
                                        bool has_lift) {
+  constexpr std::int64_t widest = 1000;  // ten times what a build makes of the longest rows; sums stay in 32 bits
   ProductCodes product;
   product.dim_ = dim;
-  product.width_ = read_count(reader, prefix + "code_width", 1, static_cast<std::int64_t>(simd::code_dim_limit));
+  product.width_ = read_count(reader, prefix + "code_width", 1, widest);
   product.has_lift_ = has_lift;
   if (product.codes() > simd::most_nibbles) {
     fail<FormatError>(reader.name(), ": '", prefix, "' has ", product.codes(), " codes a row, expected at most ",
@@ -186,6 +187,7 @@ inline PartitionTable PartitionTable::open(const io::ArchiveReader& reader, cons
   const auto owner = reader.owner();
   table.codes_ = {reader.section<std::int8_t>(prefix + "codes", std::uint64_t{shape.size} * table.code_bytes()), owner};
   table.code_scales_ = {reader.section<float>(prefix + "code_scales", shape.size), owner};
+  require_finite(reader, prefix + "code_scales", table.code_scales_.elements());
   table.list_of_ = {reader.section<std::uint32_t>(prefix + "list_of", shape.size), owner};
   require_below(reader, prefix + "list_of", table.list_of_.elements(), lists);
   // After the sections that have something of every row: a size that was made up allocates nothing.
@@ -195,6 +197,7 @@ inline PartitionTable PartitionTable::open(const io::ArchiveReader& reader, cons
   if (!table.is_l2_) return table;
   table.center_lifts_ = read_floats(reader, prefix + "center_lifts", lists);
   table.lifts_ = {reader.section<float>(prefix + "lifts", shape.size), owner};
+  require_finite(reader, prefix + "lifts", table.lifts_.elements());
   return table;
 }
 
@@ -208,7 +211,7 @@ void PartitionedIndex<Scalar>::save(io::ArchiveWriter& writer, const std::string
   detail::add_count(writer, prefix + "rerank", params_.rerank);
   writer.metadata().add(prefix + "seed", static_cast<std::int64_t>(params_.seed));  // any 64 bits
   table_.save(writer, prefix);
-  if (!rows_.empty()) detail::save_rows(writer, prefix, rows_);
+  if (!rows_.empty()) detail::save_rows(writer, prefix, rows());
 }
 
 template <EmbeddingScalar Scalar>
@@ -225,8 +228,9 @@ PartitionedIndex<Scalar> PartitionedIndex<Scalar>::open(const io::ArchiveReader&
   index.params_.lists = index.table_.list_count();
   index.params_.code_width = index.table_.code_width();
   index.params_.spill = index.table_.copies() > 1 ? Spill::once : Spill::never;
-  if (exact_rows == ExactRows::keep) index.rows_ = detail::open_rows<Scalar>(reader, prefix, shape);
-  index.archive_ = reader.owner();
+  if (exact_rows == ExactRows::keep) {
+    index.rows_.map(detail::open_rows<Scalar>(reader, prefix, shape), reader.owner());
+  }
   return index;
 }
 

@@ -94,11 +94,7 @@ class QuantizedHnswIndex {
                                                 const BuildOptions& options = {}) {
     require_build(rows, params);
     QuantizedHnswIndex index(params);
-    if (params.rows == Rows::copy) {
-      index.rows_.own(EmbeddingStore<Scalar>::from(rows, Normalize::none, RowCheck::finite));
-    } else if (params.rows == Rows::borrow) {
-      index.rows_.borrow(rows);
-    }
+    index.rows_.keep(rows, params.rows);
     index.build_graph(rows, options);
     return index;
   }
@@ -318,7 +314,9 @@ class QuantizedHnswIndex {
     state.scores.resize(count);
     score(state.rescored, state.scores);
     std::vector<Neighbor> found(count);
-    for (std::size_t i = 0; i < count; ++i) found[i] = {state.rescored[i], state.scores[i]};
+    for (std::size_t i = 0; i < count; ++i) {
+      found[i] = {equal_.first_admitted(state.rescored[i], admits), state.scores[i]};
+    }
     keep_best(found, k);
     if (equal_.empty()) return found;
     std::vector<Neighbor> all;
@@ -338,6 +336,7 @@ class QuantizedHnswIndex {
     const std::size_t rerank = rerank_of(k, options);
     const std::size_t ef = ef_of(k, options);
     const auto state = take_state();
+    state->stats = {};  // of whoever searched before
     const detail::CodeWalk walk(codes_, graph_);
     IndexSearchStats took;
     const auto account = [&] { took += std::exchange(state->stats, {}); };
@@ -386,7 +385,6 @@ class QuantizedHnswIndex {
 
   Params params_;
   detail::RescoredRows<Scalar> rows_;
-  std::shared_ptr<const void> archive_;  // whose rows these are, where it was opened
   detail::CodeTable codes_;
   detail::PackedGraph graph_;
   detail::EqualRows equal_;

@@ -64,6 +64,10 @@ inline CodeTable CodeTable::open(const io::ArchiveReader& reader, const std::str
   // Axes of the head alone leave a share of the variance to every coordinate.
   const bool is_split = table.head_dim_ < table.dim_;
   table.leading_only_ = is_split && reader.section<float>(prefix + "tail_shares").size() == table.dim_;
+  if (table.head_dim_ + table.tail_dim() > (std::size_t{1} << 17)) {  // sums of their products stay in 32 bits
+    fail<FormatError>(reader.name(), ": '", prefix, "' has heads of ", table.head_dim_, " codes and tails of ",
+                      table.tail_dim(), ", expected 131,072 in all at most");
+  }
   table.measure_blocks();
   const auto codes = [&](const char* key, std::size_t rows, std::size_t bytes) {
     return reader.section<std::int8_t>(prefix + key, std::uint64_t{rows} * bytes);
@@ -96,7 +100,7 @@ inline ResidualCodes ResidualCodes::open(const io::ArchiveReader& reader, const 
 template <class Scalar>
 void RescoredRows<Scalar>::save(io::ArchiveWriter& writer, const std::string& prefix) const {
   if (are_exact()) {
-    save_rows(writer, prefix, rows_);
+    save_rows(writer, prefix, rows_.view());
   } else {
     residuals_.save(writer, prefix);
   }
@@ -106,7 +110,7 @@ template <class Scalar>
 void RescoredRows<Scalar>::open(const io::ArchiveReader& reader, const std::string& prefix,
                                 const IndexDescription& shape, bool exact) {
   if (exact) {
-    rows_ = open_rows<Scalar>(reader, prefix, shape);
+    rows_.map(open_rows<Scalar>(reader, prefix, shape), reader.owner());
   } else {
     residuals_ = ResidualCodes::open(reader, prefix, shape);
   }
@@ -199,7 +203,6 @@ QuantizedHnswIndex<Scalar> QuantizedHnswIndex<Scalar>::open(const io::ArchiveRea
   index.rows_.open(reader, prefix, shape, exact);
   index.codes_ = detail::CodeTable::open(reader, prefix, shape);
   index.graph_ = detail::PackedGraph::open(reader, prefix, shape.size);
-  index.archive_ = reader.owner();
   index.equal_ = detail::open_equal_rows(reader, prefix, shape.size, [&](std::size_t row) -> std::size_t {
     const auto links = index.graph_.bottom().list(row);
     return links.size() == 2 && links[0] == row ? links[1] : row;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,12 +10,11 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
-#include "pefa/core/rankable.hpp"
 #include "pefa/index/ann_index.hpp"
 #include "pefa/index/code_table.hpp"
+#include "pefa/index/indexed_rows.hpp"
 #include "pefa/index/residual_codes.hpp"
 #include "pefa/io/archive/fwd.hpp"
-#include "pefa/simd/kernels.hpp"
 #include "pefa/store/embedding_store.hpp"
 #include "pefa/store/embedding_view.hpp"
 
@@ -27,18 +25,13 @@ namespace pefa::detail {
 template <class Scalar>
 class RescoredRows {
  public:
-  explicit RescoredRows(Metric metric)
-      : is_l2_(metric == Metric::l2),
-        kernel_(is_l2_ ? simd::squared_l2_rows_kernel<Scalar>() : simd::dot_rows_kernel<Scalar>()) {}
+  explicit RescoredRows(Metric metric) : rows_(metric) {}
 
-  /// Reads the caller's rows.
-  void borrow(const EmbeddingView<Scalar>& rows) noexcept { rows_ = rows; }
+  /// Copies rows, reads the caller's, or does neither: see reduce().
+  void keep(const EmbeddingView<Scalar>& rows, Rows whose) { rows_.keep(rows, whose); }
 
   /// Takes rows over.
-  void own(EmbeddingStore<Scalar>&& store) {
-    store_ = std::move(store);
-    rows_ = store_->view();  // stays valid when the index moves: the heap block does not
-  }
+  void own(EmbeddingStore<Scalar>&& store) { rows_.own(std::move(store)); }
 
   /// Keeps what the codes leave of rows. @param meter  counts rows, each once
   void reduce(const EmbeddingView<Scalar>& rows, const CodeTable& codes, const AnyExecutor& executor,
@@ -61,32 +54,25 @@ class RescoredRows {
     if (!are_exact()) residuals_.prepare(query, codes, walked, form);
     return [this, query, &codes, &form](std::span<const Row> rows, std::span<float> scores) {
       if (!are_exact()) return residuals_.scores(codes, rows, form, scores.data());
-      kernel_(query.data(), rows_.data(), rows_.stride(), rows_.dim(), rows.data(), rows.size(), rows_.scales(),
-              scores.data());
-      for (float& score : scores) score = rankable(is_l2_ ? -score : score);
+      rows_.score(query.data(), rows, scores.data());
     };
   }
 
   /// One row as floats. @param out  dim floats
   void decode(Row row, const CodeTable& codes, float* out) const {
     if (are_exact()) {
-      rows_.decode(row, out);
+      rows_.view().decode(row, out);
     } else {
       residuals_.decode(row, codes, out);
     }
   }
 
   /// Bytes on the heap of what is kept of rows beside their codes; what lies in an archive is not.
-  [[nodiscard]] std::size_t memory_bytes() const noexcept {
-    return store_ ? store_->memory_bytes() : residuals_.memory_bytes();
-  }
+  [[nodiscard]] std::size_t memory_bytes() const noexcept { return rows_.memory_bytes() + residuals_.memory_bytes(); }
 
  private:
-  bool is_l2_;
-  simd::RowsKernel<Scalar> kernel_;
-  EmbeddingView<Scalar> rows_;                   // none where they are dropped
-  std::optional<EmbeddingStore<Scalar>> store_;  // the rows, where they are the index's own
-  ResidualCodes residuals_;
+  IndexedRows<Scalar> rows_;  // none where they are dropped
+  ResidualCodes residuals_;   // none where they are not
 };
 
 }  // namespace pefa::detail
