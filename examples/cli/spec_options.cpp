@@ -168,14 +168,14 @@ void SpecOptions::add_adapter(CLI::App& command) {
       "XL: first merge training queries of the same passages whose cosine is at least this (0: do not)", for_xl,
       [](auto& spec) -> auto& { return spec.condense; })
       ->check(share);
-  add_cold(command);
   add_fits(command);
+  add_cold(command);  // after the rule, which decides whether there are cold passages
 }
 
 void SpecOptions::add_folding(CLI::App& command) {
   add_lambda(command);
-  add_cold(command);
   add_fits(command);
+  add_cold(command);
 }
 
 void SpecOptions::add_fits(CLI::App& command) {
