@@ -6,8 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
-  libzip-dev libpq-dev catch2 pkg-config --command python3 python3 --command node nodejs --command npm npm \
-  --command mvn maven --command javac default-jdk-headless
+  libzip-dev libpq-dev catch2 pkg-config --command python3 python3
 source tests/engines/environment.sh
 environment=$PWD/build/engines/venv
 mkdir -p build/engines
@@ -85,17 +84,17 @@ check update_qdrant updated --recall 0.9
 check update_milvus updated --recall 0.9 --count 10
 
 echo "OpenSearch's and Vespa's files, read by their own code, as no package brings a server"
-if make_opensearch_environment "$PWD/build/engines/opensearch"; then
+if command -v npm >/dev/null && make_opensearch_environment "$PWD/build/engines/opensearch"; then
   node tests/engines/opensearch_types.mjs build/engines/opensearch "$work/opensearch" "$work/update_opensearch"
 else
-  echo "SKIPPED: npm cannot install OpenSearch's types"
+  echo "SKIPPED: there is no npm (Debian's packages nodejs and npm), or it cannot install OpenSearch's types"
 fi
-if make_vespa_environment "$PWD/build/engines/vespa"; then
+if command -v mvn >/dev/null && command -v javac >/dev/null && make_vespa_environment "$PWD/build/engines/vespa"; then
   for export in vespa update_vespa; do
     java -cp "$(cat build/engines/vespa/classpath)" tests/engines/VespaExport.java "$work/$export" "$work/vespa/passage.sd"
   done
 else
-  echo "SKIPPED: Maven cannot download Vespa's classes"
+  echo "SKIPPED: there is no Maven or JDK (maven, default-jdk-headless), or it cannot download Vespa's classes"
 fi
 
 echo "PEFA-XL as SQL"
