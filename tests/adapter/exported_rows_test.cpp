@@ -65,7 +65,7 @@ TEST_CASE("query_map_of: rows as they are rank the same when queries are multipl
   }
 }
 
-TEST_CASE("rows_for_raw_queries: tells how far it is, and stops when told to") {
+TEST_CASE("rows_for_raw_queries: tells how far it is") {
   for (const Whitened whitened : {Whitened::none, Whitened::all}) {
     const Xs xs = built_xs(whitened, 9);
     std::size_t last = 0;
