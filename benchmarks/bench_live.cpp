@@ -195,6 +195,27 @@ constexpr std::array<Writes::Kind, 4> Writes::kinds() {
            {"passages removed, added again", &Writes::removed_passage}}};
 }
 
+/// How fast open() goes through pairs: a copy of the folder is opened without any after its base, and with some.
+void time_replay(const live::LiveRetriever& retriever, const LiveOptions& options, std::vector<live::Event> pairs) {
+  const std::string copy = options.folder + ".replay";
+  std::filesystem::remove_all(copy);
+  (void)retriever.backup(copy);
+  const std::size_t count = pairs.size();
+  const auto opened = [&](double& seconds) {
+    const auto start = Clock::now();
+    auto another = live::LiveRetriever::open(copy);
+    seconds = seconds_since(start);
+    return another;
+  };
+  double without = 0.0;
+  double with = 0.0;
+  (void)apply(*opened(without), std::move(pairs), options.batch);
+  (void)opened(with);
+  std::printf("replay of %zu pairs: %.2f s after the %.2f s of the base, %.0f a second\n", count, with - without,
+              without, static_cast<double>(count) / (with - without));
+  std::filesystem::remove_all(copy);
+}
+
 std::unique_ptr<live::LiveRetriever> load(const LiveOptions& options, const LiveData& data,
                                           const live::LiveParams& params) {
   std::filesystem::remove_all(options.folder);
@@ -310,7 +331,10 @@ void merge_until(live::LiveRetriever& retriever, const std::atomic<bool>& is_ove
 void run(const LiveOptions& options) {
   const LiveData data = read_first(options.data, options.passages, options.queries);
   live::LiveParams params{.dim = data.passages.dim()};
-  params.spec.method = *parse_enum<Method>(options.method);
+  const auto method = parse_enum<Method>(options.method);
+  if (!method) throw Error("--method " + options.method + ": expected erm, xs or xl");
+  if (data.pairs.empty()) throw Error(options.data + ": its first rows have no pair between them; take more");
+  params.spec.method = *method;
   std::printf("%s\n%zu passages, %zu training queries, %zu pairs, dim %zu, %s, batches of %zu\n", machine().c_str(),
               data.passages.size(), data.queries.size(), data.pairs.size(), data.passages.dim(), options.method.c_str(),
               options.batch);
@@ -323,6 +347,7 @@ void run(const LiveOptions& options) {
   std::printf("search: p50 %.3f ms\n", median(search_ms(*retriever, data.tests)));
 
   Writes writes(data, options.batch);
+  time_replay(*retriever, options, writes.make(Writes::kinds()[0], 4 * data.passages.size()));
   report("a batch each", "pairs to known queries", 50, apply(*retriever, writes.make(Writes::kinds()[0], 50), 1));
   for (const Writes::Kind& kind : Writes::kinds()) {
     const std::size_t burst = 8 * options.batch;

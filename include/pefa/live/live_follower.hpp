@@ -119,9 +119,10 @@ class LiveFollower : public SearchedLive {
     for (bool is_second_look = false;; is_second_look = true) {
       bool has_more = false;
       while (const auto batch = reader.next()) {
-        (void)model.apply(decode_batch(batch->bytes));
+        (void)model.absorb(decode_batch(batch->bytes));
         has_more = true;
       }
+      if (has_more) model.refresh();
       has_come = has_come || has_more;
       try {
         detail::require_no_damage(*files_, identity, reader.tail(), reader.end().sequence + 1);

@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "pefa/adapter/passage_evidence.hpp"
+#include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/live/event.hpp"
 #include "pefa/live/live_delta.hpp"
@@ -51,21 +53,32 @@ class LiveModel {
 
   /// Applies the events of a batch in their order. @param batch  as validate() lets pass  @return  one result an event
   std::vector<ItemResult> apply(const Batch& batch) {
+    std::vector<ItemResult> results = absorb(batch);
+    refresh();
+    return results;
+  }
+
+  /// The same, but that the rows that searches see are made by refresh(), once for any number of batches.
+  std::vector<ItemResult> absorb(const Batch& batch) {
     std::vector<ItemResult> results;
     results.reserve(batch.events.size());
     for (const Event& event : batch.events) results.push_back(state_.apply(event));
+    ++sequence_;
+    if (!batch.cursor.empty()) cursor_ = batch.cursor;
+    return results;
+  }
+
+  /// Makes the rows of what changed since the last call; before snapshot(). The same rows for any number of threads.
+  void refresh(const AnyExecutor& executor = AnyExecutor::serial()) {
     const LiveChanges changes = state_.take_changes();
-    update_passages(changes.moved);
+    update_passages(changes.moved, executor);
     if (epoch_->folds()) {
       std::vector<Row> voted;
       std::set_difference(changes.voted.begin(), changes.voted.end(), changes.moved.begin(), changes.moved.end(),
                           std::back_inserter(voted));
-      update_passages(voted);
+      update_passages(voted, executor);
     }
     if (epoch_->votes()) update_queries(changes.queries);
-    ++sequence_;
-    if (!batch.cursor.empty()) cursor_ = batch.cursor;
-    return results;
   }
 
   /// What searches see from now on. O(1), but for the paths that the next batch copies.
@@ -110,17 +123,19 @@ class LiveModel {
   }
 
  private:
-  /// Some hundreds at a time, so that the fits are read once for all of them.
-  void update_passages(std::span<const Row> rows) {
-    constexpr std::size_t most_passages = 512;
-    constexpr std::size_t most_floats = std::size_t{1} << 22;
-    std::vector<Row> folded;
-    const auto fold = [&] {
-      fold_passages(folded);
-      folded.clear();
-      vectors_.clear();
-      weights_.clear();
-    };
+  /// Passages and what their rows are made of.
+  struct Part {
+    std::vector<Row> rows;
+    std::vector<float> vectors;  // of their training queries, which follow each other
+    std::vector<float> weights;  // of the same
+    std::optional<EmbeddingStore<float>> made;
+  };
+
+  /// Some hundreds at a time, so that the fits are read once for all of them, and as many parts at once as there are
+  /// threads.
+  void update_passages(std::span<const Row> rows, const AnyExecutor& executor) {
+    const std::size_t most_parts = executor.concurrency();
+    std::vector<Part> parts(1);
     for (const Row row : rows) {
       const LiveState::Passage& passage = state_.passages()[row];
       if (row < epoch_->passage_rows()) hidden_passages_.set(row, true);
@@ -128,39 +143,67 @@ class LiveModel {
         passage_delta_.erase(row);
         continue;
       }
-      folded.push_back(row);
-      if (epoch_->folds()) {
-        for (const Row query : passage->queries) {  // ascending, so that the sum is the build's
-          const LiveQuery& record = *state_.queries()[query];
-          vectors_.insert(vectors_.end(), record.vector.get(), record.vector.get() + state_.dim());
-          weights_.push_back(record.weights[record.find(row)]);
-        }
+      add_to(parts.back(), row, *passage);
+      if (!is_full(parts.back())) continue;
+      if (parts.size() == most_parts) {
+        fold(parts, executor);
+        parts.clear();
       }
-      if (folded.size() == most_passages || vectors_.size() > most_floats) fold();
+      parts.emplace_back();
     }
-    if (!folded.empty()) fold();
+    if (parts.back().rows.empty()) parts.pop_back();
+    fold(parts, executor);
   }
 
-  /// @param rows  of passages, whose queries' vectors and weights follow each other in vectors_ and weights_
-  void fold_passages(std::span<const Row> rows) {
+  [[nodiscard]] static bool is_full(const Part& part) noexcept {
+    constexpr std::size_t most_floats = std::size_t{1} << 22;
+    return part.rows.size() == most_rows || part.vectors.size() > most_floats;
+  }
+
+  void add_to(Part& part, Row row, const LivePassage& passage) {
+    part.rows.push_back(row);
+    if (!epoch_->folds()) return;
+    for (const Row query : passage.queries) {  // ascending, so that the sum is the build's
+      const LiveQuery& record = *state_.queries()[query];
+      part.vectors.insert(part.vectors.end(), record.vector.get(), record.vector.get() + state_.dim());
+      part.weights.push_back(record.weights[record.find(row)]);
+    }
+  }
+
+  /// Makes the rows of all parts, and puts them into the delta.
+  void fold(std::vector<Part>& parts, const AnyExecutor& executor) {
+    executor.run(parts.size(), [&](std::size_t i) { parts[i].made = folded(parts[i]); });
+    for (const Part& part : parts) {
+      for (std::size_t i = 0; i < part.rows.size(); ++i) {
+        passage_delta_.put(part.rows[i], {part.made->row(i), part.made->dim()});
+      }
+    }
+  }
+
+  [[nodiscard]] EmbeddingStore<float> folded(const Part& part) {
     const std::size_t dim = state_.dim();
     std::vector<PassageEvidence> evidence;
     std::size_t begin = 0;
-    for (const Row row : rows) {
+    for (const Row row : part.rows) {
       const LivePassage& passage = *state_.passages()[row];
       const std::size_t count = epoch_->folds() ? passage.queries.size() : 0;
       evidence.push_back({{passage.vector.get(), dim},
-                          EmbeddingView<float>(vectors_.data() + begin * dim, count, dim),
-                          std::span<const float>(weights_).subspan(begin, count)});
+                          EmbeddingView<float>(part.vectors.data() + begin * dim, count, dim),
+                          std::span<const float>(part.weights).subspan(begin, count)});
       begin += count;
     }
-    const EmbeddingStore<float> made = epoch_->passage_rows_of(evidence);
-    for (std::size_t i = 0; i < rows.size(); ++i) passage_delta_.put(rows[i], {made.row(i), made.dim()});
+    return epoch_->passage_rows_of(evidence);
   }
 
   void update_queries(std::span<const Row> rows) {
     std::vector<Row> changed;
     std::vector<QueryView> vectors;
+    const auto put = [&] {
+      const EmbeddingStore<float> made = epoch_->query_rows_of(vectors);
+      for (std::size_t i = 0; i < changed.size(); ++i) query_delta_.put(changed[i], {made.row(i), made.dim()});
+      changed.clear();
+      vectors.clear();
+    };
     for (const Row row : rows) {
       const LiveState::Query& query = state_.queries()[row];
       const bool is_served = query != nullptr && !query->passages.empty();
@@ -173,11 +216,12 @@ class LiveModel {
       } else {
         query_delta_.erase(row);
       }
+      if (changed.size() == most_rows) put();
     }
-    if (changed.empty()) return;
-    const EmbeddingStore<float> made = epoch_->query_rows_of(vectors);
-    for (std::size_t i = 0; i < changed.size(); ++i) query_delta_.put(changed[i], {made.row(i), made.dim()});
+    if (!changed.empty()) put();
   }
+
+  static constexpr std::size_t most_rows = 512;  // that are made at a time
 
   std::shared_ptr<const LiveEpoch> epoch_;
   LiveState state_;
@@ -191,8 +235,6 @@ class LiveModel {
   std::int64_t landmark_ = no_time;
   double fitted_squares_ = 0.0;
   std::size_t fitted_served_ = 0;
-  std::vector<float> vectors_;  // of some passages' training queries
-  std::vector<float> weights_;
 };
 
 }  // namespace pefa::live::detail

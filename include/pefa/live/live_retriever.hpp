@@ -185,7 +185,7 @@ class LiveRetriever : public SearchedLive {
         detail::require_recent_recall(before, LiveView(model->snapshot()), guards.max_recall_loss, options.executor);
       }
       // Writers wait for the last round alone, which is short unless they outrun this thread.
-      for (int round = 0; round < 8 && replay(*model); ++round) {
+      for (int round = 0; round < 8 && replay(*model, options.executor); ++round) {
       }
       finish(std::move(model));
     } catch (...) {
@@ -304,8 +304,9 @@ class LiveRetriever : public SearchedLive {
       is_broken_ = true;  // should what follows throw: what is half applied is never shown
       for (Waiting* waiting : group) {
         if (is_merging_) since_merge_.push_back(*waiting->batch);
-        waiting->results = model_->apply(*waiting->batch);
+        waiting->results = model_->absorb(*waiting->batch);
       }
+      model_->refresh();
       shown = model_->snapshot();
       is_broken_ = false;
     }
@@ -334,8 +335,17 @@ class LiveRetriever : public SearchedLive {
   /// Serves a base and what the log holds after it.
   LogRecovery load(detail::OpenedBase opened) {
     std::unique_ptr<detail::LiveModel> model = model_of(opened.image, opened.epoch);
-    const LogRecovery recovery =
-        folder_->recover([&](const LogBatch& batch) { (void)model->apply(decode_batch(batch.bytes)); });
+    const AnyExecutor all;
+    std::size_t waiting = 0;  // events whose rows are not made
+    const LogRecovery recovery = folder_->recover([&](const LogBatch& batch) {
+      const Batch decoded = decode_batch(batch.bytes);
+      (void)model->absorb(decoded);
+      waiting += decoded.events.size();
+      if (waiting < most_absorbed) return;
+      model->refresh(all);
+      waiting = 0;
+    });
+    model->refresh(all);
     start(std::move(model));
     return recovery;
   }
@@ -374,13 +384,14 @@ class LiveRetriever : public SearchedLive {
   }
 
   /// Applies what came since the merge began, or since the last call. @return  whether there was anything
-  [[nodiscard]] bool replay(detail::LiveModel& model) {
+  [[nodiscard]] bool replay(detail::LiveModel& model, const AnyExecutor& executor) {
     std::vector<Batch> batches;
     {
       const std::lock_guard lock(writing_);
       batches.swap(since_merge_);
     }
-    for (const Batch& batch : batches) (void)model.apply(batch);
+    for (const Batch& batch : batches) (void)model.absorb(batch);
+    model.refresh(executor);
     return !batches.empty();
   }
 
@@ -389,7 +400,8 @@ class LiveRetriever : public SearchedLive {
     std::shared_ptr<const detail::LiveSnapshot> shown;
     {
       const std::lock_guard lock(writing_);
-      for (const Batch& batch : since_merge_) (void)model->apply(batch);
+      for (const Batch& batch : since_merge_) (void)model->absorb(batch);
+      model->refresh();
       since_merge_.clear();
       is_merging_ = false;
       model_.swap(model);
@@ -397,6 +409,8 @@ class LiveRetriever : public SearchedLive {
     }
     show_later(std::move(shown));
   }
+
+  static constexpr std::size_t most_absorbed = std::size_t{1} << 22;  // events of a replay, before their rows are made
 
   LiveParams params_;
   FileSystem* files_ = nullptr;
