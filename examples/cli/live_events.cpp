@@ -29,6 +29,7 @@ struct AddCommand : LiveCommand {
   std::filesystem::path queries;
   std::filesystem::path query_ids;
   std::string owner;
+  CLI::Option* owner_option = nullptr;
 
   /// Vectors and their ids.
   struct Rows {
@@ -51,8 +52,11 @@ struct AddCommand : LiveCommand {
     }
     if (!queries.empty()) {
       const Rows rows = read(queries, query_ids, "--train-query-ids", retriever->params().dim);
+      const std::vector<std::string> owners = owner_option->count() > 0
+                                                  ? std::vector<std::string>(rows.ids.size(), owner)
+                                                  : owners_of_now(retriever->view(), rows.ids);
       for (Row i = 0; i < rows.ids.size(); ++i) {
-        events.add(live::UpsertQuery{std::string(rows.ids[i]), to_vector(rows.vectors, i), owner});
+        events.add(live::UpsertQuery{std::string(rows.ids[i]), to_vector(rows.vectors, i), owners[i]});
       }
     }
     events.report(folder, output);
@@ -66,6 +70,15 @@ struct AddCommand : LiveCommand {
       return false;
     });
     return texts;
+  }
+
+  /// The owners that training queries have: a new vector does not take them the right to be forgotten.
+  [[nodiscard]] static std::vector<std::string> owners_of_now(const live::LiveView& view, const io::ExternalIds& ids) {
+    std::vector<std::string> owners(ids.size());
+    view.for_each_query([&](std::string_view id, std::string_view of) {
+      if (const auto row = ids.find(id)) owners[*row] = of;
+    });
+    return owners;
   }
 
   [[nodiscard]] Rows read(const std::filesystem::path& vectors, const std::filesystem::path& ids_file,
@@ -123,21 +136,19 @@ struct PairCommand : LiveCommand {
     }
   }
 
-  /// By ids where the format lists them, else by row numbers.
+  /// An event a line, by ids where the format lists them, else by row numbers.
   void read_pairs(LiveEvents& events) const {
     const io::RelevanceFormat of = format.empty() ? io::relevance_format_of(pairs) : io::parse_relevance_format(format);
-    std::optional<io::JudgedIds> ids;
     if (of == io::RelevanceFormat::tsv || of == io::RelevanceFormat::qrels || of == io::RelevanceFormat::beir) {
-      ids = io::read_judged_ids(pairs, of);
+      return io::for_each_judgement(pairs, of, [&](std::string_view from, std::string_view to, float with) {
+        if (with > 0.0f || !adds) put(events, from, to, with);  // a weight of 0 adds nothing
+      });
     }
-    const RelevanceMatrix read =
-        ids ? io::read_relevance(pairs, ids->queries, ids->passages, of).relevance : io::read_relevance(pairs, of);
+    const RelevanceMatrix read = io::read_relevance(pairs, of);
     for (std::size_t i = 0; i < read.rows(); ++i) {
       const auto row = read.passages_of(QueryId(static_cast<Row>(i)));
       for (std::size_t j = 0; j < row.size(); ++j) {
-        const auto column = static_cast<std::size_t>(row.columns[j]);
-        put(events, ids ? std::string(ids->queries[i]) : std::to_string(i),
-            ids ? std::string(ids->passages[column]) : std::to_string(column), row.weights[j]);
+        put(events, std::to_string(i), std::to_string(row.columns[j]), row.weights[j]);
       }
     }
   }
@@ -171,7 +182,10 @@ void add_live_events(CLI::App& app) {
       ->group(groups::data);
   adds.add_option("--train-queries", add->queries, "training query vectors, as --passages")->group(groups::data);
   adds.add_option("--train-query-ids", add->query_ids, "their ids, as --passage-ids")->group(groups::data);
-  adds.add_option("--owner", add->owner, "who may ask that these training queries be forgotten")->group(groups::data);
+  add->owner_option = adds.add_option("--owner", add->owner,
+                                      "who may ask that these training queries be forgotten; without, those that they "
+                                      "have stay")
+                          ->group(groups::data);
   add->reading.add_vector_options(adds);
   adds.footer("Example:\n  pefa live add shop --passages new.npy --passage-ids new.txt");
 
@@ -189,20 +203,23 @@ void add_live_events(CLI::App& app) {
     pair->add_to(command);
     command.add_option("query", pair->query, "id of a training query");
     command.add_option("passage", pair->passage, "id of a passage");
-    if (adds_pairs) {
-      command.add_option("--weight", pair->weight, "what is added")
-          ->check(CLI::PositiveNumber)
-          ->capture_default_str()
-          ->group(groups::data);
-    }
-    command
-        .add_option("--pairs", pair->pairs,
-                    std::string("a file of pairs: ") + relevance_formats_help + "; ids in the first three, else rows")
-        ->group(groups::data);
+    CLI::Option* file = command
+                            .add_option("--pairs", pair->pairs,
+                                        std::string("a file of pairs, an event a line: ") + relevance_formats_help +
+                                            "; ids in the first three, else rows")
+                            ->group(groups::data);
     command
         .add_option("--relevance-format", pair->format,
                     std::string("its format, where the extension does not tell: ") + relevance_formats_help)
-        ->group(groups::data);
+        ->group(groups::data)
+        ->needs(file);
+    if (adds_pairs) {
+      command.add_option("--weight", pair->weight, "what is added; the lines of --pairs have weights of their own")
+          ->check(CLI::PositiveNumber)
+          ->capture_default_str()
+          ->group(groups::data)
+          ->excludes(file);
+    }
     command.footer(adds_pairs ? "Example:\n  pefa live click shop query-5 sku-17"
                               : "Example:\n  pefa live retract shop query-5 sku-17");
   }

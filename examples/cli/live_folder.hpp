@@ -25,11 +25,17 @@ class LiveEvents {
   explicit LiveEvents(live::LiveRetriever& to) : to_(to) {}
 
   void add(live::Event event);
+  /// Applies what waits. Where that fails, or a signal came, it says what was applied before. @throws Cancelled
   void flush();
-  /// Says what became of all. @throws ValueError  some were refused; the others are applied
+  /// Applies what waits. @throws ValueError  some of all were refused; the others are applied
+  void finish(const std::filesystem::path& folder);
+  /// The same, and says what became of all.
   void report(const std::filesystem::path& folder, const Output& output);
 
  private:
+  /// "3 applied, 1 refused".
+  [[nodiscard]] std::string text() const;
+
   live::LiveRetriever& to_;
   live::Batch batch_;
   std::array<std::size_t, enum_names<live::ItemStatus>.size()> counts_{};

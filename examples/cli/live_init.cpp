@@ -16,6 +16,7 @@
 #include "measure.hpp"
 #include "option_groups.hpp"
 #include "pefa/adapter/spec_text.hpp"
+#include "pefa/live/folder_copy.hpp"
 #include "spec_options.hpp"
 
 namespace pefa::cli {
@@ -32,21 +33,21 @@ struct InitCommand : LiveCommand {
 
   /// All goes to "<folder>.part", so that the folder is there whole or not at all.
   void run() const {
-    if (std::filesystem::exists(folder))
-      throw ValueError(folder.string() + ": is there already, expected a new folder");
+    const std::filesystem::path made = live::without_slash(folder);
+    if (std::filesystem::exists(made)) throw ValueError(made.string() + ": is there already, expected a new folder");
     live::LiveParams params{.spec = method.spec()};
     const TrainingData training = method.read_training(files, params.spec);
     params.dim = training.passages.dim();
     params.counting = counting;
     params.guards = guards;
     if (park) params.counting.unknown = live::UnknownIds::park;
-    std::filesystem::path part = folder;
+    std::filesystem::path part = made;
     part += ".part";
     live::FileSystem& disk = live::posix_file_system();
-    std::filesystem::remove_all(part);
+    live::detail::make_part(disk, part);
     const live::LiveStats stats = fill(part, params, training);
-    disk.rename(part, folder);
-    disk.sync_directory(live::directory_of(folder));
+    disk.rename(part, made);
+    disk.sync_directory(live::directory_of(made));
     output.summary(fmt::format("{}: {}, {} passages of dim {}, {} training queries, {} pairs\n", folder.string(),
                                describe(params.spec), stats.passages, params.dim, stats.training_queries, stats.pairs),
                    {{"folder", folder.string()},
@@ -74,7 +75,7 @@ struct InitCommand : LiveCommand {
         events.add(live::AddPair{queries.text(i), passages.text(passage), pairs.weights[j]});
       }
     }
-    events.flush();
+    events.finish(folder);
     merge_with_progress(*retriever, threads, output.verbosity(), params.guards);
     return retriever->stats();
   }

@@ -52,9 +52,8 @@ struct LiveSearchCommand : LiveCommand {
     const auto start = std::chrono::steady_clock::now();
     const std::vector<IdHits> found = search(view, asked, admitted, options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    write(found, rows_by(ids, asked.size()));
-
     const std::size_t n_passages = admitted ? admitted->passages.size() : view.passage_count();
+    write(found, rows_by(ids, asked.size()), n_passages);
     const std::size_t written = results_file.limited_to(n_passages, admitted ? " that are admitted" : "");
     output.summary(fmt::format("{}: top {} of {} queries over batch {}, {:.0f} queries/s\n", results_file.name(),
                                written, asked.size(), view.sequence(), static_cast<double>(asked.size()) / seconds),
@@ -119,13 +118,13 @@ struct LiveSearchCommand : LiveCommand {
   }
 
   /// Writers name hits by the rows of a table; this one has the passages that were found.
-  void write(const std::vector<IdHits>& found, const io::RowIds& queries_by) const {
+  void write(const std::vector<IdHits>& found, const io::RowIds& queries_by, std::size_t n_passages) const {
     io::ExternalIds table;
     std::vector<std::vector<Hit>> results(found.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
       for (const IdHit<>& hit : found[i]) results[i].push_back({PassageId(table.insert(hit.id).first), hit.score});
     }
-    results_file.write(results, queries_by, io::RowIds(table));
+    results_file.write(results, queries_by, io::RowIds(table), n_passages);
   }
 };
 

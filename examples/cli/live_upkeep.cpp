@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "interrupt.hpp"
 #include "live_folder.hpp"
 #include "measure.hpp"
 #include "option_groups.hpp"
@@ -39,6 +40,7 @@ struct MergeCommand : LiveCommand {
 struct LiveVerifyCommand : LiveCommand {
   void run() const {
     live::FileSystem& disk = live::posix_file_system();
+    const EndAtOnce reading;
     const live::LogRecovery found = live::verify_folder(disk, folder);
     const std::size_t bases = live::read_manifest(disk, folder).bases.size();
     output.summary(fmt::format("{}: intact: {} bases, {} batches after the oldest, the last is {}\n", folder.string(),
@@ -100,6 +102,7 @@ struct BackupCommand : LiveCommand {
 
   void run() const {
     live::FileSystem& disk = live::posix_file_system();
+    const EndAtOnce copying;  // beside the backup's place, where the next one takes over
     const auto opened = live::LiveFolder::open(disk, folder);
     (void)opened->recover({});
     const live::LogPosition end = live::backup_folder(disk, *opened, to);
@@ -112,6 +115,7 @@ struct RestoreCommand : LiveCommand {
   std::filesystem::path to;
 
   void run() const {
+    const EndAtOnce copying;
     const live::LogRecovery found = live::restore_folder(live::posix_file_system(), folder, to);
     output.summary(
         fmt::format("{}: {} up to batch {}, every byte checked\n", to.string(), folder.string(), found.last.sequence),

@@ -73,6 +73,42 @@ TEST_CASE("pefa live: events count, merges keep them, a backup restores and a ro
   REQUIRE(rolled["pairs"] == now["pairs"]);
 }
 
+TEST_CASE("pefa live: a new vector leaves a query its owner, and pairs of a file are events, line by line", "[live]") {
+  const Files files;
+  const std::string shop = files.path("shop/");
+  run_well("live init " + shop + files.training() + " --method xl --duplicates max --quiet");
+  std::ofstream(files.path("new.txt")) << "a\n";
+  io::write_npy(files.path("new.npy"), EmbeddingView<float>(test::random_matrix(1, 8, 6)));
+  const std::string query =
+      "add " + shop + " --train-queries " + files.path("new.npy") + " --train-query-ids " + files.path("new.txt");
+  REQUIRE(applied(query + " --owner someone")["applied"] == 1);
+  REQUIRE(applied(query)["applied"] == 1);
+  REQUIRE(applied("forget " + shop + " --owner someone")["applied"] == 1);
+
+  const std::string lines = files.path("lines.tsv");
+  std::ofstream(lines) << "5\t17\t1\n5\t17\t1\n5\t17\t0\n";
+  REQUIRE(applied("retract " + shop + " --pairs " + lines)["applied"].get<int>() +
+              applied("retract " + shop + " --pairs " + lines)["unchanged"].get<int>() >=
+          3);
+  REQUIRE(applied("click " + shop + " --pairs " + lines)["applied"] == 2);
+  require_refused("live click " + shop + " --pairs " + lines + " --weight 3", 2, "--weight");
+  require_refused("live click " + shop + " 5 17 --relevance-format tsv", 2, "--pairs");
+}
+
+TEST_CASE("pefa live init: what is refused is told, and a folder of somebody else's is not removed", "[live]") {
+  const Files files;
+  const std::string shop = files.path("shop");
+  const std::string init = "live init " + shop + files.training() + " --method xl --quiet";
+  require_refused(init + " --max-queries 7", 1, "there are 7 training queries already");
+  REQUIRE_FALSE(std::filesystem::exists(shop));
+  run_well(init);
+  std::filesystem::remove_all(shop);
+  std::filesystem::create_directory(shop + ".part");
+  std::ofstream(shop + ".part/letters.txt") << "dear";
+  require_refused(init, 1, "is not what an earlier attempt left");
+  REQUIRE(std::filesystem::exists(shop + ".part/letters.txt"));
+}
+
 TEST_CASE("pefa live search: the folder as it is now, among passages of some tags or of a list", "[live]") {
   const Files files;
   const std::string shop = files.path("shop");

@@ -77,6 +77,20 @@ TEST_CASE("live::restore_folder: every byte of a backup is checked, and nothing 
   REQUIRE(restore_folder(disk, "/backup", "/empty").batches == 2);
 }
 
+TEST_CASE("live::backup_folder: what stands in the place of its half-made copy is not removed unless it is one") {
+  SimulatedDisk disk;
+  Host host = Host::create(disk, "/folder");
+  host.append(batch_text(1));
+  disk.create_directory("/backup.part");
+  (void)disk.create("/backup.part/letters.txt");
+  REQUIRE_ERROR(ValueError, "/backup.part is there, and is not what an earlier attempt left",
+                backup_folder(disk, *host.folder, "/backup"));
+  disk.remove("/backup.part/letters.txt");
+  disk.create_directory("/backup.part/base-1");
+  (void)backup_folder(disk, *host.folder, "/backup");
+  REQUIRE(restore_folder(disk, "/backup", "/restored").batches == 1);
+}
+
 TEST_CASE("live::backup_folder: cut or refused at any call, it is there whole or not at all") {
   std::size_t whole = 0;
   std::size_t none = 0;

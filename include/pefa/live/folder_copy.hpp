@@ -53,6 +53,25 @@ class BatchCopier {
   std::vector<std::size_t> ends_;
 };
 
+/// Makes an empty directory for what is renamed once it is whole. What an attempt that was killed left there goes.
+/// @throws ValueError  there is something else, or somebody is at work there
+inline void make_part(FileSystem& files, const std::filesystem::path& part) {
+  if (files.create_directory(part)) return;
+  const auto refuse = [&](const char* why) {
+    pefa::detail::fail<ValueError>("live: ", part.string(), " is there, ", why, "; move it away");
+  };
+  bool has_lock = false;
+  for (const DirectoryEntry& entry : files.list(part)) {
+    has_lock = has_lock || entry.name == "lock";
+    const bool is_ours = entry.name == "lock" || entry.name == "log" || entry.name == manifest_name ||
+                         entry.name == "manifest.part" || entry.name.starts_with("base-");
+    if (!is_ours) refuse("and is not what an earlier attempt left");
+  }
+  if (has_lock && files.lock(part / "lock") == nullptr) refuse("and another process writes to it");
+  remove_tree(files, part, true);
+  files.create_directory(part);
+}
+
 /// Copies the files of a base, and checks them on the way.
 inline void copy_base(FileSystem& files, const std::filesystem::path& from, const std::filesystem::path& to,
                       const Base& base) {
@@ -85,10 +104,7 @@ void copy_folder(FileSystem& files, const std::filesystem::path& from, const std
   }
   std::filesystem::path part = to;
   part += ".part";
-  if (!files.create_directory(part)) {
-    remove_tree(files, part, true);
-    files.create_directory(part);
-  }
+  make_part(files, part);
   Manifest copied{manifest.identity, manifest.generation, {}};
   LogPosition after{0, manifest.identity};
   if (const Base* base = manifest.current()) {

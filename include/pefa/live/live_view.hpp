@@ -108,6 +108,13 @@ class LiveView {
             }))};
   }
 
+  /// Calls visit(id, owner) for every training query, in the order in which they came. O(training queries).
+  void for_each_query(const std::function<void(std::string_view id, std::string_view owner)>& visit) const {
+    shown_->queries.for_each([&](std::size_t, const auto& query) {
+      if (query != nullptr) visit(query->id, query->owner);
+    });
+  }
+
   /// The best k passages for a training query as if it had never come: it has no vote, and its passages have their rows
   /// without it. The fits know it. @param query  a row of shown().queries that is there
   [[nodiscard]] std::vector<Hit> search_as_new(Row query, std::size_t k) const {

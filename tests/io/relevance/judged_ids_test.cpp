@@ -1,6 +1,8 @@
 #include "pefa/io/relevance/judged_ids.hpp"
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +39,16 @@ TEST_CASE("read_judged_ids: with its ids, the file is read whole") {
   const io::Judgements read = io::read_relevance(path, ids.queries, ids.passages);
   REQUIRE(read.relevance.pair_count() == 2);
   REQUIRE(read.unknown_passages == 0);
+}
+
+TEST_CASE("for_each_judgement: every line in its order, with its weight, repeated ones and those of 0 too") {
+  const test::TemporaryDirectory directory;
+  std::string seen;
+  const auto path = directory.write("clicks.tsv", "b\tx\t2\na\tx\t0\nb\tx\n");
+  io::for_each_judgement(path, std::nullopt, [&](std::string_view query, std::string_view passage, float weight) {
+    seen += std::string(query) + std::string(passage) + std::to_string(static_cast<int>(weight)) + " ";
+  });
+  REQUIRE(seen == "bx2 ax0 bx1 ");
 }
 
 TEST_CASE("read_judged_ids: what has no ids, and lines that are no judgements, are refused") {

@@ -23,14 +23,15 @@ struct JudgedIds {
   ExternalIds passages;  ///< so too
 };
 
-/// Reads the ids of a file of pairs, qrels or BEIR's qrels; read_relevance() with them then reads Y.
+/// Calls visit(query id, passage id, weight) for every line of a file of pairs, qrels or BEIR's qrels, in their order,
+/// repeated ones and those of weight 0 too.
 ///
 /// @param format  by default, what the extension says
 /// @throws ValueError  a format that has no ids but row numbers, or an unknown extension
 /// @throws IoError  the file cannot be read
 /// @throws FormatError  a line that is no judgement, or has an empty id; no line at all; names the line
-[[nodiscard]] inline JudgedIds read_judged_ids(const std::filesystem::path& path,
-                                               std::optional<RelevanceFormat> format = std::nullopt) {
+template <class Visit>
+void for_each_judgement(const std::filesystem::path& path, std::optional<RelevanceFormat> format, const Visit& visit) {
   const RelevanceFormat known = format ? *format : relevance_format_of(path);
   const bool is_list =
       known == RelevanceFormat::tsv || known == RelevanceFormat::qrels || known == RelevanceFormat::beir;
@@ -42,25 +43,30 @@ struct JudgedIds {
                                             : known == RelevanceFormat::qrels ? detail::qrels_format
                                                                               : detail::beir_format;
   detail::LineReader lines(path);
-  JudgedIds ids;
   bool is_first = true;
-  const auto insert = [&lines](ExternalIds& table, std::string_view id, const char* what) {
-    if (id.empty()) lines.refuse("the ", what, " is empty");
-    (void)table.insert(id);
-  };
+  bool has_any = false;
   while (lines.next()) {
-    if (known == RelevanceFormat::beir && is_first && lines.line() == detail::beir_header) {
-      is_first = false;
-      continue;
-    }
+    const bool is_header = known == RelevanceFormat::beir && is_first && lines.line() == detail::beir_header;
     is_first = false;
+    if (is_header) continue;
     const detail::JudgementFields fields = lines_of.split(lines);
-    insert(ids.queries, fields.query, "query");
-    insert(ids.passages, fields.passage, "passage");
+    if (fields.query.empty()) lines.refuse("the query is empty");
+    if (fields.passage.empty()) lines.refuse("the passage is empty");
+    visit(fields.query, fields.passage, fields.weight ? lines_of.weight(lines, *fields.weight) : 1.0f);
+    has_any = true;
   }
-  if (ids.queries.empty()) {
-    pefa::detail::fail<FormatError>(lines.name(), ": has no ", lines_of.noun, ", expected at least one");
-  }
+  if (has_any) return;
+  pefa::detail::fail<FormatError>(lines.name(), ": has no ", lines_of.noun, ", expected at least one");
+}
+
+/// Reads the ids of such a file; read_relevance() with them then reads Y. Errors as above.
+[[nodiscard]] inline JudgedIds read_judged_ids(const std::filesystem::path& path,
+                                               std::optional<RelevanceFormat> format = std::nullopt) {
+  JudgedIds ids;
+  for_each_judgement(path, format, [&](std::string_view query, std::string_view passage, float) {
+    (void)ids.queries.insert(query);
+    (void)ids.passages.insert(passage);
+  });
   return ids;
 }
 
