@@ -65,6 +65,7 @@ struct ConvertCommand {
   bool normalize = false;
   std::size_t n_queries = 0;
   std::size_t n_passages = 0;
+  std::size_t label_base = 0;
   std::filesystem::path query_ids;
   std::filesystem::path passage_ids;
   Output output;
@@ -74,6 +75,9 @@ struct ConvertCommand {
     const std::string to_name = format_name(out, to);
     const Kind kind = kind_of(in, from_name, "--from");
     const Kind wanted = kind_of(out, to_name, "--to");
+    if (normalize && kind != Kind::vectors) {
+      throw ValueError("--normalize: " + in.string() + " holds " + name(kind) + ", expected vectors");
+    }
     if (kind != wanted) {
       throw ValueError(out.string() + ": " + to_name + " holds " + name(wanted) + ", but " + in.string() + " holds " +
                        name(kind));
@@ -150,8 +154,12 @@ struct ConvertCommand {
     }
     const EndAtOnce reading;
     if (!lists_ids(format)) {
-      if (rows != 0 && cols != 0) return io::read_relevance(in, rows, cols, format);
-      return io::read_relevance(in, format);
+      RelevanceMatrix matrix = io::read_relevance(in, format, io::IndexBase{label_base});
+      const bool grows = format == io::RelevanceFormat::libsvm && cols > matrix.cols();  // it does not say how many
+      if (grows) matrix = io::read_relevance(in, matrix.rows(), cols, format, io::IndexBase{label_base});
+      io::detail::require_relevance_shape(in, matrix, rows != 0 ? rows : matrix.rows(),
+                                          cols != 0 ? cols : matrix.cols());
+      return matrix;
     }
     io::Judgements judgements = io::read_relevance(in, rows_by(queries, rows), rows_by(passages, cols), format);
     if (!queries && !passages) warn_of_rows_from_one(in, judgements);
@@ -190,14 +198,16 @@ void add_convert_command(CLI::App& app) {
   data(command.add_option("--from", convert->from, "its format, where its extension does not tell: " + formats));
   data(command.add_option("--to", convert->to, "so too of the other"));
   data(command.add_flag("--normalize", convert->normalize, "divide every vector by its length"));
-  data(command.add_option("--n-queries", convert->n_queries, "rows of the relevance, where the file is a list of ids"))
+  data(command.add_option("--n-queries", convert->n_queries,
+                          "rows of the relevance, where the file is a list of ids; held against any other"))
       ->check(CLI::PositiveNumber);
-  data(command.add_option("--n-passages", convert->n_passages,
-                          "columns of the relevance, where the file is a list of ids"))
+  data(command.add_option("--n-passages", convert->n_passages, "columns of the relevance, so too"))
       ->check(CLI::PositiveNumber);
   data(command.add_option("--query-ids", convert->query_ids,
-                          "ids of the queries, which tsv, qrels and beir are read by, and qrels and beir written by"));
-  data(command.add_option("--passage-ids", convert->passage_ids, "so too of the passages"));
+                          "ids of the queries, which tsv, qrels and beir are read by, and qrels and beir written by"))
+      ->excludes("--n-queries");
+  data(command.add_option("--passage-ids", convert->passage_ids, "so too of the passages"))->excludes("--n-passages");
+  add_label_base_option(command, convert->label_base);
   convert->output.add_options(command);
   command.footer(
       "Vectors are converted through float32. Only integers fit in bvecs, u8bin and i8bin, whole grades in qrels and\n"

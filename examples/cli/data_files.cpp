@@ -62,6 +62,13 @@ std::optional<io::ExternalIds> read_ids_for(const std::filesystem::path& path, s
   return ids;
 }
 
+void add_label_base_option(CLI::App& command, std::size_t& base) {
+  command.add_option("--label-base", base, "what the labels of libsvm files count from: 0 or 1")
+      ->check(CLI::IsMember({"0", "1"}))
+      ->capture_default_str()
+      ->group(groups::data);
+}
+
 void warn_of_rows_from_one(const std::filesystem::path& path, const io::Judgements& judgements) {
   if (judgements.lowest_query == 0 || judgements.lowest_passage == 0) return;
   std::fprintf(stderr, "pefa: %s: no row 0 on either side: do its rows count from 1? They are read as from 0\n",
@@ -82,6 +89,7 @@ void Reading::add_relevance_options(CLI::App& command) {
       .add_option("--relevance-format", relevance_format_,
                   std::string("format of the relevance files, where extensions do not tell: ") + relevance_formats_help)
       ->group(groups::data);
+  add_label_base_option(command, label_base_);
   command
       .add_option(
           "--pairs-by", pairs_by_,
@@ -118,6 +126,14 @@ EmbeddingStore<float> Reading::queries(const std::filesystem::path& path, const 
   return queries;
 }
 
+namespace {
+
+bool is_libsvm(const std::filesystem::path& path, std::optional<io::RelevanceFormat> format) {
+  return (format ? *format : io::relevance_format_of(path)) == io::RelevanceFormat::libsvm;
+}
+
+}  // namespace
+
 ReadRelevance Reading::relevance(const std::filesystem::path& path, const JudgedSide& queries,
                                  const JudgedSide& passages) const {
   std::optional<io::RelevanceFormat> format;
@@ -137,7 +153,7 @@ ReadRelevance Reading::relevance(const std::filesystem::path& path, const Judged
   const EndAtOnce reading;
   io::Judgements read = [&] {
     try {
-      return io::read_relevance(path, query_rows, passage_rows, format, unknown);
+      return io::read_relevance(path, query_rows, passage_rows, format, unknown, io::IndexBase{label_base_});
     } catch (const io::UnknownRow& error) {
       const bool is_query = error.side() == io::UnknownRow::Side::query;
       throw FormatError(error.what() + remedy(error, is_query ? queries : passages));
@@ -148,6 +164,9 @@ ReadRelevance Reading::relevance(const std::filesystem::path& path, const Judged
     }
   }();
   if (!query_rows.has_table() && !passage_rows.has_table()) warn_of_rows_from_one(path, read);
+  if (label_base_ == 0 && is_libsvm(path, format) && read.lowest_passage == 1) {
+    std::fprintf(stderr, "pefa: %s: no label 0: do its labels count from 1? Then give --label-base 1\n", path.c_str());
+  }
   const std::size_t skipped = read.unknown_queries + read.unknown_passages;
   if (skipped > 0) {
     std::fprintf(stderr, "pefa: %s: judgements skipped: %zu of unknown queries, %zu of unknown passages\n",

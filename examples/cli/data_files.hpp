@@ -94,6 +94,9 @@ void require_file(const std::filesystem::path& path);
 /// Says on stderr where the row numbers of a file seem to count from 1.
 void warn_of_rows_from_one(const std::filesystem::path& path, const io::Judgements& judgements);
 
+/// The option of what the labels of LIBSVM's files count from.
+void add_label_base_option(CLI::App& command, std::size_t& base);
+
 /// Y, and how many judgements of its file were skipped for their ids.
 struct ReadRelevance {
   RelevanceMatrix relevance;
@@ -123,6 +126,7 @@ class Reading {
   bool unit_ = false;
   std::string vector_format_;
   std::string relevance_format_;
+  std::size_t label_base_ = 0;
   std::string pairs_by_;
   std::string unknown_ids_ = "refuse";
 };

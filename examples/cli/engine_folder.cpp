@@ -18,10 +18,13 @@ namespace {
 
 void write_lines(const std::filesystem::path& path, std::span<const std::string> lines) {
   io::OutputFile file(path);
+  std::string scratch;
   for (const std::string& line : lines) {
     if (line.find('\n') != std::string::npos) {
       throw ValueError(path.string() + ": the id '" + line + "' has a line break in it, expected a line of text");
     }
+    io::detail::append_json_string(scratch, line, path.string() + ": ");  // it has to be UTF-8
+    scratch.clear();
     file.stream() << line << '\n';
   }
   file.commit();
@@ -109,7 +112,8 @@ void write_text(const std::filesystem::path& path, std::string_view text) {
 
 void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what,
                          const std::function<bool()>& stop) {
-  make_export_folder(folder, {"README.md", "query_map.npy", "query_map.json", "tags.jsonl"});
+  make_export_folder(folder, {"README.md", "query_map.npy", "query_map.json", "tags.jsonl", "load.sql", "update.sql",
+                              "index.json", "passage.sd", "deletes.copy", "deletes.json", "deletes.txt"});
   EngineFolder written = what;
   std::vector<std::string> tags;
   if (what.tags != nullptr) {
@@ -118,9 +122,7 @@ void write_engine_folder(const std::filesystem::path& folder, const EngineFolder
   }
   write_rows(folder, written, stop);
   if (what.query_map != nullptr) write_query_map(folder, *what.query_map);
-  std::size_t id_bytes = 64;
-  for (const Row row : what.rows.rows) id_bytes = std::max(id_bytes, what.rows.ids.text(row).size());
-  write_engine_texts(folder, what, id_bytes);
+  write_engine_texts(folder, what);
 }
 
 }  // namespace pefa::cli

@@ -38,8 +38,8 @@ struct EngineFolder {
 void write_engine_folder(const std::filesystem::path& folder, const EngineFolder& what,
                          const std::function<bool()>& stop);
 
-/// The files of an engine that depend on the data only by dim and ids: the README and the schema.
-/// @param id_bytes  of the longest id
-void write_engine_texts(const std::filesystem::path& folder, const EngineFolder& what, std::size_t id_bytes);
+/// The files of an engine that depend on the data only by its dim, the kind of its ids and its tags: the README and the
+/// schema.
+void write_engine_texts(const std::filesystem::path& folder, const EngineFolder& what);
 
 }  // namespace pefa::cli

@@ -60,23 +60,25 @@ psql -v ON_ERROR_STOP=1 --single-transaction -f @SQL@
 ## Ask
 
 ```sql
-SELECT id, -(embedding <#> $1) AS score FROM passage ORDER BY embedding <#> $1 LIMIT 10;
+SELECT id, -(@PG_ASKED@ <#> $1) AS score FROM passage ORDER BY @PG_ASKED@ <#> $1 LIMIT 10;
 ```
 
 `<#>` is the negative inner product. Do not add `, id` to the ORDER BY: PostgreSQL before 17 then leaves the index.
 
 ## Recall
 
-`SET hnsw.ef_search = 200` (40 if unset, 1000 at most) sets recall against time; no more rows than that are found unless
-`SET hnsw.iterative_scan = strict_order`. `DROP INDEX passage_embedding` makes every answer exact.
+@PG_RECALL@
 )";
+constexpr std::string_view pg_recall =
+    R"(`SET hnsw.ef_search = 200` (40 if unset, 1000 at most) sets recall against time; no more rows than that are found unless
+`SET hnsw.iterative_scan = strict_order`. `DROP INDEX passage_embedding` makes every answer exact.)";
 constexpr std::string_view pg_filter = R"(
 ## Filter
 
 ```sql
 SET hnsw.iterative_scan = strict_order;
-SELECT id, -(embedding <#> $1) AS score FROM passage
-WHERE tags @> '{"lang": "en"}' AND (tags->>'price')::bigint <= 20 ORDER BY embedding <#> $1 LIMIT 10;
+SELECT id, -(@PG_ASKED@ <#> $1) AS score FROM passage
+WHERE tags @> '{"lang": "en"}' AND (tags->>'price')::bigint <= 20 ORDER BY @PG_ASKED@ <#> $1 LIMIT 10;
 ```
 
 The index passage_tags serves `@>`, where few rows match.
@@ -188,7 +190,7 @@ shard.close()
 constexpr std::string_view lancedb_load = R"(import @PY_JSON@lancedb, numpy, pyarrow
 
 vectors = numpy.load("vectors.npy")
-ids = open("ids.txt").read().splitlines()
+ids = open("ids.txt", encoding="utf-8", newline="\n").read().split("\n")[:-1]
 table = pyarrow.table({
     "id": pyarrow.array(ids).cast(pyarrow.@ARROW_ID@()),
     "vector": pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.ravel()), @DIM@)@ARROW_TAGS@})
@@ -198,13 +200,13 @@ constexpr std::string_view lancedb_update = R"(import @PY_JSON@lancedb, numpy, p
 
 passage = lancedb.connect("passage.lance").open_table("passage")
 vectors = numpy.load("vectors.npy")
-ids = open("ids.txt").read().splitlines()
+ids = open("ids.txt", encoding="utf-8", newline="\n").read().split("\n")[:-1]
 if ids:
     changed = pyarrow.table({
         "id": pyarrow.array(ids).cast(pyarrow.@ARROW_ID@()),
         "vector": pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(vectors.ravel()), @DIM@)@ARROW_TAGS@})
     passage.merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(changed)
-for id in open("deletes.txt").read().splitlines():
+for id in open("deletes.txt", encoding="utf-8", newline="\n").read().split("\n")[:-1]:
     passage.delete(f"id = @ARROW_LITERAL@")
 )";
 constexpr std::string_view lancedb_readme =
@@ -276,7 +278,7 @@ client = MilvusClient("passage.db")
 rows = json.load(open("rows.json"))["rows"]
 for at in range(0, len(rows), 1000):
     client.upsert("passage", rows[at:at + 1000])
-gone = [@MILVUS_GONE@ for line in open("deletes.txt").read().splitlines()]
+gone = [@MILVUS_GONE@ for line in open("deletes.txt", encoding="utf-8", newline="\n").read().split("\n")[:-1]]
 if gone:
     client.delete("passage", ids=gone)
 client.flush("passage")
@@ -443,24 +445,21 @@ std::string arrow_tags(const TagTable* tags) {
 }
 
 /// What the texts say of this data.
-Values values_of(const EngineFolder& what, std::size_t id_bytes) {
+Values values_of(const EngineFolder& what) {
   const std::size_t dim = what.rows.vectors.dim();
   const bool has_table = what.rows.ids.has_table();
   const bool is_change = what.load == Load::changes;
   const bool has_tags = what.tags != nullptr;
-  std::string index =
-      "CREATE INDEX passage_embedding ON passage USING hnsw (embedding vector_ip_ops)\n"
-      "  WITH (m = 32, ef_construction = 200);\n";
-  if (dim > 2000) {
-    index =
-        dim > 4000
-            ? std::string("-- More than 4000 dimensions: pgvector has no graph of them, and answers are exact.\n")
-            : "-- Ask by embedding::halfvec(" + std::to_string(dim) +
-                  ") <#> $1 to use it.\nCREATE INDEX passage_embedding ON passage USING hnsw ((embedding::halfvec(" +
-                  std::to_string(dim) + ")) halfvec_ip_ops)\n  WITH (m = 32, ef_construction = 200);\n";
-  }
+  // pgvector has graphs of up to 2,000 floats and 4,000 halves.
+  const bool has_graph = dim <= 4000;
+  const std::string halves = "embedding::halfvec(" + std::to_string(dim) + ")";
+  const std::string asked = dim > 2000 && has_graph ? halves : "embedding";
+  const std::string operand = dim > 2000 ? "((" + halves + ") halfvec_ip_ops)" : "(embedding vector_ip_ops)";
+  const std::string index = has_graph ? "CREATE INDEX passage_embedding ON passage USING hnsw " + operand +
+                                            "\n  WITH (m = 32, ef_construction = 200);\n"
+                                      : "";
   const std::string milvus_id =
-      has_table ? "DataType.VARCHAR, max_length=" + std::to_string(id_bytes) : "DataType.INT64";
+      has_table ? "DataType.VARCHAR, max_length=65535" : "DataType.INT64";  // updates may bring longer ids
   return {
       {"PY_SERVER", std::string(is_change ? qdrant_server_update : qdrant_server_load)},
       {"PY_EDGE", std::string(is_change ? qdrant_edge_update : qdrant_edge_load)},
@@ -475,6 +474,9 @@ Values values_of(const EngineFolder& what, std::size_t id_bytes) {
       // A row of up to 8 kB stays in its page, where a search finds it without a second look-up.
       {"PG_STORAGE", dim <= 1900 ? "ALTER TABLE passage ALTER COLUMN embedding SET STORAGE PLAIN;\n" : ""},
       {"PG_INDEX", index},
+      {"PG_ASKED", asked},
+      {"PG_RECALL",
+       has_graph ? std::string(pg_recall) : "pgvector has no graph of so many dimensions: answers are exact."},
       {"QDRANT_HIT", has_table ? "hit.payload[\"id\"]" : "hit.id"},
       {"QDRANT_IDS", has_table ? "Points have UUIDs: that of an id is `uuid.uuid5(uuid.NAMESPACE_OID, id)`."
                                : "The id of a point is the number of the passage's row."},
@@ -501,8 +503,8 @@ Values values_of(const EngineFolder& what, std::size_t id_bytes) {
 
 }  // namespace
 
-void write_engine_texts(const std::filesystem::path& folder, const EngineFolder& what, std::size_t id_bytes) {
-  const Values values = values_of(what, id_bytes);
+void write_engine_texts(const std::filesystem::path& folder, const EngineFolder& what) {
+  const Values values = values_of(what);
   std::string_view readme;
   std::string_view filter;
   switch (what.engine) {

@@ -96,10 +96,10 @@ struct ExportSqlCommand {
     const std::string tables = xl_sql_tables(spec, shape);
     const std::string indexes = xl_sql_indexes(spec, shape);
 
-    make_export_folder(out, {"README.md"});
+    make_export_folder(out, {"README.md", "pefa.sql", "whitening.copy", "whitening.npy"});
     const io::RowIds names = rows_by(ids, passages.size());
     const auto append_id = [&](io::PgCopy& copy, Row row) {
-      if (ids) return copy.text(names.text(row));
+      if (ids) return copy.text(io::detail::pg_text_of(names.text(row), out));
       copy.bigint(row);
     };
     io::write_pg_copy(out / "passage.copy", passages.size(), interrupted, [&](io::PgCopy& copy, std::size_t i) {
@@ -122,12 +122,12 @@ struct ExportSqlCommand {
         copy.real(named.weights[e]);
       }
     });
-    std::string script =
-        "-- Whole or not at all: psql -v ON_ERROR_STOP=1 --single-transaction -f pefa.sql\n" + tables +
-        "\\copy passage (id, embedding) FROM 'passage.copy' WITH (FORMAT binary)\n"
-        "\\copy train_query (id, embedding, hubness) FROM 'train_query.copy' WITH (FORMAT binary)\n"
-        "\\copy relevance (query_id, passage_id, weight) FROM 'relevance.copy' WITH (FORMAT binary)\n"
-        "SELECT setval(pg_get_serial_sequence('train_query', 'id'), max(id)) AS last FROM train_query \\gset\n";
+    std::string script = "-- Whole or not at all: psql -v ON_ERROR_STOP=1 --single-transaction -f pefa.sql\n" + tables +
+                         "\\copy passage (id, embedding) FROM 'passage.copy' WITH (FORMAT binary)\n"
+                         "\\copy train_query (id, embedding, hubness) FROM 'train_query.copy' WITH (FORMAT binary)\n"
+                         "\\copy relevance (query_id, passage_id, weight) FROM 'relevance.copy' WITH (FORMAT binary)\n"
+                         "SELECT setval(pg_get_serial_sequence('train_query', 'id'), max(id) + 1, false) AS last FROM "
+                         "train_query \\gset\n";
     if (xl.fitted().whitening) {
       const auto map = xl.fitted().whitening->map().matrix<RowMajorMatrix>();
       io::write_pg_copy(out / "whitening.copy", static_cast<std::size_t>(map.rows()), interrupted,

@@ -40,12 +40,30 @@ std::string ResultsFile::format() const {
                    "', which tells no format of results, expected .trec, .run, .npy or .jsonl; or give --format");
 }
 
+void ResultsFile::require_ids(const io::RowIds& queries, const io::RowIds& passages) const {
+  const std::string to = format();
+  const std::string where = name() + ": ";
+  std::string scratch;
+  const auto require = [&](const io::RowIds& ids, const char* what) {
+    for (Row row = 0; ids.has_table() && row < ids.size(); ++row) {
+      if (to == "trec") (void)io::detail::run_field(ids.text(row), where, what);
+      if (to == "jsonl") io::detail::append_json_string(scratch, ids.text(row), where);
+      scratch.clear();
+    }
+  };
+  if (to != "npy") require(queries, "query");
+  require(passages, "passage");
+  for (Row row = 0; to == "npy" && passages.has_table() && row < passages.size(); ++row) {
+    (void)io::detail::numeric_id(passages, row, name());
+  }
+}
+
 void ResultsFile::write(const std::vector<std::vector<Hit>>& results, const io::RowIds& queries_by,
-                        const io::RowIds& passages_by) const {
+                        const io::RowIds& passages_by, std::size_t n_passages) const {
   const std::string to = format();
   if (to == "trec") return io::write_trec_run(out_, results, queries_by, passages_by, tag_, interrupted);
   if (to == "jsonl") return io::write_hits_jsonl(out_, results, queries_by, passages_by, interrupted);
-  io::write_hits_npy(out_, results, top_k_, passages_by, interrupted);
+  io::write_hits_npy(out_, results, std::max<std::size_t>(1, std::min(top_k_, n_passages)), passages_by, interrupted);
 }
 
 std::size_t ResultsFile::limited_to(std::size_t n_passages, const char* which) const {

@@ -22,9 +22,11 @@ class ResultsFile {
 
   /// trec, npy or jsonl: as --format says, or the extension. @throws ValueError  neither tells
   [[nodiscard]] std::string format() const;
-  /// Writes it. @throws IoError  it cannot be written
-  void write(const std::vector<std::vector<Hit>>& results, const io::RowIds& queries_by,
-             const io::RowIds& passages_by) const;
+  /// Refuses ids that the format cannot hold, before anything is searched. @throws ValueError  names one
+  void require_ids(const io::RowIds& queries, const io::RowIds& passages) const;
+  /// Writes it. @param n_passages  that a query can have as hits at most  @throws IoError  it cannot be written
+  void write(const std::vector<std::vector<Hit>>& results, const io::RowIds& queries_by, const io::RowIds& passages_by,
+             std::size_t n_passages) const;
 
   [[nodiscard]] std::string name() const { return out_.string(); }
   /// How many hits a query asks for.

@@ -45,15 +45,16 @@ struct SearchCommand {
     const std::optional<Admitted> admitted = conditions.admitted(opened.retriever, opened.name);
     const EmbeddingStore<float> asked = reading.queries(queries, opened.passage_side());
     const auto ids = read_ids_for(query_ids, asked.size(), "queries");  // before the search, not after
+    const io::ExternalIds* passage_ids = row_numbers ? nullptr : opened.retriever.ids();
+    const io::RowIds queries_by = ids ? io::RowIds(*ids) : io::RowIds();
+    const io::RowIds passages_by = passage_ids ? io::RowIds(*passage_ids) : io::RowIds();
+    results_file.require_ids(queries_by, passages_by);
     const auto start = std::chrono::steady_clock::now();
     const Results results = admitted ? search(Filtered(opened.retriever, *admitted), asked, options)
                                      : search(opened.retriever, asked, options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const io::ExternalIds* passage_ids = row_numbers ? nullptr : opened.retriever.ids();
-    results_file.write(results, ids ? io::RowIds(*ids) : io::RowIds(),
-                       passage_ids ? io::RowIds(*passage_ids) : io::RowIds());
-
     const std::size_t n_passages = admitted ? admitted->passages.size() : opened.retriever.passage_count();
+    results_file.write(results, queries_by, passages_by, n_passages);
     const std::size_t written = results_file.limited_to(n_passages, admitted ? " that are admitted" : "");
     const double rate = static_cast<double>(asked.size()) / seconds;
     output.summary(

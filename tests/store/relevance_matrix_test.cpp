@@ -60,6 +60,15 @@ TEST_CASE("RelevanceMatrix::from_pairs: the order of distinct pairs does not mat
   }
 }
 
+TEST_CASE("RelevanceMatrix::from_pairs: passages that no pair speaks of take no memory") {
+  const std::vector<RelevancePair> pairs{
+      {QueryId(1), PassageId(2'000'000'000)}, {QueryId(0), PassageId(7)}, {QueryId(1), PassageId(3), 2.0f}};
+  const auto relevance = RelevanceMatrix::from_pairs(pairs, 2, 2'147'483'646);
+  REQUIRE(relevance.passages_of(QueryId(0)).columns[0] == 7);
+  REQUIRE(relevance.passages_of(QueryId(1)).columns[0] == 3);
+  REQUIRE(relevance.passages_of(QueryId(1)).columns[1] == 2'000'000'000);
+}
+
 TEST_CASE("RelevanceMatrix::passages_of: ascending passages and their weights") {
   const std::vector<RelevancePair> pairs = {pair(1, 5, 2.0f), pair(1, 0, 3.0f), pair(1, 3), pair(0, 4)};
   const auto relevance = RelevanceMatrix::from_pairs(pairs, 3, 6);
@@ -176,6 +185,15 @@ TEMPLATE_TEST_CASE("RelevanceMatrix::from_eigen: any order and weight type, expl
   REQUIRE_ERROR(ValueError, "(query 2, passage 0) has weight -1", RelevanceMatrix::from_eigen(matrix));
   matrix.coeffRef(2, 0) = std::numeric_limits<Weight>::quiet_NaN();
   REQUIRE_ERROR(ValueError, "(query 2, passage 0) has weight nan", RelevanceMatrix::from_eigen(matrix));
+}
+
+TEST_CASE("RelevanceMatrix::from_eigen: a weight too small for a float stays above zero") {
+  Eigen::SparseMatrix<double> matrix(1, 2);
+  matrix.insert(0, 1) = 1e-46;
+  matrix.insert(0, 0) = 0.0;
+  const auto relevance = RelevanceMatrix::from_eigen(matrix);
+  REQUIRE(relevance.pair_count() == 1);
+  REQUIRE(relevance.passages_of(QueryId(0)).weights[0] > 0.0f);
 }
 
 TEST_CASE("RelevanceMatrix::from_eigen: a double past float is refused") {

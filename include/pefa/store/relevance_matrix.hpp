@@ -102,7 +102,8 @@ class RelevanceMatrix {
     return compress(sorted, n_queries, n_passages);
   }
 
-  /// From an Eigen sparse matrix of any order and weight type; explicit zeros are left out.
+  /// From an Eigen sparse matrix of any order and weight type; explicit zeros are left out, and what is too small for a
+  /// float is the least there is, so that relevant stays relevant.
   /// @throws ValueError  a weight that is negative or not finite
   template <class Weight, int Order, class Index>
   [[nodiscard]] static RelevanceMatrix from_eigen(const Eigen::SparseMatrix<Weight, Order, Index>& matrix) {
@@ -110,8 +111,9 @@ class RelevanceMatrix {
     pairs.reserve(static_cast<std::size_t>(matrix.nonZeros()));
     for (Eigen::Index outer = 0; outer < matrix.outerSize(); ++outer) {
       for (typename Eigen::SparseMatrix<Weight, Order, Index>::InnerIterator it(matrix, outer); it; ++it) {
-        pairs.push_back({QueryId(static_cast<Row>(it.row())), PassageId(static_cast<Row>(it.col())),
-                         static_cast<float>(it.value())});
+        auto weight = static_cast<float>(it.value());
+        if (weight == 0.0f && it.value() > Weight(0)) weight = std::numeric_limits<float>::denorm_min();
+        pairs.push_back({QueryId(static_cast<Row>(it.row())), PassageId(static_cast<Row>(it.col())), weight});
       }
     }
     return from_pairs(pairs, static_cast<std::size_t>(matrix.rows()), static_cast<std::size_t>(matrix.cols()));
@@ -341,6 +343,11 @@ class RelevanceMatrix {
   /// Orders pairs by a key below `keys`, stably.
   template <class KeyOf>
   static void counting_sort(std::vector<RelevancePair>& pairs, std::size_t keys, const KeyOf& key_of) {
+    if (keys / 8 > pairs.size()) {  // a file may claim 2^31 passages of which no pair speaks
+      std::stable_sort(pairs.begin(), pairs.end(),
+                       [&](const RelevancePair& a, const RelevancePair& b) { return key_of(a) < key_of(b); });
+      return;
+    }
     std::vector<std::size_t> at(keys + 1);  // where the next pair of each key goes
     for (const RelevancePair& pair : pairs) ++at[key_of(pair) + std::size_t{1}];
     for (std::size_t key = 0; key < keys; ++key) at[key + 1] += at[key];

@@ -164,6 +164,15 @@ TEST_CASE("engine files: tags stand beside the vector, by the row they are of") 
   REQUIRE(test::read_bytes(path) == expected);
 }
 
+TEST_CASE("write_qdrant_deletes: what is no row number is refused where there is no table") {
+  const Sample sample;
+  io::EngineRows rows = sample.by_number();
+  const std::vector<std::string> gone{"1], \"x\": ["};
+  rows.gone = gone;
+  REQUIRE_ERROR(ValueError, "to delete, expected a row number",
+                (io::write_qdrant_deletes(sample.directory / "x", rows), 0));
+}
+
 TEST_CASE("engine files: an id that JSON cannot hold is refused") {
   const Sample sample;
   const auto table = io::ExternalIds::from(std::vector<std::string>{"\xFF", "b", "c"});
@@ -174,5 +183,9 @@ TEST_CASE("engine files: an id that JSON cannot hold is refused") {
   REQUIRE_ERROR(ValueError, "is not UTF-8", (io::write_milvus_rows(path, rows), 0));
   REQUIRE_ERROR(ValueError, "is not UTF-8", (io::write_opensearch_bulk(path, rows), 0));
   REQUIRE_ERROR(ValueError, "is not UTF-8", (io::write_vespa_feed(path, rows), 0));
+  REQUIRE_ERROR(ValueError, "is not UTF-8 without NULs at byte 0", (io::write_pgvector_copy(path, rows), 0));
+  const auto nul = io::ExternalIds::from(std::vector<std::string>{std::string("a\0b", 3), "b", "c"});
+  rows.ids = nul;
+  REQUIRE_ERROR(ValueError, "is not UTF-8 without NULs at byte 1", (io::write_pgvector_copy(path, rows), 0));
   REQUIRE(sample.directory.file_count() == 0);
 }

@@ -75,8 +75,8 @@ TEST_CASE("read_pg_vector: other bytes than those of such a vector are refused")
 }
 
 TEST_CASE("append_pg_vector: what the server's types cannot hold is refused") {
-  REQUIRE_ERROR(ShapeError, "32768 elements, expected at most 32767",
-                sent(std::vector<float>(32768), PgVectorType::vector));
+  REQUIRE_ERROR(ShapeError, "16001 elements, expected at most 16000",
+                sent(std::vector<float>(16001), PgVectorType::vector));
   REQUIRE_ERROR(ValueError, "out of the range of halfvec", sent({70000.0f}, PgVectorType::halfvec));
   REQUIRE_ERROR(ValueError, "out of the range of halfvec",
                 sent({std::numeric_limits<float>::infinity()}, PgVectorType::halfvec));

@@ -239,3 +239,9 @@ TEST_CASE("DurableFile: a file system that has nothing to flush for a directory 
 }
 
 #endif
+
+#if defined(__linux__)
+TEST_CASE("DurableFile: a device is not replaced") {
+  REQUIRE_ERROR(IoError, "/dev/null: is no regular file, expected one or none", DurableFile("/dev/null"));
+}
+#endif

@@ -222,3 +222,32 @@ TEST_CASE("OutputFile: a pipe, or /dev/null, is written to and stays what it is"
   REQUIRE(directory.file_count() == 1);
 }
 #endif
+
+#if defined(__unix__)
+TEST_CASE("OutputFile: the new file has the old one's permissions") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory.write("out", "old");
+  constexpr auto mine = std::filesystem::perms::owner_read | std::filesystem::perms::owner_write;
+  std::filesystem::permissions(path, mine);
+  OutputFile file(path);
+  file.stream() << "new";
+  file.commit();
+  REQUIRE(std::filesystem::status(path).permissions() == mine);
+  REQUIRE(read_bytes(path) == "new");
+}
+
+TEST_CASE("OutputFile: a symbolic link stays, and the file it leads to is written") {
+  const test::TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "there");
+  const auto target = directory.write("there/target", "old");
+  std::filesystem::create_symlink(target, directory / "link");
+  {
+    OutputFile file(directory / "link");
+    file.stream() << "new";
+    REQUIRE(read_bytes(target) == "old");
+    file.commit();
+  }
+  REQUIRE(std::filesystem::is_symlink(directory / "link"));
+  REQUIRE(read_bytes(target) == "new");
+}
+#endif

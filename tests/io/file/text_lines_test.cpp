@@ -87,6 +87,23 @@ TEST_CASE("LineReader::parse_count: a whole number, or an error that says where"
   refused("", "expected number of points, got ''");
 }
 
+TEST_CASE("LineReader: a byte order mark is no part of the first line, and stays anywhere else") {
+  const test::TemporaryDirectory directory;
+  LineReader reader(directory.write("marked", "\xEF\xBB\xBFp0\n\xEF\xBB\xBFp1\n"));
+  REQUIRE(reader.next());
+  REQUIRE(reader.line() == "p0");
+  REQUIRE(reader.next());
+  REQUIRE(reader.line() == "\xEF\xBB\xBFp1");
+}
+
+TEST_CASE("LineReader: what a message shows of a line is short and without control characters") {
+  const test::TemporaryDirectory directory;
+  const LineReader reader(directory.write("rows", ""));
+  REQUIRE_ERROR(FormatError, "got '1?'", reader.parse_row("1\r", "query", 5));
+  REQUIRE_ERROR(FormatError, "got '?]0;x?'", reader.parse_row("\x1B]0;x\x07", "query", 5));
+  REQUIRE_ERROR(FormatError, "xxx...'", reader.parse_row(std::string(1000, 'x'), "query", 5));
+}
+
 TEST_CASE("LineReader: a missing file and a directory are IoErrors") {
   const test::TemporaryDirectory directory;
   REQUIRE_ERROR(IoError, "nowhere: cannot be opened; does it exist?", LineReader(directory / "nowhere"));
@@ -101,7 +118,7 @@ TEST_CASE("LineReader::parse_row: a plain number below the limit, nothing else")
   REQUIRE(reader.parse_row("4294967295", "query", 4'294'967'296) == 4'294'967'295U);
   REQUIRE_ERROR(FormatError, "query 5 is out of range, expected below 5 (rows count from 0)",
                 reader.parse_row("5", "query", 5));
-  for (const char* bad : {"", " 1", "1 ", "+1", "-1", "1.0", "1e2", "0x1", "one", "1\r", "4294967296", "4294967297",
+  for (const char* bad : {"", " 1", "1 ", "+1", "-1", "1.0", "1e2", "0x1", "one", "4294967296", "4294967297",
                           "99999999999999999999999999"}) {
     REQUIRE_ERROR(FormatError, "expected a passage row number, got '" + std::string(bad) + "'",
                   reader.parse_row(bad, "passage", 5));
@@ -116,7 +133,8 @@ TEST_CASE("LineReader::parse_weight: a finite number that is not negative, nothi
   REQUIRE(reader.parse_weight("1e-3", "weight") == 1e-3f);
   REQUIRE(reader.parse_weight(".5", "weight") == 0.5f);
   REQUIRE(reader.parse_weight("3.40282347e+38", "weight") == 3.40282347e+38f);
-  for (const char* bad : {"-1", "nan", "-nan", "inf", "-inf", "infinity", "-1e-3"}) {
+  REQUIRE(reader.parse_weight("1e-46", "weight") == 0.0f);  // decayed clicks
+  for (const char* bad : {"-1", "nan", "-nan", "inf", "-inf", "infinity", "-1e-3", "1e39"}) {
     REQUIRE_ERROR(FormatError, "weight is " + std::string(bad) + ", expected finite and >= 0",
                   reader.parse_weight(bad, "weight"));
   }

@@ -68,6 +68,7 @@ TEST_CASE("read_jsonl_ids: a bad line is refused by its number with what is wron
   refused("{\"_id\": \"c\", \"_id\": \"d\"}", "has \"_id\" twice");
   refused("{\"_id\": \"a\"}", "id 'a' is on line 1 already, expected each id once");
   refused("", "is blank");
+  refused(std::string("{\"_id\": \"c\"}\0{\"_id\": \"d\"}", 25), "is not JSON at byte 13: it has a NUL there");
   REQUIRE_ERROR(FormatError, "test.jsonl: has no lines, expected an object a line", read_ids_of("\n"));
 }
 

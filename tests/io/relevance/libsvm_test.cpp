@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "pefa/io/relevance/relevance_file.hpp"
 #include "support.hpp"
 
 using namespace pefa;
@@ -42,6 +43,20 @@ TEST_CASE("read_libsvm: labels from 1, features from 0, counts as given") {
   REQUIRE(points.labels.passages_of(QueryId(0)).columns[1] == 2);
   REQUIRE(points.features.cols() == 9);
   REQUIRE(points.features.coeff(0, 0) == 1.0f);
+}
+
+TEST_CASE("read_relevance: of LIBSVM's labels it tells the lowest, as they may count from 1") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory.write("labels.libsvm", "3,1 1:1\n2 1:1\n");
+  const auto read = [&](IndexBase base) {
+    return io::read_relevance(path, io::RowIds(2), io::RowIds(4), std::nullopt, io::UnknownId::refuse, base);
+  };
+  REQUIRE(read(IndexBase::zero).lowest_passage == 1);
+  REQUIRE(read(IndexBase::one).lowest_passage == 0);
+}
+
+TEST_CASE("read_libsvm: a label past all memory takes none") {
+  REQUIRE(read_points("2147483645\n").labels.cols() == 2147483646);
 }
 
 TEST_CASE("read_libsvm: counts that are not given are the largest seen") {

@@ -40,6 +40,7 @@ const std::string scores = npy<float>("<f4", {3, 2}, {0.5f, -2.0f, lowest, lowes
 TEST_CASE("hit_ids_path, hit_scores_path: beside the path that names both") {
   REQUIRE(io::hit_ids_path("a.b/run.npy") == "a.b/run.ids.npy");
   REQUIRE(io::hit_scores_path("run") == "run.scores.npy");
+  REQUIRE(io::hit_ids_path("run.k10") == "run.k10.ids.npy");  // and not that of "run.k20"
 }
 
 TEST_CASE("write_hits_npy: two C-order matrices, filled up with -1 and -inf") {

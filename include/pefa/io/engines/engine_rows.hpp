@@ -19,6 +19,7 @@
 #include "pefa/io/engines/pg_copy.hpp"
 #include "pefa/io/file/float_text.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/file/quote_name.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 #include "pefa/io/ids/uuid5.hpp"
 #include "pefa/io/results/hits_jsonl.hpp"
@@ -78,6 +79,26 @@ inline void append_json_id(std::string& out, const RowIds& ids, std::string_view
   return ids.has_table() ? '"' + uuid5(id) + '"' : std::string(id);
 }
 
+/// A text as PostgreSQL holds one. @throws ValueError  it is not UTF-8, or has a NUL
+[[nodiscard]] inline std::string pg_text_of(std::string text, const std::filesystem::path& path) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = text[at] == '\0' ? 0 : utf8_length(std::string_view(text).substr(at));
+    if (length == 0) {
+      pefa::detail::fail<ValueError>(path.string(), ": the id ", quote_name(text),
+                                     " is not UTF-8 without NULs at byte ", at, ", as PostgreSQL wants it");
+    }
+    at += length;
+  }
+  return text;
+}
+
+/// A row number as text, of a row that goes. @throws ValueError  it is none
+[[nodiscard]] inline Row row_to_delete(const std::string& id, const std::filesystem::path& path) {
+  const std::optional<Row> row = RowIds().find(id);
+  if (!row) pefa::detail::fail<ValueError>(path.string(), ": '", id, "' to delete, expected a row number");
+  return *row;
+}
+
 /// A character that an id cannot have as it stands in a path or a document id.
 [[nodiscard]] inline std::string percent_encoded(std::string_view id) {
   static constexpr std::string_view hex = "0123456789ABCDEF";
@@ -133,7 +154,7 @@ inline void write_pgvector_copy(const std::filesystem::path& path, const EngineR
     const Row row = rows.rows[i];
     copy.row(rows.tags.empty() ? 2 : 3);
     if (rows.ids.has_table()) {
-      copy.text(rows.ids.text(row));
+      copy.text(detail::pg_text_of(rows.ids.text(row), path));
     } else {
       copy.bigint(row);
     }
@@ -148,9 +169,7 @@ inline void write_pgvector_deletes(const std::filesystem::path& path, const Engi
     const std::string& id = rows.gone[i];
     copy.row(1);
     if (rows.ids.has_table()) return copy.text(id);
-    const std::optional<Row> row = RowIds().find(id);
-    if (!row) pefa::detail::fail<ValueError>(path.string(), ": '", id, "' to delete, expected a row number");
-    copy.bigint(*row);
+    copy.bigint(detail::row_to_delete(id, path));
   });
 }
 
@@ -173,11 +192,13 @@ inline void write_qdrant_points(const std::filesystem::path& path, const EngineR
   file.commit();
 }
 
-/// The body of Qdrant's points/delete: {"points": [ids]}. @throws IoError
+/// The body of Qdrant's points/delete: {"points": [ids]}. @throws ValueError  a row number that is none  @throws
+/// IoError
 inline void write_qdrant_deletes(const std::filesystem::path& path, const EngineRows& rows) {
   OutputFile file(path);
   std::string_view separator = "{\"points\": [";
   for (const std::string& id : rows.gone) {
+    if (!rows.ids.has_table()) (void)detail::row_to_delete(id, path);
     file.stream() << separator << detail::qdrant_id(rows.ids, id);
     separator = ", ";
   }

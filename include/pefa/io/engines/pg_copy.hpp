@@ -33,11 +33,12 @@ namespace detail {
 }  // namespace detail
 
 /// Appends a vector as the server sends and takes it: its dim, 0, its elements.
-/// @throws ShapeError  more elements than pgvector counts (32,767)
+/// @throws ShapeError  more elements than pgvector takes (16,000)
 /// @throws ValueError  an element that a half cannot hold
 inline void append_pg_vector(std::string& out, std::span<const float> vector, PgVectorType type) {
-  if (vector.size() > static_cast<std::size_t>(std::numeric_limits<std::int16_t>::max())) {
-    pefa::detail::fail<ShapeError>("append_pg_vector: ", vector.size(), " elements, expected at most 32767");
+  constexpr std::size_t most = 16'000;  // pgvector's own limit of vector and halfvec
+  if (vector.size() > most) {
+    pefa::detail::fail<ShapeError>("append_pg_vector: ", vector.size(), " elements, expected at most ", most);
   }
   detail::append_big_endian(out, static_cast<std::uint16_t>(vector.size()));
   detail::append_big_endian(out, std::uint16_t{0});
@@ -50,7 +51,7 @@ inline void append_pg_vector(std::string& out, std::span<const float> vector, Pg
     if (!Eigen::numext::isfinite(half)) {
       pefa::detail::fail<ValueError>("append_pg_vector: ", x, " is out of the range of halfvec, expected vector");
     }
-    detail::append_big_endian(out, half.x);
+    detail::append_big_endian(out, Eigen::numext::bit_cast<std::uint16_t>(half));
   }
 }
 

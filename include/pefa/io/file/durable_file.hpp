@@ -6,6 +6,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/file/byte_sink.hpp"
+#include "pefa/io/file/replaceable.hpp"
 
 #if !defined(_WIN32)
 #include <fcntl.h>
@@ -89,7 +90,7 @@ template <class Call>
 template <class Calls = PosixCalls>
 class BasicDurableFile final : public ByteSink {
  public:
-  /// @throws IoError  `path` is a directory, or its directory cannot be opened or written to
+  /// @throws IoError  `path` is a directory or a device, or its directory cannot be opened or written to
   explicit BasicDurableFile(std::filesystem::path path, Calls calls = {})
       : BasicDurableFile(Closed{}, std::move(path), std::move(calls)) {
     open();  // the object is whole by now: where this throws, the destructor closes what is open
@@ -141,10 +142,7 @@ class BasicDurableFile final : public ByteSink {
   }
 
   void open() {
-    std::error_code ignored;  // what is wrong with the path, opening it will tell
-    if (std::filesystem::is_directory(path_, ignored)) {
-      pefa::detail::fail<IoError>(path_.string(), ": is a directory, expected a file");
-    }
+    detail::require_replaceable(path_);
     const std::filesystem::path parent = path_.has_parent_path() ? path_.parent_path() : ".";
     directory_ = calls_.open(parent, O_RDONLY | O_DIRECTORY);
     if (directory_ < 0) detail::fail_with_errno(path_, "its directory cannot be opened");

@@ -1,5 +1,6 @@
-// pefa: a file that appears whole or not at all: written under a temporary name beside its own, renamed at the end.
-// Writing one may be stopped.
+// pefa: a file that appears whole or not at all, whatever becomes of the process: written under a temporary name beside
+// its own, renamed at the end. It is not synced: durable_file.hpp has what outlives a power cut. Writing one may be
+// stopped.
 #pragma once
 
 #include <cerrno>
@@ -74,8 +75,9 @@ class OutputBuffer final : public std::streambuf {
 }  // namespace detail
 
 /// Writes `path` through a file of a name of its own beside it; until commit() an older file of that name stays as it
-/// was. Its stream throws IoError where the disk is full, and Cancelled where `stop` says so. What is there and no
-/// file, a pipe or /dev/null, is written to as it is.
+/// was. Its stream throws IoError where the disk is full, and Cancelled where `stop` says so. The new file takes the
+/// old one's permissions; a symbolic link stays, and the file it leads to is written. What is there and no file, a pipe
+/// or /dev/null, is written to as it is.
 class OutputFile {
  public:
   /// @throws IoError  the file cannot be opened for writing
@@ -86,8 +88,11 @@ class OutputFile {
     if (std::filesystem::is_directory(there)) {
       pefa::detail::fail<IoError>(path_.string(), ": is a directory, expected a file");
     }
-    is_replaced_ = !std::filesystem::exists(there) || std::filesystem::is_regular_file(there);
+    const bool has_old = std::filesystem::is_regular_file(there);
+    is_replaced_ = !std::filesystem::exists(there) || has_old;
     if (is_replaced_) {
+      if (has_old && std::filesystem::is_symlink(path_, ignored)) part_ = std::filesystem::canonical(path_, ignored);
+      place_ = part_;
       part_ += '.';
       part_ += std::to_string(std::random_device{}());  // two writers of one path do not meet
       part_ += ".part";
@@ -100,6 +105,7 @@ class OutputFile {
       pefa::detail::fail<IoError>(path_.string(), ": cannot be opened for writing", reason != 0 ? ": " : "",
                                   reason != 0 ? std::generic_category().message(reason) : "");
     }
+    if (has_old) std::filesystem::permissions(part_, there.permissions(), ignored);
   }
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -118,7 +124,7 @@ class OutputFile {
     out_.flush();
     if (!out_ || !buffer_.close()) buffer_.refuse();
     std::error_code error;
-    if (is_replaced_) std::filesystem::rename(part_, path_, error);
+    if (is_replaced_) std::filesystem::rename(part_, place_, error);
     if (error) pefa::detail::fail<IoError>(path_.string(), ": ", error.message());
     committed_ = true;
   }
@@ -126,6 +132,7 @@ class OutputFile {
  private:
   std::filesystem::path path_;
   std::filesystem::path part_;
+  std::filesystem::path place_;  // where it goes
   detail::OutputBuffer buffer_;
   std::ostream out_{&buffer_};
   bool is_replaced_ = true;

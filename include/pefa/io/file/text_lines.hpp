@@ -14,25 +14,28 @@
 #include "pefa/core/error.hpp"
 #include "pefa/core/finite.hpp"
 #include "pefa/core/ids.hpp"
+#include "pefa/io/file/quote_name.hpp"
 
 namespace pefa::io::detail {
 
 /// Reads a text file line by line and makes errors of the form "file:line: what".
 class LineReader {
  public:
-  /// @throws IoError  the file cannot be opened, or is not a regular file
+  /// @throws IoError  the file cannot be opened, or is a directory
   explicit LineReader(const std::filesystem::path& path) : name_(path.string()), in_(path, std::ios::binary) {
     if (!in_) pefa::detail::fail<IoError>(name_, ": cannot be opened; does it exist?");
     if (std::filesystem::is_directory(path)) pefa::detail::fail<IoError>(name_, ": is a directory, expected a file");
   }
 
-  /// Moves to the next line, blank or not; a final "\r" is dropped.
+  /// Moves to the next line, blank or not; a final "\r" is dropped, and the byte order mark that some editors put
+  /// first.
   [[nodiscard]] bool next_line() {
     if (!std::getline(in_, line_)) {
       if (in_.bad()) pefa::detail::fail<IoError>(name_, ": cannot be read past line ", number_);
       return false;
     }
     ++number_;
+    if (number_ == 1 && line_.starts_with("\xEF\xBB\xBF")) line_.erase(0, 3);
     if (!line_.empty() && line_.back() == '\r') line_.pop_back();
     return true;
   }
@@ -70,7 +73,7 @@ class LineReader {
     Row row = 0;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), row);
     if (error != std::errc{} || end != field.data() + field.size()) {
-      refuse("expected a ", what, " row number, got '", field, "'");
+      refuse("expected a ", what, " row number, got ", quote_name(field));
     }
     if (row >= limit) refuse(what, " ", row, " is out of range, expected below ", limit, " (rows count from 0)");
     return row;
@@ -81,19 +84,29 @@ class LineReader {
     std::size_t count = 0;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), count);
     if (error == std::errc::invalid_argument || end != field.data() + field.size()) {
-      refuse("expected ", what, ", got '", field, "'");
+      refuse("expected ", what, ", got ", quote_name(field));
     }
     if (error != std::errc{} || count > most) refuse(what, " is ", field, ", expected at most ", most);
     return count;
   }
 
-  /// A finite number >= 0.
+  /// A finite number >= 0; one that is too small for a float is 0.
   [[nodiscard]] float parse_weight(std::string_view field, const char* what) const {
-    float weight = 0.0f;
+    double weight = 0.0;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), weight);
-    if (error != std::errc{} || end != field.data() + field.size()) refuse("expected a ", what, ", got '", field, "'");
-    if (!pefa::detail::is_finite(weight) || weight < 0.0f) refuse(what, " is ", field, ", expected finite and >= 0");
-    return weight;
+    if (error != std::errc{} || end != field.data() + field.size()) {
+      refuse("expected a ", what, ", got ", quote_name(field));
+    }
+    if (!pefa::detail::is_finite(static_cast<float>(weight)) || weight < 0.0) {
+      refuse(what, " is ", field, ", expected finite and >= 0");
+    }
+    return static_cast<float>(weight);
+  }
+
+  /// Refuses a line with a NUL, which a parser of JSON takes for the end of the text.
+  void require_no_nul() const {
+    const std::size_t at = line_.find('\0');
+    if (at != std::string::npos) refuse("is not JSON at byte ", at + 1, ": it has a NUL there");
   }
 
  private:

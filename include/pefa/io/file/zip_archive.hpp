@@ -18,6 +18,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/file/replaceable.hpp"
 
 namespace pefa::io::detail {
 
@@ -153,10 +154,7 @@ class ZipWriter {
   /// @throws IoError  the file cannot be opened for writing
   explicit ZipWriter(const std::filesystem::path& path, StopCheck stop = {})
       : name_(path.string()), stop_(std::move(stop)) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) {
-      pefa::detail::fail<IoError>(name_, ": is a directory, expected a file");
-    }
+    require_replaceable(path);
     int code = 0;
     archive_.reset(zip_open(name_.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
     if (archive_ == nullptr) {

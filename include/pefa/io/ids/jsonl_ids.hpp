@@ -106,6 +106,7 @@ class JsonIdHandler : public nlohmann::json_sax<nlohmann::json> {
   detail::LineReader lines(path);
   ExternalIds table;
   while (lines.next_row()) {
+    lines.require_no_nul();
     detail::JsonIdHandler handler;
     const std::string_view line = lines.line();
     std::optional<std::string> id;

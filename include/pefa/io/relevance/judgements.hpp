@@ -15,6 +15,7 @@
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/ids.hpp"
+#include "pefa/io/file/quote_name.hpp"
 #include "pefa/io/file/text_lines.hpp"
 #include "pefa/io/file/wrong_format.hpp"
 #include "pefa/io/ids/external_ids.hpp"
@@ -153,12 +154,12 @@ inline constexpr std::string_view beir_header = "query-id\tcorpus-id\tscore";
   const UnknownRow::Why why = why_not(ids, id);
   std::string message = pefa::detail::join_message(lines.name(), ":", lines.number(), ": ");
   if (why == unknown_id) {
-    message += pefa::detail::join_message(what, " '", id, "' is none of the ", ids.size(), " known ids");
+    message += pefa::detail::join_message(what, " ", quote_name(id), " is none of the ", ids.size(), " known ids");
   } else if (why == out_of_range) {
     message += pefa::detail::join_message(what, " ", id, " is out of range, expected below ", ids.size(),
                                           " (rows count from 0)");
   } else {
-    message += pefa::detail::join_message("expected a ", what, " row number, got '", id, "'");
+    message += pefa::detail::join_message("expected a ", what, " row number, got ", quote_name(id));
   }
   const bool words = !knows_query && !knows_passage && why_not(queries, fields.query) != out_of_range &&
                      why_not(passages, fields.passage) != out_of_range;
@@ -168,6 +169,17 @@ inline constexpr std::string_view beir_header = "query-id\tcorpus-id\tscore";
     message += "; the line after it is a judgement: if this is a header line, remove it";
   }
   throw UnknownRow(message, side, why);
+}
+
+/// Y of the pairs of a file. @throws FormatError  weights of a pair that add up to more than a float holds
+[[nodiscard]] inline RelevanceMatrix from_lines(const std::vector<RelevancePair>& pairs, std::size_t n_queries,
+                                                std::size_t n_passages, DuplicatePolicy duplicates,
+                                                const std::string& file) {
+  try {
+    return RelevanceMatrix::from_pairs(pairs, n_queries, n_passages, duplicates);
+  } catch (const ValueError& error) {
+    throw FormatError(file + ": " + error.what());
+  }
 }
 
 /// Reads judgements from the next line to the end of the file.
@@ -193,7 +205,7 @@ inline constexpr std::string_view beir_header = "query-id\tcorpus-id\tscore";
   if (is_first) {
     pefa::detail::fail<FormatError>(lines.name(), ": has no ", format.noun, ", expected at least one");
   }
-  Judgements read{RelevanceMatrix::from_pairs(pairs, queries.size(), passages.size(), duplicates), unknown_queries,
+  Judgements read{from_lines(pairs, queries.size(), passages.size(), duplicates, lines.name()), unknown_queries,
                   unknown_passages};
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     read.lowest_query = i == 0 ? pairs[i].query.row() : std::min(read.lowest_query, pairs[i].query.row());

@@ -77,6 +77,14 @@ inline void require_relevance_shape(const std::filesystem::path& path, const Rel
   }
 }
 
+/// The first row of a passage that has a pair; 0 where none has.
+[[nodiscard]] inline Row lowest_passage(const RelevanceMatrix& relevance) {
+  const auto& columns = relevance.sparse();
+  const std::int32_t* begin = columns.innerIndexPtr();
+  const std::int32_t* end = begin + relevance.pair_count();
+  return begin == end ? 0 : static_cast<Row>(*std::min_element(begin, end));
+}
+
 }  // namespace detail
 
 /// @throws ValueError  no format has this name; lists those that there are
@@ -147,7 +155,8 @@ inline void require_relevance_shape(const std::filesystem::path& path, const Rel
       case RelevanceFormat::libsvm: {
         LabelledPoints points = read_libsvm(path, {.label_base = label_base, .n_labels = passages.size()});
         detail::require_relevance_shape(path, points.labels, queries.size(), passages.size());
-        return {std::move(points.labels)};
+        const Row lowest = detail::lowest_passage(points.labels);
+        return {.relevance = std::move(points.labels), .lowest_passage = lowest};
       }
       case RelevanceFormat::npz:
       case RelevanceFormat::csr:
@@ -167,7 +176,8 @@ inline void require_relevance_shape(const std::filesystem::path& path, const Rel
   return read_relevance(path, RowIds(n_queries), RowIds(n_passages), format, UnknownId::refuse, label_base).relevance;
 }
 
-/// Writes Y, which read_relevance() brings back exactly; ids are row numbers where the format has ids.
+/// Writes Y, which read_relevance() brings back exactly; but a Y without pairs it refuses where the format is a list of
+/// them. Ids are row numbers where the format has ids.
 ///
 /// @throws ValueError  an unknown extension, or a weight that the format cannot hold: qrels and beir hold whole
 /// numbers, xmc and libsvm (whose labels are written from 0) ones

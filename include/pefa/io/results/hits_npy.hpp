@@ -27,13 +27,13 @@
 
 namespace pefa::io {
 
-/// Where the ids of hits are: "run.npy" has "run.ids.npy".
-[[nodiscard]] inline std::filesystem::path hit_ids_path(std::filesystem::path path) {
-  return path.replace_extension(".ids.npy");
+/// Where the ids of hits are: "run.npy" has "run.ids.npy", and so has "run".
+[[nodiscard]] inline std::filesystem::path hit_ids_path(const std::filesystem::path& path) {
+  return detail::beside_npy(path, ".ids.npy");
 }
 /// Where their scores are: "run.npy" has "run.scores.npy".
-[[nodiscard]] inline std::filesystem::path hit_scores_path(std::filesystem::path path) {
-  return path.replace_extension(".scores.npy");
+[[nodiscard]] inline std::filesystem::path hit_scores_path(const std::filesystem::path& path) {
+  return detail::beside_npy(path, ".scores.npy");
 }
 
 /// A passage's id as such a matrix holds it: 0 to 2^63 - 1; nothing where it is no such number.

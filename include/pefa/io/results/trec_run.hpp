@@ -25,6 +25,7 @@
 #include "pefa/core/ids.hpp"
 #include "pefa/io/file/float_text.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/file/quote_name.hpp"
 #include "pefa/io/file/text_lines.hpp"
 #include "pefa/io/ids/external_ids.hpp"
 
@@ -76,7 +77,8 @@ namespace detail {
 [[nodiscard]] inline float parse_run_score(const LineReader& reader, std::string_view field) {
   double score = 0.0;
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), score);
-  if (error != std::errc{} || end != field.data() + field.size()) reader.refuse("expected a score, got '", field, "'");
+  if (error != std::errc{} || end != field.data() + field.size())
+    reader.refuse("expected a score, got ", quote_name(field));
   if (!pefa::detail::is_finite(static_cast<float>(score))) {
     reader.refuse("score ", field, " is not a finite 32-bit float");
   }

@@ -137,6 +137,7 @@ class JsonTagHandler : public nlohmann::json_sax<nlohmann::json> {
   detail::LineReader lines(path);
   TagTableBuilder builder(rows.size());
   while (lines.next()) {
+    lines.require_no_nul();
     detail::LineTags found;
     detail::JsonTagHandler handler(found);
     const std::string_view line = lines.line();

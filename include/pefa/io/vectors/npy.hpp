@@ -27,7 +27,7 @@ namespace pefa::io {
 
 /// Where the row scales of an int8 file are: "passages.npy" has "passages.scales.npy".
 [[nodiscard]] inline std::filesystem::path scales_path(const std::filesystem::path& path) {
-  return std::filesystem::path(path).replace_extension(".scales.npy");
+  return detail::beside_npy(path, ".scales.npy");
 }
 
 namespace detail {

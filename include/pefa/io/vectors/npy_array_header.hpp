@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -44,6 +45,12 @@ struct NpyArrayHeader {
 };
 
 namespace detail {
+
+/// A path with another ending: instead of ".npy", or after any other name, so that "run.k10" and "run.k20" stay two.
+[[nodiscard]] inline std::filesystem::path beside_npy(std::filesystem::path path, std::string_view ending) {
+  if (path.extension() == ".npy") path.replace_extension();
+  return path += ending;
+}
 
 /// @param descr  as in '<i8'
 [[nodiscard]] inline NpyElement parse_npy_element(std::string_view descr, std::string_view file) {

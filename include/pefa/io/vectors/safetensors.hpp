@@ -21,6 +21,7 @@
 #include "pefa/core/error.hpp"
 #include "pefa/io/file/mapped_file.hpp"
 #include "pefa/io/file/output_file.hpp"
+#include "pefa/io/file/quote_name.hpp"
 #include "pefa/io/vectors/file_rows.hpp"
 #include "pefa/io/vectors/safetensors_header.hpp"
 #include "pefa/store/embedding_store.hpp"

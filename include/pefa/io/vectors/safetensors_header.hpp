@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/io/file/quote_name.hpp"
 
 namespace pefa::io {
 
@@ -55,17 +56,6 @@ inline constexpr std::array<SafetensorsType, 22> safetensors_types = {
      {"BOOL", 8},        {"I16", 16},    {"U16", 16},    {"I32", 32},    {"U32", 32},    {"I64", 64},
      {"U64", 64},        {"C64", 64},    {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
      {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4}}};
-
-/// A name out of a file, fit for a message: short, and without control characters.
-[[nodiscard]] inline std::string quote_name(std::string_view name) {
-  constexpr std::size_t most = 60;
-  std::size_t length = std::min(name.size(), most);
-  while (length < name.size() && length > 0 && (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80) --length;
-  std::string shown = "'" + std::string(name.substr(0, length)) + (length < name.size() ? "...'" : "'");
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
-  return shown;
-}
 
 /// Takes the events of a JSON parser and knows at each point which one the format allows next.
 class SafetensorsEvents {
