@@ -74,8 +74,8 @@ struct EvalCommand {
                                  "builds without the queries it asks, and an archive is built already");
     }
     const RetrieverSpec spec = source.spec();
-    const DataFiles& files = source.files();
-    const TrainingData data = files.read_training(Training::used);
+    measurement.require_cutoffs();
+    const TrainingData data = source.read_training(spec, Training::used);
     OutOfFoldOptions options = folding;
     options.search = arguments.options(spec, "the index");
     const auto results = [&] {

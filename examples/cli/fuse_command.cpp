@@ -57,6 +57,7 @@ struct FuseCommand {
   std::string metric = "recall@10";
   std::filesystem::path tuned;
   std::filesystem::path out;
+  const CLI::Option* rank_constant_option = nullptr;
   std::size_t top_k = 0;
   std::string tag = "fused";
   Output output;
@@ -67,6 +68,9 @@ struct FuseCommand {
     if (!weights.empty() && weights.size() != paths.size()) {
       throw CLI::ValidationError(
           "--weights", fmt::format("{} weights for {} runs, expected one each", weights.size(), paths.size()));
+    }
+    if (rank_constant_option->count() > 0 && (method == "dbsf" || method == "linear")) {
+      throw CLI::ValidationError("--rank-constant", "is for --method rrf, not " + method);
     }
     for (const std::filesystem::path& path : paths) require_file(path);
     std::string text;
@@ -145,7 +149,7 @@ struct FuseCommand {
     return tune_fusion(runs.results, read.relevance, options);
   }
 
-  /// A run without hits for most of the queries is of other queries, or of a sample.
+  /// A run without hits for many of the queries is of other queries, or of a sample, and looks worse than it is.
   void warn_of_missing(const io::TrecRuns& runs, const RelevanceMatrix& truth) const {
     std::size_t asked = 0;
     std::vector<std::size_t> missing(paths.size());
@@ -158,7 +162,7 @@ struct FuseCommand {
       for (std::size_t i = 0; i < lacks.size(); ++i) missing[i] += lacks[i] ? 1U : 0U;
     }
     for (std::size_t i = 0; i < paths.size(); ++i) {
-      if (2 * missing[i] <= asked) continue;
+      if (20 * missing[i] <= asked) continue;
       std::fprintf(stderr, "pefa: %s: no hits for %zu of the %zu judged queries: are the runs of the same queries?\n",
                    paths[i].c_str(), missing[i], asked);
     }
@@ -248,6 +252,7 @@ void add_fuse_command(CLI::App& app) {
                                    ->check(CLI::NonNegativeNumber)
                                    ->capture_default_str()
                                    ->group(groups::method);
+  fuse->rank_constant_option = rank_constant;
   CLI::Option* tune =
       command
           .add_option("--tune", fuse->judgements,

@@ -94,7 +94,7 @@ EvaluationReport Measurement::evaluate(const AnyRetriever& retriever, const Sear
 
 Outcome Measurement::run(const RetrieverSpec& spec, const TrainingData& training, const TestData& test,
                          const SearchOptions& search, const Admitted* admitted) const {
-  (void)recall_cutoffs();  // refused before anything is built
+  require_cutoffs();
   Built built = build_with_progress(spec, training, threads_, output_.verbosity());
   Measured measured{with_arguments(built.retriever.spec(), search), evaluate(built.retriever, search, test, admitted),
                     built.seconds, built.index_bytes, training.judgements_skipped + test.judgements_skipped};

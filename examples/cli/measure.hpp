@@ -55,6 +55,8 @@ class Measurement {
   [[nodiscard]] Measured run(const std::string& name, const std::vector<std::vector<Hit>>& results,
                              const RelevanceMatrix& truth, std::size_t judgements_skipped) const;
 
+  /// Before anything takes long. @throws pefa::ValueError  a cut-off past --top-k
+  void require_cutoffs() const { (void)recall_cutoffs(); }
   [[nodiscard]] std::size_t top_k() const noexcept { return top_k_; }
   [[nodiscard]] std::size_t threads() const noexcept { return threads_; }
   [[nodiscard]] const Output& output() const noexcept { return output_; }

@@ -130,8 +130,9 @@ std::string to_table(const TuneReport& report, bool whole_grid) {
   text += fmt::format("{} settings on {} held-out training queries in {} folds, {:.1f} s\n", report.grid.size(),
                       report.queries, report.folds, report.seconds);
   if (report.cold > 0) {
-    text += fmt::format("{} of them ask for a passage that no other query has; --lone kept leaves those out\n",
-                        report.cold);
+    text +=
+        fmt::format("{} of them ask for a passage that no query outside their fold has; --lone kept leaves those out\n",
+                    report.cold);
   }
   text += "\n";
   const char* why = report.prefer == Preference::answers ? "the best by validation"
@@ -251,6 +252,7 @@ struct TuneCommand {
   std::string lone = "held-out";
   const CLI::Option* lambdas = nullptr;
   const CLI::Option* neighbors = nullptr;
+  const CLI::Option* holdout = nullptr;
   std::size_t threads = 0;
   bool whole_grid = false;
   Output output;
@@ -260,6 +262,9 @@ struct TuneCommand {
     parse_metric(metric, asked);
     choose_methods(methods, asked);
     asked.prefer = *parse_enum<Preference>(prefer);
+    if (holdout->count() > 0 && asked.validation.folds != 1) {
+      throw CLI::ValidationError("--holdout", fmt::format("is for --folds 1, not {}", asked.validation.folds));
+    }
     if (lambdas->count() > 0) asked.fitted.lambdas = asked.lambdas;
     if (neighbors->count() > 0) asked.fitted.neighbors = options.neighbors;
     asked.validation.duplicates = duplicates == "apart" ? DuplicateQueries::apart : DuplicateQueries::together;
@@ -330,13 +335,15 @@ void add_tune_command(CLI::App& app) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->group(groups::measurement);
-  command.add_option("--holdout", options.validation.holdout, "with --folds 1: the share that is held out")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str()
-      ->group(groups::measurement);
-  command.add_option("--max-queries", options.validation.max_queries, "how many queries are scored at most")
+  tuned->holdout =
+      command.add_option("--holdout", options.validation.holdout, "with --folds 1: the share that is held out")
+          ->check(CLI::Range(0.0, 1.0))
+          ->capture_default_str()
+          ->group(groups::measurement);
+  command
+      .add_option("--max-queries", options.validation.max_queries,
+                  "how many queries are scored at most (default: 2000, and up to 6000 where passages are few)")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str()
       ->group(groups::measurement);
   command
       .add_option("--duplicates", tuned->duplicates,

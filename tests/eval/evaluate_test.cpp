@@ -1,5 +1,7 @@
 #include "pefa/eval/evaluate.hpp"
 
+#include <chrono>
+
 #include "catch.hpp"
 #include "pefa/adapter/erm_retriever.hpp"
 #include "pefa/index/flat_index.hpp"
@@ -74,6 +76,19 @@ TEST_CASE("evaluate: timed searches give the same metrics, and ordered percentil
   REQUIRE(timed.latency->p95 <= timed.latency->p99);
 }
 
+TEST_CASE("evaluate: the statistics of timed searches are those of the queries, without the one before them") {
+  const Setting s;
+  SearchStats stats;
+  (void)evaluate(s.erm, s.queries, s.truth, {.search = {.stats = &stats}, .latency = MeasureLatency::yes});
+  SearchStats expected;
+  for (Row i = 0; i < s.truth.rows(); ++i) {
+    if (s.truth.passages_of(QueryId(i)).size() == 0) continue;
+    (void)s.erm.search({s.queries.data() + i * s.queries.cols(), static_cast<std::size_t>(s.queries.cols())}, 100,
+                       {.stats = &expected});
+  }
+  REQUIRE(stats.passages.distances == expected.passages.distances);
+}
+
 TEST_CASE("evaluate: reports its progress to the end, and stop cancels it") {
   const Setting s;
   std::size_t last = 0;
@@ -97,6 +112,8 @@ TEST_CASE("evaluate: inputs that do not fit are refused with both numbers") {
   REQUIRE_ERROR(ValueError, "a cut-off is 0", evaluate(s.erm, s.queries, s.truth, {.recall_at = {0}}));
   REQUIRE_ERROR(ValueError, "no metric was asked for",
                 evaluate(s.erm, s.queries, s.truth, {.recall_at = {}, .ndcg_at = {}, .mrr_at = {}}));
+  REQUIRE_ERROR(ValueError, "evaluate: the search options have a deadline",
+                evaluate(s.erm, s.queries, s.truth, {.search = {.limit = SearchLimit::within(std::chrono::hours(1))}}));
   REQUIRE_ERROR(ValueError, "no query has a relevant passage",
                 evaluate(s.erm, s.queries, RelevanceMatrix::from_pairs({}, 1100, 200)));
 }
@@ -116,6 +133,9 @@ TEST_CASE("evaluate_run: the hits of a search score as the search does; a query 
 
   for (auto& hits : run) hits.clear();
   REQUIRE(evaluate_run(run, s.truth).recall.at(100).mean == 0.0);
+  run[6] = {{PassageId(3), 2.0f}, {PassageId(4), 1.0f}, {PassageId(3), 0.5f}};
+  REQUIRE_ERROR(ValueError, "evaluate_run: query 6 has passage 3 twice", evaluate_run(run, s.truth));
+  run[6].pop_back();
   run[7] = {{PassageId(200), 1.0f}};
   REQUIRE_ERROR(ShapeError, "query 7 has passage 200, expected below 200", evaluate_run(run, s.truth));
   run.pop_back();

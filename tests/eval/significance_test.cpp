@@ -1,5 +1,8 @@
 #include "pefa/eval/significance.hpp"
 
+#include <limits>
+#include <vector>
+
 #include "catch.hpp"
 
 using namespace pefa;
@@ -36,6 +39,11 @@ TEST_CASE("paired_randomization_test: p is that of all sign assignments, counted
     as_far += std::abs(sum) >= std::abs(observed) - 1e-9;
   }
   REQUIRE(paired_randomization_test(differences, 40'000, 1) == Approx(as_far / 256.0).margin(0.01));
+}
+
+TEST_CASE("paired_randomization_test: a difference that is no number is refused") {
+  REQUIRE_ERROR(ValueError, "a difference is nan",
+                paired_randomization_test(std::vector<double>{std::numeric_limits<double>::quiet_NaN(), 0.1}));
 }
 
 TEST_CASE("paired_randomization_test: two-sided, small for a clear difference, never 0") {

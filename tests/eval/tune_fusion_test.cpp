@@ -120,6 +120,22 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("tune_fusion: three runs: the equal weights that it starts from are among what is tried") {
+  std::vector<RelevancePair> pairs;
+  for (Row query = 0; query < 3; ++query) pairs.push_back({QueryId(query), PassageId(0)});
+  const RelevanceMatrix truth = RelevanceMatrix::from_pairs(pairs, 3, 10);
+  std::vector<Run> runs(3,
+                        Run(3));  // each finds the passage for one query, and has it tied with others by equal weights
+  for (Row run = 0; run < 3; ++run) {
+    for (Row query = 0; query < 3; ++query) {
+      runs[run][query] = {{PassageId(run == query ? 0 : 1 + query + run), 1.0f}};
+    }
+  }
+  const FusionReport report = tune_fusion(runs, truth, {.at = 1, .methods = {FuseMethod::rrf}});
+  REQUIRE(report.best.score == 1.0);
+  REQUIRE(report.pick.weights[0] == Approx(1.0 / 3.0));
+}
+
 TEST_CASE("tune_fusion: queries count that have a relevant passage and a hit in some run; threads change nothing") {
   const std::vector<RelevancePair> pairs{
       {QueryId(0), PassageId(1)}, {QueryId(1), PassageId(2)}, {QueryId(3), PassageId(4)}};
@@ -150,6 +166,7 @@ TEST_CASE("tune_fusion: what it cannot do is refused") {
   REQUIRE_ERROR(ValueError, "weight_steps is 0", tune_fusion(runs, truth, {.weight_steps = 0}));
   REQUIRE_ERROR(ShapeError, "run 0 has 5 queries, truth has 6",
                 tune_fusion(runs, test::random_relevance(6, n_passages, 1, 1)));
+  REQUIRE_ERROR(ShapeError, "tune_fusion: run 0, query ", tune_fusion(runs, test::random_relevance(5, 2, 1, 1)));
   REQUIRE_ERROR(ValueError, "of 5 queries, none has a relevant passage and a hit",
                 tune_fusion(runs, RelevanceMatrix::from_pairs({}, 5, n_passages)));
 }

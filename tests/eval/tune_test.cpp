@@ -260,6 +260,7 @@ TEST_CASE("tune: grids and data that cannot work are refused") {
   REQUIRE_ERROR(ValueError, "tune: folds is nan", problem.tune({.folds = {nan}}));
   REQUIRE_ERROR(ValueError, "0 condense and 1 folds, but no neighbors and gates",
                 problem.tune({.neighbors = {}, .gates = {}, .folds = {0.5f}}));
+  REQUIRE_ERROR(ValueError, "tune: gates has local", problem.tune({.gates = {{.kind = GateKind::local}}}));
   REQUIRE_ERROR(ValueError, "temperature is 0", problem.tune({.gates = {{GateKind::softmax, 0.0f}}}));
   REQUIRE_ERROR(ValueError, "folds is 0", problem.tune({.validation = {.folds = 0}}));
 

@@ -54,6 +54,15 @@ TEST_CASE("split_validation: folds cover every query with passages once, in near
   for (const auto& fold : folds) REQUIRE((fold.size() == 28 || fold.size() == 29));
 }
 
+TEST_CASE("split_validation: by default more queries where passages are few") {
+  REQUIRE(pefa::detail::affordable_queries(77) == 6000);
+  REQUIRE(pefa::detail::affordable_queries(150) == 3333);
+  REQUIRE(pefa::detail::affordable_queries(117'659) == 2000);
+  const RowMajorMatrix queries = random_matrix(3000, 4, 1);
+  REQUIRE(held_out(split(queries, random_relevance(3000, 50, 1, 2), {})).size() == 3000);
+  REQUIRE(held_out(split(queries, random_relevance(3000, 500, 1, 2), {})).size() == 2000);
+}
+
 TEST_CASE("split_validation: one fold holds out a share, and max_queries bounds both") {
   const RowMajorMatrix queries = random_matrix(300, 6, 1);
   const RelevanceMatrix relevance = with_gaps(300);

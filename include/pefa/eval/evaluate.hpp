@@ -10,12 +10,16 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pefa/adapter/retriever.hpp"
+#include "pefa/adapter/search_options.hpp"
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/core/search_control.hpp"
 #include "pefa/eval/metrics.hpp"
 #include "pefa/eval/statistics.hpp"
 #include "pefa/store/embedding_view.hpp"
@@ -36,7 +40,7 @@ struct EvaluateOptions {
   std::vector<std::size_t> mrr_at{10};             ///< of MRR
   std::vector<std::size_t> hit_rate_at{};          ///< of the hit rate
   std::size_t top_k = 0;                        ///< how many hits each search asks for; raised to the deepest cut-off
-  SearchOptions search{};                       ///< of every search
+  SearchOptions search{};                       ///< of every search; without a deadline
   MeasureLatency latency = MeasureLatency::no;  ///< whether each search is timed
   std::size_t bootstrap_samples = 1000;         ///< 0: no intervals
   std::uint64_t seed = 1;                       ///< of the bootstrap
@@ -66,15 +70,15 @@ struct EvaluationReport {
 
 namespace detail {
 
-[[nodiscard]] inline std::size_t deepest_cutoff(const EvaluateOptions& options) {
+[[nodiscard]] inline std::size_t deepest_cutoff(const EvaluateOptions& options, const char* who) {
   std::size_t deepest = 0;
   for (const auto* cutoffs : {&options.recall_at, &options.ndcg_at, &options.mrr_at, &options.hit_rate_at}) {
     for (const std::size_t k : *cutoffs) {
-      if (k == 0) fail<ValueError>("evaluate: a cut-off is 0, expected at least 1");
+      if (k == 0) fail<ValueError>(who, ": a cut-off is 0, expected at least 1");
       deepest = std::max(deepest, k);
     }
   }
-  if (deepest == 0) fail<ValueError>("evaluate: no metric was asked for");
+  if (deepest == 0) fail<ValueError>(who, ": no metric was asked for");
   return deepest;
 }
 
@@ -100,13 +104,35 @@ template <class Metric>
   return estimates;
 }
 
+/// Refuses a passage past the end, or twice in one ranking. @param where  what messages begin with
+inline void require_run(const std::vector<std::vector<Hit>>& run, std::size_t n_passages, std::string_view where) {
+  std::vector<std::size_t> seen_by(n_passages);  // 1 + the last query that has it
+  for (std::size_t query = 0; query < run.size(); ++query) {
+    for (const Hit& hit : run[query]) {
+      if (hit.passage.row() >= n_passages) {
+        fail<ShapeError>(where, "query ", query, " has passage ", hit.passage, ", expected below ", n_passages);
+      }
+      if (std::exchange(seen_by[hit.passage.row()], query + 1) == query + 1) {
+        fail<ValueError>(where, "query ", query, " has passage ", hit.passage, " twice");
+      }
+    }
+  }
+}
+
+/// A deadline is a moment, which all searches would share. @throws ValueError  there is one
+inline void require_no_deadline(const SearchOptions& search, const char* who) {
+  if (search.limit.deadline == SearchLimit::Clock::time_point::max()) return;
+  fail<ValueError>(who,
+                   ": the search options have a deadline, which is over for all but the first queries; expected none");
+}
+
 /// The queries that have a relevant passage. @throws ValueError  none has
-[[nodiscard]] inline std::vector<Row> queries_with_truth(const RelevanceMatrix& truth) {
+[[nodiscard]] inline std::vector<Row> queries_with_truth(const RelevanceMatrix& truth, const char* who) {
   std::vector<Row> evaluated;
   for (Row q = 0; q < truth.rows(); ++q) {
     if (truth.passages_of(QueryId(q)).size() > 0) evaluated.push_back(q);
   }
-  if (evaluated.empty()) fail<ValueError>("evaluate: no query has a relevant passage in the truth");
+  if (evaluated.empty()) fail<ValueError>(who, ": no query has a relevant passage in the truth");
   return evaluated;
 }
 
@@ -134,21 +160,15 @@ template <class Metric>
 /// @param run    [n_queries], each ranking best first; no hits count as none found
 /// @param truth  [n_queries x n_passages], grades as weights
 /// @throws ShapeError  sizes that disagree, a passage past the end
-/// @throws ValueError  a cut-off of 0, no query with a relevant passage
+/// @throws ValueError  a cut-off of 0, no query with a relevant passage, a passage twice in one ranking
 [[nodiscard]] inline EvaluationReport evaluate_run(const std::vector<std::vector<Hit>>& run,
                                                    const RelevanceMatrix& truth, const EvaluateOptions& options = {}) {
   if (truth.rows() != run.size()) {
     detail::fail<ShapeError>("evaluate_run: truth has ", truth.rows(), " rows, the run has ", run.size(), " queries");
   }
-  (void)detail::deepest_cutoff(options);
-  for (std::size_t query = 0; query < run.size(); ++query) {
-    for (const Hit& hit : run[query]) {
-      if (hit.passage.row() < truth.cols()) continue;
-      detail::fail<ShapeError>("evaluate_run: query ", query, " has passage ", hit.passage, ", expected below ",
-                               truth.cols());
-    }
-  }
-  const std::vector<Row> evaluated = detail::queries_with_truth(truth);
+  (void)detail::deepest_cutoff(options, "evaluate_run");
+  detail::require_run(run, truth.cols(), "evaluate_run: ");
+  const std::vector<Row> evaluated = detail::queries_with_truth(truth, "evaluate_run");
   std::vector<std::span<const Hit>> results;
   for (const Row query : evaluated) results.emplace_back(run[query]);
   return detail::report_on(results, evaluated, truth, options);
@@ -158,7 +178,8 @@ template <class Metric>
 ///
 /// @param queries  [n_queries x dim]
 /// @param truth    [n_queries x n_passages], grades as weights
-/// @throws ShapeError  sizes that disagree  @throws ValueError  a cut-off of 0, no query with a relevant passage
+/// @throws ShapeError  sizes that disagree  @throws ValueError  a cut-off of 0, no query with a relevant passage, a
+/// deadline in options.search
 /// @throws Cancelled   the progress callback said stop
 template <Retriever R>
 [[nodiscard]] EvaluationReport evaluate(const R& retriever, const EmbeddingView<float>& queries,
@@ -173,8 +194,9 @@ template <Retriever R>
   if (queries.dim() != retriever.dim()) {
     detail::fail<ShapeError>("evaluate: queries have dim ", queries.dim(), ", the retriever has dim ", retriever.dim());
   }
-  const std::size_t depth = std::max(options.top_k, detail::deepest_cutoff(options));
-  const std::vector<Row> evaluated = detail::queries_with_truth(truth);
+  const std::size_t depth = std::max(options.top_k, detail::deepest_cutoff(options, "evaluate"));
+  detail::require_no_deadline(options.search, "evaluate");
+  const std::vector<Row> evaluated = detail::queries_with_truth(truth, "evaluate");
 
   using Clock = std::chrono::steady_clock;
   const auto elapsed_since = [](Clock::time_point start) {
@@ -186,7 +208,9 @@ template <Retriever R>
   double seconds = 0.0;
   if (options.latency == MeasureLatency::yes) {
     milliseconds.resize(evaluated.size());
-    (void)retriever.search({queries.row(evaluated[0]), queries.dim()}, depth, options.search);  // warms caches, untimed
+    SearchOptions warming = options.search;
+    warming.stats = nullptr;
+    (void)retriever.search({queries.row(evaluated[0]), queries.dim()}, depth, warming);  // fills caches, untimed
     for (std::size_t i = 0; i < evaluated.size(); ++i) {
       const QueryView query(queries.row(evaluated[i]), queries.dim());
       const Clock::time_point start = Clock::now();

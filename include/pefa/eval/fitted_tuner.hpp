@@ -30,6 +30,8 @@ class FittedTuner {
   using Clock = std::chrono::steady_clock;
   /// How many stages the meter counts at most, each for all validation queries.
   static constexpr std::size_t stages = 5;
+  /// Passages up to which ColdPassage::borrowed is tried, which compares each cold one with all others.
+  static constexpr std::size_t most_borrowing = 100'000;
 
   /// Everything passed by reference must outlive the tuner.
   /// @param values  by setting and validation query, as the grid has them  @param start  when the budget began
@@ -49,7 +51,7 @@ class FittedTuner {
         scorer_(evidence_, relevance, options, held_out, passages.size()) {
     for (std::size_t j = 0; j < passages.size(); ++j) {
       const std::size_t count = relevance.queries_of(PassageId(static_cast<Row>(j))).size();
-      has_cold_ |= count == 0;
+      may_borrow_ |= count == 0 && passages.size() <= most_borrowing;
       has_groups_ |= count > 1;
     }
   }
@@ -100,7 +102,7 @@ class FittedTuner {
       bases.back().least_squares.shrinkage = fitted_.solve_shrinkages[a];
     }
     score_xs(bases);
-    if (!has_cold_ || !is_in_time()) return;
+    if (!may_borrow_ || !is_in_time()) return;
     RetrieverSpec borrowing = grid_[best_of(&is_solved_xs)].spec;
     borrowing.least_squares.passages_as_queries = 0.0f;
     borrowing.cold = ColdPassage::borrowed;
@@ -292,7 +294,7 @@ class FittedTuner {
   [[nodiscard]] RetrieverSpec best_blend() const {
     std::size_t best = grid_.size();
     for (std::size_t e = first_; e < grid_.size(); ++e) {
-      const bool is_better = best == grid_.size() || grid_[e].score > grid_[best].score;
+      const bool is_better = best == grid_.size() || is_ahead(grid_[e].score, grid_[best].score);
       if (grid_[e].spec.method == Method::xl && is_better) best = e;
     }
     return grid_[best].spec;
@@ -303,7 +305,7 @@ class FittedTuner {
   [[nodiscard]] std::size_t best_of(const Accept& accept) const {
     std::size_t best = grid_.size();
     for (std::size_t e = 0; e < grid_.size(); ++e) {
-      if (accept(grid_[e].spec) && (best == grid_.size() || grid_[e].score > grid_[best].score)) best = e;
+      if (accept(grid_[e].spec) && (best == grid_.size() || is_ahead(grid_[e].score, grid_[best].score))) best = e;
     }
     return best;
   }
@@ -378,7 +380,7 @@ class FittedTuner {
   std::size_t first_;  // of the settings that are added here
   BlendEvidence<> evidence_;
   BlendScorer<> scorer_;
-  bool has_cold_ = false;
+  bool may_borrow_ = false;
   bool has_groups_ = false;  // some passage has two training queries
   std::size_t finished_ = 0;
 };

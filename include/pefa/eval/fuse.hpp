@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "pefa/core/enum_names.hpp"
@@ -70,13 +71,14 @@ inline void require_rank_constant(double rank_constant) {
 }
 
 /// @throws ValueError  a score that is not finite, or higher than the one before
-inline void require_ranking(std::span<const Hit> hits, std::size_t list) {
+inline void require_ranking(std::span<const Hit> hits, std::size_t list, const std::string& where) {
   for (std::size_t rank = 0; rank < hits.size(); ++rank) {
     if (!is_finite(hits[rank].score)) {
-      fail<ValueError>("fuse: list ", list, ", hit ", rank, " has score ", hits[rank].score, ", expected a finite one");
+      fail<ValueError>(where, "list ", list, ", hit ", rank, " has score ", hits[rank].score,
+                       ", expected a finite one");
     }
     if (rank > 0 && hits[rank].score > hits[rank - 1].score) {
-      fail<ValueError>("fuse: list ", list, ", hit ", rank, " has a higher score, ", hits[rank].score,
+      fail<ValueError>(where, "list ", list, ", hit ", rank, " has a higher score, ", hits[rank].score,
                        ", than the one before, ", hits[rank - 1].score, "; expected the best first");
     }
   }
@@ -126,11 +128,13 @@ struct ScoreRange {
 /// The lists of one query, ready to be fused by any weights.
 class FusionTable {
  public:
-  /// The lists must outlive it. @throws ValueError  as fuse()
-  FusionTable(std::span<const std::span<const Hit>> lists, FuseMethod method, double rank_constant) : lists_(lists) {
+  /// The lists must outlive it. @param where  what messages begin with  @throws ValueError  as fuse()
+  FusionTable(std::span<const std::span<const Hit>> lists, FuseMethod method, double rank_constant,
+              const std::string& where)
+      : lists_(lists) {
     shares_of_hits_.reserve(lists.size());
     for (std::size_t list = 0; list < lists.size(); ++list) {
-      require_ranking(lists[list], list);
+      require_ranking(lists[list], list, where);
       shares_of_hits_.push_back(shares_of(lists[list], method, rank_constant));
       for (std::size_t i = 0; i < lists[list].size(); ++i) {
         cells_.push_back({lists[list][i].passage, list, shares_of_hits_[list][i]});
@@ -141,7 +145,7 @@ class FusionTable {
     });
     for (std::size_t i = 1; i < cells_.size(); ++i) {
       if (cells_[i].passage == cells_[i - 1].passage && cells_[i].list == cells_[i - 1].list) {
-        fail<ValueError>("fuse: list ", cells_[i].list, " has passage ", cells_[i].passage, " twice");
+        fail<ValueError>(where, "list ", cells_[i].list, " has passage ", cells_[i].passage, " twice");
       }
     }
   }
@@ -189,6 +193,16 @@ class FusionTable {
   std::vector<Cell> cells_;                          // by passage, then by list
 };
 
+/// fuse() with another beginning of its messages.
+[[nodiscard]] inline std::vector<Hit> fuse_as(std::span<const std::span<const Hit>> lists, const FuseParams& params,
+                                              const std::string& where) {
+  require_fuse_weights(params.weights, lists.size());
+  require_rank_constant(params.rank_constant);
+  const std::vector<double> ones(lists.size(), 1.0);
+  return FusionTable(lists, params.method, params.rank_constant, where)
+      .rank(params.weights.empty() ? ones : params.weights, params.top_k);
+}
+
 }  // namespace detail
 
 /// One ranking from several of the same query: score(p) = Σ_l w_l · share_l(p), with
@@ -210,11 +224,7 @@ class FusionTable {
 ///                     is not best first or has a passage twice, whatever the method and the weight
 /// O(n log n), n hits in all. Safe from any number of threads.
 [[nodiscard]] inline std::vector<Hit> fuse(std::span<const std::span<const Hit>> lists, const FuseParams& params = {}) {
-  detail::require_fuse_weights(params.weights, lists.size());
-  detail::require_rank_constant(params.rank_constant);
-  const std::vector<double> ones(lists.size(), 1.0);
-  return detail::FusionTable(lists, params.method, params.rank_constant)
-      .rank(params.weights.empty() ? ones : params.weights, params.top_k);
+  return detail::fuse_as(lists, params, "fuse: ");
 }
 
 /// The same of lists that own their hits: fuse({lexical, dense}).
@@ -235,7 +245,7 @@ class FusionTable {
   std::vector<std::span<const Hit>> lists(runs.size());
   for (std::size_t query = 0; query < n_queries; ++query) {
     for (std::size_t run = 0; run < runs.size(); ++run) lists[run] = runs[run][query];
-    fused[query] = fuse(std::span<const std::span<const Hit>>(lists), params);
+    fused[query] = detail::fuse_as(lists, params, detail::join_message("fuse_runs: query ", query, ", "));
   }
   return fused;
 }

@@ -16,6 +16,7 @@
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
 #include "pefa/core/progress.hpp"
+#include "pefa/eval/evaluate.hpp"
 #include "pefa/eval/score_tiles.hpp"
 #include "pefa/eval/training_part.hpp"
 #include "pefa/eval/validation_split.hpp"
@@ -29,7 +30,7 @@ namespace pefa {
 struct OutOfFoldOptions {
   /// The folds; unlike where a grid is scored, all queries that have passages are searched.
   ValidationOptions validation{.max_queries = std::numeric_limits<std::size_t>::max()};
-  SearchOptions search{};  ///< of every search
+  SearchOptions search{};  ///< of every search; without a deadline
   AnyExecutor executor{};  ///< for builds and searches
   Progress progress{};     ///< counts searched queries; stop throws Cancelled
 };
@@ -59,7 +60,7 @@ template <EmbeddingScalar Scalar>
 /// @param k          how many hits a query asks for, at least 1
 /// @return           [n_train_queries] rankings, as search() gives them; empty for a query that has no passage, or is
 ///                   not in the sample of options.validation
-/// @throws ShapeError, ValueError  as build(), search() and split_validation()
+/// @throws ShapeError, ValueError  as build(), search() and split_validation(); a deadline in options.search
 /// @throws Cancelled  the progress callback said stop
 /// One build a fold, one search a query.
 template <EmbeddingScalar Scalar>
@@ -68,6 +69,9 @@ template <EmbeddingScalar Scalar>
                                                                const EmbeddingView<Scalar>& queries,
                                                                const RelevanceMatrix& relevance, std::size_t k,
                                                                const OutOfFoldOptions& options = {}) {
+  detail::require_training_data(passages, queries, relevance, "search_out_of_fold");
+  if (k == 0) detail::fail<ValueError>("search_out_of_fold: k is 0, expected at least 1");
+  detail::require_no_deadline(options.search, "search_out_of_fold");
   const auto folds = split_validation(queries, relevance, options.validation);
   std::size_t total = 0;
   for (const auto& held_out : folds) total += held_out.size();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pefa/core/error.hpp"
+#include "pefa/core/finite.hpp"
 
 namespace pefa {
 
@@ -44,9 +45,10 @@ namespace pefa {
 ///
 /// The observed difference counts as one of the samples, so p is never 0 (Phipson & Smyth 2010).
 ///
-/// @param differences  one a query, see paired_differences; none, or all 0, give p = 1
+/// @param differences  one a query, finite, see paired_differences; none, or all 0, give p = 1
 /// @param samples      random assignments of signs; the smallest p is 1 / (1 + samples)
 /// @param seed         the same seed gives the same p on every platform
+/// @throws ValueError  a difference that is not finite
 /// O(samples · n).
 [[nodiscard]] inline double paired_randomization_test(std::span<const double> differences, std::size_t samples = 10'000,
                                                       std::uint64_t seed = 1) {
@@ -54,6 +56,9 @@ namespace pefa {
   double observed = 0.0;
   double magnitude = 0.0;
   for (const double difference : differences) {
+    if (!detail::is_finite(difference)) {
+      detail::fail<ValueError>("paired_randomization_test: a difference is ", difference, ", expected finite ones");
+    }
     if (difference != 0.0) changed.push_back(difference);
     observed += difference;
     magnitude += std::abs(difference);

@@ -40,11 +40,18 @@ struct Estimate {
     resampled = total / static_cast<double>(n);
   }
   std::sort(means.begin(), means.end());
-  const auto at = [&](double share) {
-    return means[static_cast<std::size_t>(share * static_cast<double>(samples - 1))];
-  };
-  return {mean, at(0.025), at(0.975)};
+  const auto low = static_cast<std::size_t>(0.025 * static_cast<double>(samples - 1));
+  return {mean, means[low], means[samples - 1 - low]};
 }
+
+namespace detail {
+
+/// Whether one mean is above another by more than what the order of a sum decides.
+[[nodiscard]] constexpr bool is_ahead(double mean, double other) noexcept {
+  return mean > other + 1e-12;
+}
+
+}  // namespace detail
 
 /// The smallest value that at least `share` of the values do not exceed (nearest rank). `values` must not be empty.
 [[nodiscard]] inline double percentile(std::vector<double> values, double share) {

@@ -31,7 +31,7 @@ template <class Accept>
 [[nodiscard]] std::size_t best_setting(const std::vector<TuneEntry>& grid, const Accept& accept) {
   std::size_t best = grid.size();
   for (std::size_t e = 0; e < grid.size(); ++e) {
-    if (accept(grid[e]) && (best == grid.size() || grid[e].score > grid[best].score)) best = e;
+    if (accept(grid[e]) && (best == grid.size() || is_ahead(grid[e].score, grid[best].score))) best = e;
   }
   return best;
 }
@@ -92,11 +92,13 @@ class FloatRows<float> {
 /// While a query is scored, the pairs of all queries of its fold are out of Q, Y and C; its own passages are the truth,
 /// their weights the grades. Exact search throughout: what an approximate index loses is for evaluate() to say. What
 /// the grid does not vary (PseudoNorm, queries_per_centroid, shrinkage, CondensedWeight, KnnSimilarity, the cold policy
-/// of multi-vector XS and of folds) is as the library has it by default.
+/// of multi-vector XS and of folds that are not fitted) is as the library has it by default. Over int8 rows what is
+/// fitted or condensed is scored as floats, as it is before an adapter codes it again.
 ///
 /// What is fitted (FittedGrid) is fitted for each fold on the queries that it leaves, and tried coarse to fine: least
 /// squares and whitened spaces by XS, XL over the best of either, its gates, k, folds and λ, then what lies around the
-/// best. All that was scored is in the report.
+/// best. Up to 100,000 passages least squares is tried with ColdPassage::borrowed, too. All that was scored is in the
+/// report.
 ///
 /// The pick is the best score, or with Preference::cost the cheapest method whose score is within noise of it. Methods
 /// that search one index come before those that search two; among either, fewer bytes of vectors (TuneEntry::bytes)
@@ -116,10 +118,12 @@ class FloatRows<float> {
 /// @throws ValueError  an empty input, a row that is not finite, or zero, options out of range, too few queries with
 ///                     passages (see split_validation)
 /// @throws Cancelled   the progress callback said stop
-/// O((2 · n_passages + n_train_queries) · dim) a validation query, little more than scoring it once, and 8 · settings
-/// bytes; further c · n_passages · dim for each max_centroids c, n_passages · dim for each fold, n_train_queries · dim
-/// for each cosine. An adapter is made a fold, and centroids and condensed queries once more to count them. The same
-/// scores for any number of threads.
+/// Without what is fitted: O((2 · n_passages + n_train_queries) · dim) a validation query, little more than scoring it
+/// once, and 8 · settings bytes; further c · n_passages · dim for each max_centroids c, n_passages · dim for each fold,
+/// n_train_queries · dim for each cosine. An adapter is made a fold, and centroids and condensed queries once more to
+/// count them. What is fitted: some twelve bases a fold, each O(n_passages · dim²) and n_passages · dim a validation
+/// query, in some 50 KiB a validation query, more where queries have many passages. The same scores for any number of
+/// threads.
 template <EmbeddingScalar Scalar>
 [[nodiscard]] TuneReport tune(const EmbeddingView<Scalar>& passages, const EmbeddingView<Scalar>& queries,
                               const RelevanceMatrix& relevance, const TuneOptions& options = {}) {

@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "pefa/core/error.hpp"
 #include "pefa/core/executor.hpp"
 #include "pefa/core/ids.hpp"
+#include "pefa/eval/evaluate.hpp"
 #include "pefa/eval/fuse.hpp"
 #include "pefa/eval/metrics.hpp"
 #include "pefa/eval/significance.hpp"
@@ -45,7 +47,7 @@ struct FusionEntry {
 struct FusionReport {
   TuneMetric metric = TuneMetric::recall;  ///< as asked for
   std::size_t at = 0;                      ///< its cut-off
-  std::vector<FusionEntry> tried;          ///< each leg alone, then every other setting in the order it was tried
+  std::vector<FusionEntry> tried;          ///< each leg alone, then the others as they were tried, some twice
   std::size_t best_leg = 0;                ///< the run that is best alone
   FusionEntry best{};                      ///< the highest score, the first tried among equals: a leg before a fusion
   FuseParams pick{};                       ///< best.params: what fuse() takes
@@ -78,7 +80,8 @@ class FusionScorer {
       std::vector<std::span<const Hit>> lists(runs_.size());
       for (std::size_t i = begin; i < end; ++i) {
         for (std::size_t run = 0; run < runs_.size(); ++run) lists[run] = runs_[run][queries_[i].row()];
-        const FusionTable table(lists, method, options_.rank_constant);
+        const std::string where = join_message("tune_fusion: query ", queries_[i], ", ");
+        const FusionTable table(lists, method, options_.rank_constant, where);
         for (std::size_t setting = 0; setting < weights.size(); ++setting) {
           values[setting][i] = metric(table.rank(weights[setting], options_.at), truth_.passages_of(queries_[i]));
         }
@@ -135,7 +138,7 @@ class FusionScorer {
 [[nodiscard]] inline std::size_t best_fusion(const std::vector<FusionEntry>& tried, std::size_t begin = 0) {
   std::size_t best = begin;
   for (std::size_t i = begin + 1; i < tried.size(); ++i) {
-    if (tried[i].score > tried[best].score) best = i;
+    if (is_ahead(tried[i].score, tried[best].score)) best = i;
   }
   return best;
 }
@@ -144,23 +147,24 @@ class FusionScorer {
 inline void descend(const FusionScorer& scorer, FuseMethod method, std::vector<double> weights, std::size_t steps,
                     std::vector<FusionEntry>& tried) {
   const std::size_t legs = weights.size();
-  double score = -1.0;
+  const std::size_t start = tried.size();
+  if (legs > 2) scorer.score(method, {weights}, tried);  // the grid of two has it
+  double score = legs > 2 ? tried[start].score : -1.0;
   for (std::size_t leg = 0, unmoved = 0; unmoved < legs; leg = (leg + 1) % legs) {
     std::vector<std::vector<double>> line;
-    for (std::size_t step = 0; step <= steps; ++step) {
-      const double w = static_cast<double>(step) / static_cast<double>(steps);
-      if (legs == 2 && (step == 0 || step == steps)) continue;  // one leg alone, which is scored already
-      line.push_back(with_weight(weights, leg, w));
+    for (std::size_t step = 0; step < steps; ++step) {  // all weight is one leg alone, which is scored already
+      if (legs == 2 && step == 0) continue;             // so is none
+      line.push_back(with_weight(weights, leg, static_cast<double>(step) / static_cast<double>(steps)));
     }
     const std::size_t begin = tried.size();
     scorer.score(method, line, tried);
     if (legs == 2 || line.empty()) return;
     const FusionEntry& best = tried[best_fusion(tried, begin)];
-    unmoved = best.score > score ? 0 : unmoved + 1;
-    if (best.score > score) {
-      score = best.score;
-      weights = best.params.weights;
-    }
+    const bool moves = is_ahead(best.score, score);
+    unmoved = moves ? 0 : unmoved + 1;
+    if (!moves) continue;
+    score = best.score;
+    weights = best.params.weights;
   }
 }
 
@@ -170,6 +174,9 @@ inline void require_tune_fusion(std::span<const Run> runs, const RelevanceMatrix
   for (std::size_t run = 0; run < runs.size(); ++run) {
     if (runs[run].size() == truth.rows()) continue;
     fail<ShapeError>("tune_fusion: run ", run, " has ", runs[run].size(), " queries, truth has ", truth.rows());
+  }
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    require_run(runs[run], truth.cols(), join_message("tune_fusion: run ", run, ", "));
   }
   if (options.at == 0) fail<ValueError>("tune_fusion: the metric's cut-off is 0, expected at least 1");
   if (options.methods.empty()) fail<ValueError>("tune_fusion: no methods, expected at least 1");
@@ -189,8 +196,8 @@ inline void require_tune_fusion(std::span<const Run> runs, const RelevanceMatrix
 ///
 /// @param runs   [n_runs][n_queries], each ranking as fuse() takes it
 /// @param truth  [n_queries x n_passages], grades as weights; queries count that have a relevant passage and, in some
-///               run, a hit
-/// @throws ShapeError  a run of another number of queries
+///               run, a hit: a run that was not asked all of them looks worse than it is
+/// @throws ShapeError  a run of another number of queries, a passage past the end
 /// @throws ValueError  fewer than 2 runs, options out of range, no query that counts; a ranking that fuse() refuses
 /// O(methods · steps · hits), for two runs. The same for any number of threads.
 [[nodiscard]] inline FusionReport tune_fusion(std::span<const Run> runs, const RelevanceMatrix& truth,

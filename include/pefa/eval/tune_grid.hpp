@@ -43,16 +43,17 @@ inline constexpr std::array enum_names<Preference>{"answers", "cost"};
 enum class PlainXl { included, left_out };
 
 /// The grid is the plain model once and, of each method, every combination of its lists below: by default the paper's
-/// methods. What is fitted in closed form is tried beside them, coarse to fine. with_all_methods() adds the rest of the
-/// library's own, with_paper_methods() leaves the paper's alone.
+/// methods. What is fitted in closed form is tried beside them, coarse to fine, by lists of its own (FittedGrid).
+/// with_all_methods() adds the rest of the library's own, with_paper_methods() leaves the paper's alone.
 struct TuneOptions {
   TuneMetric metric = TuneMetric::recall;  ///< what is maximised
   std::size_t at = 10;                     ///< the metric's cut-off, at least 1
-  std::vector<float> lambdas{0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f};  ///< λ of all methods
-  std::vector<ColdPassage> cold{ColdPassage::erm, ColdPassage::paper};  ///< of XS; empty leaves XS out
+  std::vector<float> lambdas{0.0f, 0.1f, 0.2f, 0.3f, 0.4f, 0.5f,
+                             0.6f, 0.7f, 0.8f, 0.9f, 1.0f};             ///< λ of what is not fitted
+  std::vector<ColdPassage> cold{ColdPassage::erm, ColdPassage::paper};  ///< of the paper's XS; empty leaves it out
   std::vector<std::size_t> max_centroids{};           ///< c of multi-vector XS, at least 1; empty leaves it out
-  std::vector<std::size_t> neighbors{8, 16, 32, 64};  ///< k of XL; empty leaves XL and its variants out
-  /// The gates of XL and its variants.
+  std::vector<std::size_t> neighbors{8, 16, 32, 64};  ///< k of XL that is not fitted; empty leaves it out
+  /// The gates of that XL; not local.
   std::vector<GateSpec> gates{{GateKind::mean},           {GateKind::sum},           {GateKind::softmax, 0.02f},
                               {GateKind::softmax, 0.05f}, {GateKind::softmax, 0.1f}, {GateKind::softmax, 0.2f}};
   PlainXl plain_xl = PlainXl::included;     ///< the paper's PEFA-XL
@@ -71,7 +72,8 @@ struct TuneOptions {
 };
 
 /// The options with every method of the library in the grid: multi-vector XS, XL over condensed queries, XL over XS.
-/// Some four times as many settings; ColdPassage::borrowed, whose cost grows with n_passages², is left to `cold`.
+/// Some four times as many settings; ColdPassage::borrowed, whose cost grows with n_passages², is left to `cold` for
+/// the paper's XS.
 [[nodiscard]] inline TuneOptions with_all_methods(TuneOptions options = {}) {
   options.max_centroids = {4, 8};
   options.condense = {0.8f};
@@ -170,7 +172,12 @@ inline void require_tune_options(const TuneOptions& options) {
   for (const std::size_t k : options.neighbors) {
     if (k == 0) fail<ValueError>("tune: neighbors is 0, expected at least 1");
   }
-  for (const GateSpec& gate : options.gates) (void)make_gate(gate);
+  for (const GateSpec& gate : options.gates) {
+    (void)make_gate(gate);
+    if (gate.kind == GateKind::local) {
+      fail<ValueError>("tune: gates has local, which is tried in whitened spaces alone; expected it in fitted.gates");
+    }
+  }
   for (const float cosine : options.condense) {
     if (!(cosine > 0.0f && cosine <= 1.0f)) {
       fail<ValueError>("tune: condense is ", cosine, ", expected above 0 and at most 1");

@@ -31,9 +31,10 @@ enum class LoneQueries {
 
 /// Which training queries are held out.
 struct ValidationOptions {
-  std::size_t folds = 5;  ///< 1: one held-out part; K >= 2: the validation queries in K parts, held out in turn
-  double holdout = 0.2;   ///< folds = 1 only: the share of the queries with passages that is held out, in (0, 1)
-  std::size_t max_queries = 2000;                            ///< how many queries are scored at most, sampled from all
+  std::size_t folds = 5;        ///< 1: one held-out part; K >= 2: the validation queries in K parts, held out in turn
+  double holdout = 0.2;         ///< folds = 1 only: the share of the queries with passages that is held out, in (0, 1)
+  std::size_t max_queries = 0;  ///< how many queries are scored at most, sampled from all; 0: 2,000, and where passages
+                                ///< are few, which makes a query cheap, 500,000 / passages, up to 6,000
   DuplicateQueries duplicates = DuplicateQueries::together;  ///< of queries that are the same
   LoneQueries lone = LoneQueries::held_out;                  ///< of queries that a passage has alone
   std::uint64_t seed = 1;                                    ///< the same seed gives the same split on every platform
@@ -43,6 +44,11 @@ struct ValidationOptions {
 inline constexpr std::size_t min_validation_queries = 10;
 
 namespace detail {
+
+/// How many validation queries a default takes.
+[[nodiscard]] constexpr std::size_t affordable_queries(std::size_t n_passages) noexcept {
+  return n_passages == 0 ? 2000 : std::clamp<std::size_t>(500'000 / n_passages, 2000, 6000);
+}
 
 /// The queries that have passages, in units that are held out together; units ascend by their first query.
 template <class Scalar>
@@ -125,7 +131,7 @@ inline void require_validation_options(const ValidationOptions& options) {
   if (options.folds == 1 && !(options.holdout > 0.0 && options.holdout < 1.0)) {
     fail<ValueError>("split_validation: holdout is ", options.holdout, ", expected above 0 and below 1");
   }
-  if (options.max_queries < min_validation_queries) {
+  if (options.max_queries != 0 && options.max_queries < min_validation_queries) {
     fail<ValueError>("split_validation: max_queries is ", options.max_queries, ", expected at least ",
                      min_validation_queries);
   }
@@ -162,7 +168,9 @@ template <class Scalar>
   for (const auto& unit : units) eligible += unit.size();
   const auto share =
       options.folds == 1 ? static_cast<std::size_t>(options.holdout * static_cast<double>(eligible)) : eligible;
-  const std::size_t target = std::min(options.max_queries, share);
+  const std::size_t most =
+      options.max_queries != 0 ? options.max_queries : detail::affordable_queries(relevance.cols());
+  const std::size_t target = std::min(most, share);
 
   detail::shuffle(units, options.seed);
   std::size_t taken = 0;
