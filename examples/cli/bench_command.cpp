@@ -61,6 +61,7 @@ double share_found(const std::vector<Hit>& found, const std::vector<Hit>& exact)
 struct BenchCommand {
   Source source;
   std::vector<std::size_t> efs{10, 20, 40, 80, 160, 320, 640};
+  const CLI::Option* ef_option = nullptr;
   std::size_t query_ef = 0;
   std::size_t top_k = 10;
   std::size_t runs = 5;
@@ -85,13 +86,23 @@ struct BenchCommand {
         queries);
   }
 
+  [[nodiscard]] static bool is_flat(const RetrieverSpec& spec) {
+    return spec.index.kind == IndexKind::flat &&
+           (spec.method != Method::xl || spec.query_index.kind == IndexKind::flat);
+  }
+
   void measure(const Subject& subject, const EmbeddingStore<float>& all) const {
     const EmbeddingView<float> queries = all.view().slice(0, std::min(all.size(), max_queries));
+    const RetrieverSpec& spec = subject.retriever.spec();
+    if (query_ef != 0 && spec.method != Method::xl) {
+      throw ValueError(fmt::format("--query-ef is for --method xl, not {}", name(spec.method)));
+    }
+    if (is_flat(spec) && (ef_option->count() > 0 || query_ef != 0)) {
+      throw ValueError("--ef is for graphs and partitions, not flat, which is exact");
+    }
     const auto exact = exact_results(subject, queries);
     std::vector<Point> curve;
-    const RetrieverSpec& spec = subject.retriever.spec();
-    const bool is_xl = spec.method == Method::xl;
-    if (spec.index.kind == IndexKind::flat && (!is_xl || spec.query_index.kind == IndexKind::flat)) {
+    if (is_flat(spec)) {
       curve.push_back(point(subject, queries, exact, std::nullopt));
     } else {
       for (const std::size_t ef : efs) curve.push_back(point(subject, queries, exact, ef));
@@ -199,11 +210,11 @@ void add_bench_command(CLI::App& app) {
   bench->source.add_options(command);
   bench->source.files().add_test_queries(command);
   bench->source.files().add_reading(command);
-  command.add_option("--ef", bench->efs, "beam widths of the curve")
-      ->delimiter(',')
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str()
-      ->group(groups::search);
+  bench->ef_option = command.add_option("--ef", bench->efs, "beam widths of the curve")
+                         ->delimiter(',')
+                         ->check(CLI::PositiveNumber)
+                         ->capture_default_str()
+                         ->group(groups::search);
   command.add_option("--query-ef", bench->query_ef, "XL: beam width on the training queries (default: as --ef)")
       ->check(CLI::PositiveNumber)
       ->group(groups::search);

@@ -16,6 +16,7 @@
 #include "output.hpp"
 #include "pefa/adapter/retriever_spec_json.hpp"
 #include "pefa/adapter/spec_text.hpp"
+#include "pefa/io/file/replaceable.hpp"
 #include "spec_options.hpp"
 
 namespace pefa::cli {
@@ -32,7 +33,10 @@ struct BuildCommand {
 
   void run() const {
     const RetrieverSpec spec = method.spec();
-    if (std::filesystem::is_directory(out)) throw IoError(out.string() + ": is a directory, expected a file");
+    io::detail::require_replaceable(out);  // before the build, not after
+    if (out.has_parent_path() && !std::filesystem::is_directory(out.parent_path())) {
+      throw IoError(out.string() + ": there is no folder " + out.parent_path().string());
+    }
     if (!query_tags.empty() && (spec.method != Method::xl || spec.is_condensed())) {
       throw ValueError("--train-query-tags is for xl that looks up its training queries as they are, but " +
                        out.string() + " is " + describe(spec));

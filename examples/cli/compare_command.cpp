@@ -57,12 +57,13 @@ struct CompareCommand {
     std::vector<RetrieverSpec> all{{.method = Method::erm},   RetrieverSpec::paper_xs(),
                                    RetrieverSpec::paper_xl(), sum,
                                    {.method = Method::xs},    RetrieverSpec{}};
+    options.require_fit(all);
     for (RetrieverSpec& each : all) {
       each = options.over(each);
       const std::optional<float>& lambda = each.method == Method::xs ? xs_lambda : xl_lambda;
       if (each.method != Method::erm) each.lambda = lambda.value_or(each.lambda);
     }
-    if (!tuned.empty()) all.push_back(TunedFile(tuned).pick());
+    if (!tuned.empty()) all.push_back(options.index_over(TunedFile(tuned).pick()));
     return all;
   }
 

@@ -91,6 +91,7 @@ struct ExportCommand {
     if (spec.method != Method::xs) {
       throw ValueError(tuned.string() + ": its pick is " + name(spec.method) + ", which is not one vector a passage");
     }
+    options.require_fit(spec);
     return spec;
   }
   [[nodiscard]] TrainingData read_data() const {
@@ -145,6 +146,7 @@ struct ExportCommand {
     const io::ArchiveReader reader = io::ArchiveReader::open(since);
     const auto before = PefaXsOverAny<>::open(reader);
     const RetrieverSpec spec = spec_of(before);
+    options.require_fit(spec);
     if (options.over(spec) != spec) {
       throw ValueError("--since: " + since.string() + " was built otherwise than the options say, leave them out");
     }
@@ -246,12 +248,15 @@ struct ExportCommand {
     const Progress progress = bar.callback();
     ProgressMeter meter(progress, rows.size(), "export-xs");
     io::OutputFile file(out, interrupted);
+    const io::RowIds names = rows_by(ids, rows.size());
+    const std::string where = out.string() + ": ";
     std::string line;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const nlohmann::json id = ids ? std::string((*ids)[i]) : std::to_string(i);
-      line = "{\"id\": " + id.dump() + ", \"vector\": [";
-      for (std::size_t d = 0; d < rows.dim(); ++d) line += fmt::format("{}{}", d == 0 ? "" : ", ", rows.row(i)[d]);
-      file.stream() << line << "]}\n";
+      line = "{\"id\": ";
+      io::detail::append_json_string(line, names.text(static_cast<Row>(i)), where);
+      line += ", \"vector\": ";
+      io::detail::append_json_vector(line, {rows.row(i), rows.dim()});
+      file.stream() << line << "}\n";
       meter.add(1);
     }
     file.commit();
@@ -271,7 +276,7 @@ void add_export_xs_command(CLI::App& app) {
           ->group(groups::method);
   add_tuned_anyway_option(command, exported->tuned_anyway);
   exported->options.add_folding(command);
-  for (const char* name : {"--lambda", "--cold"}) command.get_option(name)->excludes(tuned);
+  exclude_tuned(command, *tuned);
   CLI::Option* to =
       command.add_option("--to", exported->to, "write a folder that this engine loads: " + list_names<io::Engine>())
           ->group(groups::output)

@@ -48,6 +48,9 @@ class Source {
   [[nodiscard]] TrainingData read_training(const RetrieverSpec& spec) const {
     return method_.read_training(files_, spec);
   }
+  [[nodiscard]] TrainingData read_training(const RetrieverSpec& spec, Training training) const {
+    return method_.read_training(files_, spec, training);
+  }
   /// The data files; those of the tests are the command's to add and to read.
   [[nodiscard]] DataFiles& files() noexcept { return files_; }
   [[nodiscard]] const DataFiles& files() const noexcept { return files_; }

@@ -241,6 +241,7 @@ void SpecOptions::add_multi(CLI::App& command) {
 }
 
 void SpecOptions::add_index(CLI::App& command) {
+  first_index_field_ = fields_.size();
   // Of the two sides, those whose index a parameter means something to take it.
   const auto add_both = [&](const char* option, const char* help, Misfit misfit, FitsKind fits, auto field) {
     const auto passages = [field](auto& spec) -> auto& {
@@ -296,10 +297,19 @@ RetrieverSpec SpecOptions::over(RetrieverSpec spec) const {
   return spec;
 }
 
-void SpecOptions::require_fit(const RetrieverSpec& spec) const {
+RetrieverSpec SpecOptions::index_over(RetrieverSpec spec) const {
+  for (const Field& field : std::span(fields_).subspan(first_index_field_)) {
+    if (field.option->count() > 0 && field.misfit(spec).empty()) field.set(spec);
+  }
+  return spec;
+}
+
+void SpecOptions::require_fit(std::span<const RetrieverSpec> specs) const {
   for (const Field& field : fields_) {
-    const std::string misfit = field.option->count() > 0 ? field.misfit(spec) : std::string();
-    if (!misfit.empty()) throw CLI::ValidationError(field.option->get_name(), misfit);
+    if (field.option->count() == 0) continue;
+    const auto fits = [&](const RetrieverSpec& spec) { return field.misfit(spec).empty(); };
+    if (std::any_of(specs.begin(), specs.end(), fits)) continue;
+    throw CLI::ValidationError(field.option->get_name(), field.misfit(specs.front()));
   }
 }
 
@@ -313,12 +323,7 @@ void MethodOptions::add_options(CLI::App& command) {
   options_.add_multi(command);
   options_.add_index(command);
   neighbors_ = command.get_option("--neighbors");
-  for (const char* name :
-       {"--method", "--lambda", "--gate", "--neighbors", "--temperature", "--fold", "--condense", "--cold",
-        "--max-centroids", "--bandwidth", "--ridge", "--hubness", "--rule", "--ls-shrinkage", "--passages-as-queries",
-        "--whiten", "--scatter", "--whiten-shrinkage", "--whiten-rank"}) {
-    command.get_option(name)->excludes(tuned);
-  }
+  exclude_tuned(command, *tuned);
 }
 
 RetrieverSpec MethodOptions::spec() const {
@@ -327,8 +332,8 @@ RetrieverSpec MethodOptions::spec() const {
   return spec;
 }
 
-TrainingData MethodOptions::read_training(const DataFiles& files, const RetrieverSpec& spec) const {
-  TrainingData data = files.read_training(spec.method == Method::erm ? Training::unused : Training::used);
+TrainingData MethodOptions::read_training(const DataFiles& files, const RetrieverSpec& spec, Training training) const {
+  TrainingData data = files.read_training(training);
   if (!tuned_.empty() && !tuned_anyway_) TunedFile(tuned_).require_data(data);
   if (neighbors_->count() > 0) warn_of_neighbors(spec.neighbors, data.queries.size());
   return data;
@@ -338,6 +343,15 @@ void warn_of_neighbors(std::size_t asked, std::size_t training_queries) {
   if (training_queries == 0 || asked <= training_queries) return;
   std::fprintf(stderr, "pefa: --neighbors %zu: there are %zu training queries: all are used\n", asked,
                training_queries);
+}
+
+void exclude_tuned(CLI::App& command, CLI::Option& tuned) {
+  for (const char* name :
+       {"--method", "--lambda", "--gate", "--neighbors", "--temperature", "--fold", "--condense", "--cold",
+        "--max-centroids", "--bandwidth", "--ridge", "--hubness", "--rule", "--ls-shrinkage", "--passages-as-queries",
+        "--whiten", "--scatter", "--whiten-shrinkage", "--whiten-rank"}) {
+    if (CLI::Option* option = command.get_option_no_throw(name)) option->excludes(&tuned);
+  }
 }
 
 void add_tuned_anyway_option(CLI::App& command, bool& anyway) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,13 @@ class SpecOptions {
   /// The spec with those of the given options that mean something to it.
   [[nodiscard]] RetrieverSpec over(RetrieverSpec spec) const;
 
+  /// The spec with those of the given options of add_index() alone.
+  [[nodiscard]] RetrieverSpec index_over(RetrieverSpec spec) const;
+
   /// @throws CLI::ValidationError  an option was given that means nothing to the spec
-  void require_fit(const RetrieverSpec& spec) const;
+  void require_fit(const RetrieverSpec& spec) const { require_fit(std::span(&spec, 1)); }
+  /// The same of an option that means nothing to any of some specs, which are one at least.
+  void require_fit(std::span<const RetrieverSpec> specs) const;
 
  private:
   /// Why an option means nothing to a spec: "is for --method xl, not xs"; empty where it does not.
@@ -58,6 +64,7 @@ class SpecOptions {
 
   RetrieverSpec given_;  // with the defaults where nothing was
   std::vector<Field> fields_;
+  std::size_t first_index_field_ = 0;
 };
 
 /// A retriever named on the command line, or by the file that `pefa tune --json` wrote.
@@ -72,7 +79,11 @@ class MethodOptions {
 
   /// The training files that the spec needs. Says on stderr where --neighbors asks for more than there are.
   /// @throws pefa::Error  they cannot be read, or are not those that the tuned file is of
-  [[nodiscard]] TrainingData read_training(const DataFiles& files, const RetrieverSpec& spec) const;
+  [[nodiscard]] TrainingData read_training(const DataFiles& files, const RetrieverSpec& spec) const {
+    return read_training(files, spec, spec.method == Method::erm ? Training::unused : Training::used);
+  }
+  /// The same, whether the spec needs the training queries or not.
+  [[nodiscard]] TrainingData read_training(const DataFiles& files, const RetrieverSpec& spec, Training training) const;
 
  private:
   SpecOptions options_;
@@ -83,6 +94,9 @@ class MethodOptions {
 
 /// Says on stderr where more training queries are asked for than there are. @param training_queries  0: nobody knows
 void warn_of_neighbors(std::size_t asked, std::size_t training_queries);
+
+/// Excludes the options that a tuned file decides, those that the command has of them.
+void exclude_tuned(CLI::App& command, CLI::Option& tuned);
 
 /// Adds --tuned-anyway.
 void add_tuned_anyway_option(CLI::App& command, bool& anyway);
