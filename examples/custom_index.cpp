@@ -43,8 +43,7 @@ class InvertedFileIndex {
 
   std::vector<pefa::Neighbor> search(pefa::QueryView query, std::size_t k,
                                      const pefa::IndexSearchOptions& options = {}) const {
-    if (query.size() != dim()) throw pefa::ShapeError("InvertedFileIndex::search: query of another dim");
-    if (k == 0) throw pefa::ValueError("InvertedFileIndex::search: k is 0, expected at least 1");
+    pefa::detail::require_query(query, k, dim(), "InvertedFileIndex::search");  // dim, k, no NaN and no infinity
     pefa::TopK best(k);
     for (const auto& list : nearest_pivots(query, options.ef == 0 ? params_.probes : options.ef)) {
       for (const pefa::Row row : lists_[list.row]) best.push({row, dot(query, rows_.row(row))});
@@ -70,8 +69,9 @@ class InvertedFileIndex {
         rows_(pefa::EmbeddingStore<float>::from(rows, pefa::Normalize::none, pefa::RowCheck::finite)),
         pivots_(rows.dim()) {}
 
+  /// −∞ where a product of large numbers is none, so that scores can be ordered.
   float dot(pefa::QueryView query, const float* row) const {
-    return pefa::simd::dot_kernel<float>()(query.data(), row, query.size(), 1.0f);
+    return pefa::detail::rankable(pefa::simd::dot_kernel<float>()(query.data(), row, query.size(), 1.0f));
   }
 
   std::vector<pefa::Neighbor> nearest_pivots(pefa::QueryView query, std::size_t count) const {

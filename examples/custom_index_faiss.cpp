@@ -35,8 +35,7 @@ class FaissHnswIndex {
 
   std::vector<pefa::Neighbor> search(pefa::QueryView query, std::size_t k,
                                      const pefa::IndexSearchOptions& options = {}) const {
-    if (query.size() != dim()) throw pefa::ShapeError("FaissHnswIndex::search: query of another dim");
-    if (k == 0) throw pefa::ValueError("FaissHnswIndex::search: k is 0, expected at least 1");
+    pefa::detail::require_query(query, k, dim(), "FaissHnswIndex::search");  // dim, k, no NaN and no infinity
     k = std::min(k, size());
     faiss::SearchParametersHNSW parameters;
     parameters.efSearch =
@@ -46,7 +45,8 @@ class FaissHnswIndex {
     faiss_->search(1, query.data(), static_cast<std::int64_t>(k), scores.data(), labels.data(), &parameters);
     std::vector<pefa::Neighbor> found;
     for (std::size_t i = 0; i < k; ++i) {
-      if (labels[i] >= 0) found.push_back({static_cast<pefa::Row>(labels[i]), scores[i]});  // faiss pads with -1
+      if (labels[i] < 0) continue;  // faiss pads with -1
+      found.push_back({static_cast<pefa::Row>(labels[i]), pefa::detail::rankable(scores[i])});
     }
     std::sort(found.begin(), found.end(), pefa::ranks_before);
     return found;
@@ -56,7 +56,7 @@ class FaissHnswIndex {
   float score(pefa::QueryView query, pefa::Row row) const {
     std::vector<float> stored(dim());
     faiss_->reconstruct(row, stored.data());
-    return pefa::simd::dot_kernel<float>()(query.data(), stored.data(), dim(), 1.0f);
+    return pefa::detail::rankable(pefa::simd::dot_kernel<float>()(query.data(), stored.data(), dim(), 1.0f));
   }
 
   std::size_t size() const { return static_cast<std::size_t>(faiss_->ntotal); }

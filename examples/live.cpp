@@ -19,15 +19,19 @@ std::vector<float> vector_of(const EmbeddingStore<float>& rows, std::size_t row)
   return {rows.row(row), rows.row(row) + rows.dim()};
 }
 
-/// The share of queries whose first relevant passage is in the top 10, in percent.
+/// The share of queries whose first relevant passage is in the top 10, in percent; of those that have one.
 double hit_rate(const LiveRetriever& retriever, const EmbeddingStore<float>& asked, const RelevanceMatrix& truth) {
   std::size_t hits = 0;
+  std::size_t counted = 0;
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    const std::string wanted = std::to_string(truth.passages_of(QueryId(static_cast<Row>(i))).columns[0]);
+    const auto relevant = truth.passages_of(QueryId(static_cast<Row>(i)));
+    if (relevant.size() == 0) continue;
+    ++counted;
+    const std::string wanted = std::to_string(relevant.columns[0]);
     const auto found = retriever.search({asked.row(i), asked.dim()}, 10);
     hits += std::any_of(found.begin(), found.end(), [&](const auto& hit) { return hit.id == wanted; }) ? 1U : 0U;
   }
-  return 100.0 * static_cast<double>(hits) / static_cast<double>(asked.size());
+  return 100.0 * static_cast<double>(hits) / static_cast<double>(counted);
 }
 
 /// Where a passage is in a search, from 1; 0: not in the first hundred.
@@ -48,7 +52,10 @@ int main(int argc, char** argv) try {
   const auto asked = io::read_npy<float>(data + "/test_queries.npy");
   const auto truth = io::read_pairs(data + "/test_relevance.tsv", asked.size(), passages.size());
 
-  std::filesystem::remove_all(folder);
+  if (std::filesystem::exists(folder)) throw ValueError(folder + ": is there already, expected a new folder");
+  Row visitor = 0;  // the first query whose answer is known
+  while (visitor < asked.size() && truth.passages_of(QueryId(visitor)).size() == 0) ++visitor;
+  if (visitor == asked.size()) throw ValueError(data + ": no test query has a relevant passage");
   {  // the first day: passages, and no click yet
     const auto retriever = live::LiveRetriever::create(folder, {.dim = passages.dim(), .spec = {.lambda = 0.3f}});
     live::Batch catalogue;
@@ -59,10 +66,11 @@ int main(int argc, char** argv) try {
     retriever->merge();
     std::printf("no clicks:      %.1f %% find what they look for in the top 10\n", hit_rate(*retriever, asked, truth));
 
-    const QueryView query(asked.row(0), asked.dim());  // a visitor searches, clicks, and searches again
-    const std::string wanted = std::to_string(truth.passages_of(QueryId(0)).columns[0]);
+    const QueryView query(asked.row(visitor), asked.dim());  // a visitor searches, clicks, and searches again
+    const std::string wanted = std::to_string(truth.passages_of(QueryId(visitor)).columns[0]);
     const std::size_t before = place(*retriever, query, wanted);
-    retriever->apply({{live::UpsertQuery{"visit-1", vector_of(asked, 0), "user-9"}, live::AddPair{"visit-1", wanted}}});
+    retriever->apply(
+        {{live::UpsertQuery{"visit-1", vector_of(asked, visitor), "user-9"}, live::AddPair{"visit-1", wanted}}});
     const std::size_t after = place(*retriever, query, wanted);
     retriever->apply({{live::ForgetOwner{"user-9"}}});  // and asks to be forgotten
     std::printf("one click:      place %zu before, %zu after, %zu once it is forgotten\n", before, after,

@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ Shard build_shard(const Data& data, const Xl::Params& params, pefa::Row begin, p
     shard.rows.queries.push_back(i);
     queries.append({data.queries.row(i), data.queries.dim()});
   }
+  // Passages that nobody asked for yet are better spread over the shards, or served by an ErmRetriever (merge_hits()).
+  if (pairs.empty()) throw pefa::ValueError("sharded: a shard has no training query; expected fewer shards");
   const auto relevance = pefa::RelevanceMatrix::from_pairs(pairs, queries.size(), end - begin);
   Xl::build(data.passages.view().slice(begin, end), queries, relevance, params).save(archive);
   return shard;
@@ -85,7 +88,8 @@ int main(int argc, char** argv) try {
 
   const Xl::Params params{.lambda = 0.1f, .neighbors = 16};
   const Xl whole = Xl::build(data.passages, data.queries, data.relevance, params);
-  const auto directory = std::filesystem::temp_directory_path() / "pefa_sharded";
+  const auto directory =
+      std::filesystem::temp_directory_path() / ("pefa_sharded." + std::to_string(std::random_device{}()));
   std::filesystem::create_directories(directory);
   std::vector<Shard> shards;
   std::vector<Xl> retrievers;

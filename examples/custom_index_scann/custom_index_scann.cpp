@@ -57,8 +57,7 @@ class ScannIndex {
 
   std::vector<pefa::Neighbor> search(pefa::QueryView query, std::size_t k,
                                      const pefa::IndexSearchOptions& options = {}) const {
-    if (query.size() != dim()) throw pefa::ShapeError("ScannIndex::search: query of another dim");
-    if (k == 0) throw pefa::ValueError("ScannIndex::search: k is 0, expected at least 1");
+    pefa::detail::require_query(query, k, dim(), "ScannIndex::search");  // dim, k, no NaN and no infinity
     k = std::min(k, size());
     const std::size_t rescored = std::min(std::max(options.ef == 0 ? params_.ef_search : options.ef, k), size());
     // As many leaves as hold 24 times the rows that are rescored.
@@ -140,6 +139,15 @@ void print_row(const char* name, const pefa::EmbeddingStore<float>& passages,
               xs_report.latency->p50, 100 * xl_report.recall.at(10).mean, xl_report.latency->p50);
 }
 
+void print_table(const pefa::EmbeddingStore<float>& passages, const pefa::EmbeddingStore<float>& queries,
+                 const pefa::RelevanceMatrix& relevance, const pefa::EmbeddingStore<float>& test_queries,
+                 const pefa::RelevanceMatrix& truth) {
+  std::printf("| index              | PEFA-XS Recall@10 | ms | PEFA-XL Recall@10 | ms |\n|---|---|---|---|---|\n");
+  print_row<pefa::FlatIndex<float>>("FlatIndex, exact", passages, queries, relevance, test_queries, truth);
+  print_row<pefa::QuantizedHnswIndex<float>>("QuantizedHnswIndex", passages, queries, relevance, test_queries, truth);
+  print_row<ScannIndex>("ScaNN", passages, queries, relevance, test_queries, truth);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -152,10 +160,13 @@ int main(int argc, char** argv) try {
 
   const py::scoped_interpreter interpreter;
   const py::gil_scoped_release no_gil;
-  std::printf("| index              | PEFA-XS Recall@10 | ms | PEFA-XL Recall@10 | ms |\n|---|---|---|---|---|\n");
-  print_row<pefa::FlatIndex<float>>("FlatIndex, exact", passages, queries, relevance, test_queries, truth);
-  print_row<pefa::QuantizedHnswIndex<float>>("QuantizedHnswIndex", passages, queries, relevance, test_queries, truth);
-  print_row<ScannIndex>("ScaNN", passages, queries, relevance, test_queries, truth);
+  try {
+    print_table(passages, queries, relevance, test_queries, truth);
+  } catch (const py::error_already_set& error) {  // what it says lives in the interpreter, which ends before main does
+    const py::gil_scoped_acquire gil;
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

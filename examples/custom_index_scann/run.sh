@@ -5,6 +5,7 @@
 # FOLDER has passages.npy, train_queries.npy, train_relevance.tsv, test_queries.npy and test_relevance.tsv; without one,
 # the WordNet slice that the repository ships.
 set -euo pipefail
+[ $# -eq 0 ] || set -- "$(realpath "$1")"
 cd "$(dirname "$0")/../.."
 
 cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \

@@ -50,6 +50,11 @@ if (options.help || !isCommand) {
   console.log(HELP);
   process.exit(options.help ? 0 : 2);
 }
+for (const count of ["jobs", "test-queries"]) {
+  if (options[count] === undefined || (Number.isInteger(Number(options[count])) && Number(options[count]) > 0)) continue;
+  console.error(`--${count} is '${options[count]}', expected a number of 1 or more`);
+  process.exit(2);
+}
 for (let f = 0; f < files.length; f += 2) {
   const texts = readFileSync(files[f], "utf8").replace(/\r?\n$/, "").split(/\r?\n/);
   writeNpy(files[f + 1], "float32", [texts.length, DIM], await encodeAll(texts));

@@ -6,19 +6,21 @@
 # FOLDER has passages.npy, train_queries.npy, train_relevance.tsv, test_queries.npy and test_relevance.tsv; without one,
 # the WordNet slice that the repository ships. PEFA names a pefa command that is built already.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+root=$(cd "$(dirname "$0")/../.." && pwd)
 
 datas=()
 engines="pgvector qdrant lancedb milvus"
 queries=1000
 while [ $# -gt 0 ]; do
   case $1 in
-    --data) datas+=("$2"); shift 2 ;;
+    --data) datas+=("$(realpath "$2")"); shift 2 ;;
     --engines) engines=$2; shift 2 ;;
     --queries) queries=$2; shift 2 ;;
     *) echo "usage: examples/engines/run.sh [--data FOLDER]... [--engines NAMES] [--queries COUNT]" >&2; exit 2 ;;
   esac
 done
+[ -z "${PEFA:-}" ] || PEFA=$(realpath "$PEFA")
+cd "$root"
 [ ${#datas[@]} -gt 0 ] || datas=(examples/data)
 
 source tests/engines/environment.sh

@@ -92,6 +92,14 @@ Held build(const std::string& spec_text, const Matrix& passages, const std::opti
            std::size_t threads) {
   const pefa::RetrieverSpec spec = pefa::spec_from_json(Json::parse(spec_text));
   const auto rows = copy ? pefa::Rows::copy : pefa::Rows::borrow;
+  // What can be refused is refused before the build, not after.
+  if (ids && ids->size() != passages.shape(0)) {
+    throw pefa::ShapeError("build: " + std::to_string(ids->size()) + " ids, expected one for each of " +
+                           std::to_string(passages.shape(0)) + " passages");
+  }
+  if (query_tags && spec.method != pefa::Method::xl) {
+    throw pefa::ValueError("build: query_tags are for xl, which looks its training queries up");
+  }
   auto built = interruptible([&](const std::atomic<bool>& stop) {
     const pefa::BuildOptions options{pefa::ThreadExecutor(threads), until(stop)};
     if (!queries) return pefa::build(spec, view(passages), options, rows);

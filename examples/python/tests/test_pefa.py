@@ -1,10 +1,12 @@
 import gc
 import os
+import re
 import signal
 import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,16 @@ def assert_ranks(found, scores, k):
     assert rows.dtype == np.int64 and values.dtype == np.float32 and rows.shape == values.shape == (len(scores), k)
     np.testing.assert_allclose(values, -np.sort(-scores, 1)[:, :k], atol=2e-6)
     np.testing.assert_allclose(values, np.take_along_axis(scores, rows, 1), atol=2e-6)
+
+
+def test_the_version_is_the_librarys():
+    header = (DATA.parents[1] / "include/pefa/version.hpp").read_text()
+    assert version("pefa") == ".".join(re.findall(r"VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", header))
+
+
+def test_what_cannot_be_is_refused_before_the_build():
+    with pytest.raises(ValueError, match="3 ids, expected one for each"):
+        pefa.build(P, method="erm", ids=["a", "b", "c"])
 
 
 def test_answers_are_numpys():

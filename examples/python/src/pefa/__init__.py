@@ -78,7 +78,7 @@ def build(P, Q=None, Y=None, *, spec=None, ids=None, tags=None, query_tags=None,
     return Retriever(_pefa.build(text, P, Q, pairs, ids, tags, query_tags, copy, threads))
 
 
-def tune(P, Q, Y, metric="recall@10", *, max_queries=2000, threads=0):
+def tune(P, Q, Y, metric="recall@10", *, max_queries=0, threads=0):
     """The best setting by cross-validation on the training queries, for recall@K, ndcg@K or mrr@K.
 
     Of the report, pick is build()'s spec, gain what it adds to the plain model, grid every setting and its score.
