@@ -20,7 +20,7 @@
 namespace pefa {
 
 /// @cond
-template detail::Eigenpairs detail::eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix);
+template void detail::find_eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix, double* values, double* vectors);
 template Balance Balance::of_moments<Eigen::MatrixXd>(const Eigen::MatrixXd& queries, const Eigen::MatrixXd& rows,
                                                       const Eigen::VectorXd& mean, const BalanceParams& params,
                                                       const AnyExecutor& executor);

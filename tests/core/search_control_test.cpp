@@ -44,3 +44,9 @@ TEST_CASE("BatchStats: add to what was there; nobody asking costs nothing") {
   REQUIRE(total.stopped);
   REQUIRE(detail::BatchStats<IndexSearchStats>(nullptr, 3).part(1) == nullptr);
 }
+
+TEST_CASE("SearchLimit::within: longer than the clock counts is no limit") {
+  REQUIRE_FALSE(SearchLimit::within(SearchLimit::Clock::duration::max()).exists());
+  REQUIRE_FALSE(SearchLimit::within(std::chrono::hours(1)).reached());
+  REQUIRE(SearchLimit::within(-std::chrono::hours(1)).reached());
+}

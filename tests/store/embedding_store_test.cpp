@@ -367,3 +367,18 @@ TEMPLATE_TEST_CASE("EmbeddingStore::append: its own rows may be appended, whole 
     REQUIRE(store.view().scale(i) == expected.view().scale(source));
   }
 }
+
+TEST_CASE("EmbeddingStore: what was moved from is empty, and may be filled again") {
+  EmbeddingStore<float> store(2);
+  store.append(std::vector<float>{1.0f, 2.0f});
+  const EmbeddingStore<float> moved = std::move(store);
+  REQUIRE(moved.size() == 1);
+  store = EmbeddingStore<float>(2);
+  store.append(std::vector<float>{3.0f, 4.0f});
+  REQUIRE(store.size() == 1);
+  EmbeddingStore<float> other = std::move(store);
+  REQUIRE(store.size() == 0);  // NOLINT(bugprone-use-after-move): that is what is asked
+  store.append(std::vector<float>{5.0f, 6.0f});
+  REQUIRE(store.size() == 1);
+  REQUIRE(store.row(0)[1] == 6.0f);
+}

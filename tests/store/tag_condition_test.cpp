@@ -138,3 +138,14 @@ TEST_CASE("rows_where: equals asking row by row, for listed and dense sets") {
     REQUIRE(rows_where(tags, expression) == RowSet::where(n, holds));
   }
 }
+
+TEST_CASE("rows_where: a condition without parts or values, as no text makes one, is refused") {
+  TagTableBuilder builder(2);
+  builder.add(0, "lang", "en");
+  const TagTable tags = builder.build();
+  REQUIRE_ERROR(ValueError, "a condition has no part", rows_where(tags, {.kind = TagExpression::Kind::all_of}));
+  REQUIRE_ERROR(ValueError, "a condition has no part", rows_where(tags, {.kind = TagExpression::Kind::not_of}));
+  TagExpression comparison{.kind = TagExpression::Kind::comparison};
+  comparison.key.text = "lang";
+  REQUIRE_ERROR(ValueError, "a condition has no value", rows_where(tags, comparison));
+}

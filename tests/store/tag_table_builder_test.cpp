@@ -73,3 +73,11 @@ TEST_CASE("TagTableBuilder: refuses rows past the end, keys without a name and k
   builder.add(1, "price", "cheap");
   REQUIRE_ERROR(ValueError, "tag 'price' has integers and 'cheap'", builder.build());
 }
+
+TEST_CASE("TagTableBuilder::build: where it is refused, the builder is as it was") {
+  TagTableBuilder builder(1);
+  builder.add(0, "a", "x");
+  builder.add_integer(0, "z", 1);
+  builder.add(0, "z", "t");
+  for (int time = 0; time < 2; ++time) REQUIRE_ERROR(ValueError, "tag 'z' has integers and 't'", builder.build());
+}

@@ -16,11 +16,21 @@ struct Eigenpairs {
   Eigen::MatrixXd vectors;  ///< orthonormal, one a column [dim x dim]
 };
 
+/// The eigenpairs into memory of the caller's, [dim] and [dim x dim] by columns: Eigen's allocator depends on compiler
+/// flags, which the unit that compiles this may not share.
+template <class Matrix = Eigen::MatrixXd>
+void find_eigenpairs(const std::type_identity_t<Matrix>& matrix, double* values, double* vectors) {
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(matrix);
+  Eigen::Map<Eigen::VectorXd>(values, matrix.rows()) = solver.eigenvalues();
+  Eigen::Map<Eigen::MatrixXd>(vectors, matrix.rows(), matrix.rows()) = solver.eigenvectors();
+}
+
 /// O(dim³). @param matrix  symmetric, finite; its lower triangle is read
 template <class Matrix = Eigen::MatrixXd>
 [[nodiscard]] Eigenpairs eigenpairs(const std::type_identity_t<Matrix>& matrix) {
-  Eigen::SelfAdjointEigenSolver<Matrix> solver(matrix);
-  return {solver.eigenvalues(), solver.eigenvectors()};
+  Eigenpairs pairs{Eigen::VectorXd(matrix.rows()), Eigen::MatrixXd(matrix.rows(), matrix.rows())};
+  find_eigenpairs<Matrix>(matrix, pairs.values.data(), pairs.vectors.data());
+  return pairs;
 }
 
 /// The eigenvectors of the `count` largest values, the largest first, one a row. [count x dim]
@@ -56,7 +66,7 @@ void make_orthonormal(Rows& rows) {
 
 #if defined(PEFA_COMPILED) && PEFA_COMPILED
 /// @cond
-extern template Eigenpairs eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix);
+extern template void find_eigenpairs<Eigen::MatrixXd>(const Eigen::MatrixXd& matrix, double* values, double* vectors);
 /// @endcond
 #endif
 

@@ -18,8 +18,11 @@ struct SearchLimit {
   Clock::time_point deadline = Clock::time_point::max();  ///< max(): none
   const std::atomic<bool>* stop = nullptr;                ///< true: give up; nullptr: never asked
 
-  /// Ends so long from now.
-  [[nodiscard]] static SearchLimit within(Clock::duration time) { return {.deadline = Clock::now() + time}; }
+  /// Ends so long from now; never where that is past what the clock counts.
+  [[nodiscard]] static SearchLimit within(Clock::duration time) {
+    const Clock::time_point now = Clock::now();
+    return {.deadline = time < Clock::time_point::max() - now ? now + time : Clock::time_point::max()};
+  }
 
   /// Whether there is a limit at all.
   [[nodiscard]] bool exists() const noexcept { return stop != nullptr || deadline != Clock::time_point::max(); }

@@ -70,7 +70,6 @@ class EmbeddingStore {
     EmbeddingStore store(dim);
     store.values_.resize(size * dim);
     if constexpr (has_row_scales<Scalar>) store.scales_.assign(size, 1.0f);
-    store.size_ = size;
     return store;
   }
 
@@ -88,13 +87,13 @@ class EmbeddingStore {
         return append(copy.view(), normalize, check);
       }
     }
-    const std::size_t before = size_;
-    make_room(size_ + rows.size());
+    const std::size_t before = size();
+    make_room(before + rows.size());
     try {
       for (std::size_t i = 0; i < rows.size(); ++i) append_valid(rows, i, normalize);
       if constexpr (!std::same_as<Source, Scalar>) {  // a float that is fine may be infinite, or zero, as a half
         const std::string who = detail::join_message("EmbeddingStore::append, as ", scalar_name<Scalar>());
-        require_valid_rows(view().slice(before, size_), check, who.c_str());
+        require_valid_rows(view().slice(before, size()), check, who.c_str());
       }
     } catch (...) {
       truncate(before);
@@ -114,11 +113,11 @@ class EmbeddingStore {
   }
 
   /// How many rows.
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t size() const noexcept { return values_.size() / dim_; }
   /// Elements of a row.
   [[nodiscard]] std::size_t dim() const noexcept { return dim_; }
   /// Whether there are no rows.
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
   /// The `dim` stored elements of a row below size(); valid until the next append.
   [[nodiscard]] const Scalar* row(std::size_t i) const noexcept { return values_.data() + i * dim_; }
   /// The same, to be written to; nothing checks what is written.
@@ -129,7 +128,7 @@ class EmbeddingStore {
   /// The rows in place; valid until the next append. Not of a temporary store, whose rows the view would outlive: name
   /// the store, or hand it over where an EmbeddingSource is asked for.
   [[nodiscard]] EmbeddingView<Scalar> view() const& {
-    return {values_.data(), size_, dim_, has_row_scales<Scalar> ? scales_.data() : nullptr};
+    return {values_.data(), size(), dim_, has_row_scales<Scalar> ? scales_.data() : nullptr};
   }
   EmbeddingView<Scalar> view() const&& = delete;
   /// view(), wherever a view is asked for.
@@ -159,7 +158,6 @@ class EmbeddingStore {
     if constexpr (has_row_scales<Scalar>) {
       scales_.erase(scales_.begin() + static_cast<std::ptrdiff_t>(size), scales_.end());
     }
-    size_ = size;
   }
 
   /// In double, as the inverse norm of a very short or long row is outside float's range.
@@ -174,7 +172,6 @@ class EmbeddingStore {
       if (!unit || has_row_scales<Scalar>) {  // the same elements; a code's length lies in its scale
         values_.insert(values_.end(), values, values + dim_);
         if constexpr (has_row_scales<Scalar>) scales_.push_back(static_cast<float>(scale / divisor));
-        ++size_;
         return;
       }
     }
@@ -190,7 +187,6 @@ class EmbeddingStore {
         }
       }
     }
-    ++size_;
   }
 
   /// Symmetric quantisation: code = round(127 · x / max|x|).
@@ -208,7 +204,6 @@ class EmbeddingStore {
   }
 
   std::size_t dim_;
-  std::size_t size_ = 0;
   detail::UnsetVector<Scalar> values_;
   detail::AlignedVector<float> scales_;  // one a row for int8, empty otherwise
 };

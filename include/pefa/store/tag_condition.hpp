@@ -29,6 +29,7 @@ class TagMatcher {
   explicit TagMatcher(const TagTable& tags) : tags_(tags) {}
 
   [[nodiscard]] RowSet rows(const TagExpression& expression) const {
+    require_whole(expression);
     switch (expression.kind) {
       case TagExpression::Kind::comparison: return compared(expression);
       case TagExpression::Kind::not_of: return ~rows(expression.parts.front());
@@ -45,6 +46,15 @@ class TagMatcher {
   }
 
  private:
+  /// What no text is parsed to, but a host may make. @throws ValueError
+  static void require_whole(const TagExpression& expression) {
+    const bool is_comparison = expression.kind == TagExpression::Kind::comparison;
+    if (is_comparison ? expression.values.empty() : expression.parts.empty()) {
+      fail<ValueError>("tag expression: column ", expression.key.column, ": a condition has no ",
+                       is_comparison ? "value" : "part", ", expected at least 1");
+    }
+  }
+
   /// Values of a key: the first, and one past the last.
   using ValueRange = std::pair<std::size_t, std::size_t>;
 

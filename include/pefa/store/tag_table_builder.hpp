@@ -85,6 +85,7 @@ class TagTableBuilder {
   /// @throws ValueError  a key has text from add() beside integers from add_integer(); names it
   [[nodiscard]] TagTable build() {
     const auto arrays = std::make_shared<detail::OwnedTagArrays>();
+    for (const auto& [name, column] : columns_) (void)kind_of(name, column);  // refused before anything is taken
     for (auto& [name, column] : columns_) append(*arrays, name, column);
     columns_.clear();
     return TagTable::over(arrays->view(), n_rows_, arrays, arrays->memory_bytes(), "TagTableBuilder");
