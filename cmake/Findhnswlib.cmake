@@ -1,8 +1,25 @@
 # Finds hnswlib: by its own package config where it has one (0.8 and later), else by its headers (Debian's libhnswlib-dev).
-# Defines the imported target hnswlib::hnswlib.
+# Defines the imported target hnswlib::hnswlib, and hnswlib_IS_0_7: what pefa/index/hnswlib_headers.hpp cannot see from the
+# preprocessor, as 0.7 differs from 0.6 in its globals' linkage.
+function(pefa_look_for_hnswlib_0_7 result)
+  set(${result} FALSE PARENT_SCOPE)
+  foreach(folder IN LISTS ARGN)
+    string(REGEX REPLACE "^\\$<BUILD_INTERFACE:(.*)>$" "\\1" folder "${folder}")
+    if(NOT EXISTS "${folder}/hnswlib/hnswlib.h" OR EXISTS "${folder}/hnswlib/stop_condition.h")
+      continue()
+    endif()
+    file(STRINGS "${folder}/hnswlib/hnswlib.h" static_globals REGEX "^static bool AVXCapable")
+    if(static_globals)
+      set(${result} TRUE PARENT_SCOPE)
+    endif()
+  endforeach()
+endfunction()
+
 find_package(hnswlib CONFIG QUIET)
 if(TARGET hnswlib::hnswlib)
   set(hnswlib_FOUND TRUE)
+  get_target_property(hnswlib_folders hnswlib::hnswlib INTERFACE_INCLUDE_DIRECTORIES)
+  pefa_look_for_hnswlib_0_7(hnswlib_IS_0_7 ${hnswlib_folders})
   return()
 endif()
 
@@ -14,9 +31,5 @@ find_package_handle_standard_args(hnswlib REQUIRED_VARS HNSWLIB_INCLUDE_DIR
 if(hnswlib_FOUND AND NOT TARGET hnswlib::hnswlib)
   add_library(hnswlib::hnswlib INTERFACE IMPORTED)
   target_include_directories(hnswlib::hnswlib INTERFACE "${HNSWLIB_INCLUDE_DIR}")
-  # What pefa/index/hnswlib_headers.hpp cannot see from the preprocessor: 0.7 differs from 0.6 in its globals' linkage.
-  file(STRINGS "${HNSWLIB_INCLUDE_DIR}/hnswlib/hnswlib.h" static_globals REGEX "^static bool AVXCapable")
-  if(static_globals AND NOT EXISTS "${HNSWLIB_INCLUDE_DIR}/hnswlib/stop_condition.h")
-    target_compile_definitions(hnswlib::hnswlib INTERFACE PEFA_HNSWLIB_0_7)
-  endif()
+  pefa_look_for_hnswlib_0_7(hnswlib_IS_0_7 "${HNSWLIB_INCLUDE_DIR}")
 endif()

@@ -18,10 +18,14 @@ while [ $# -gt 0 ]; do
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
+if ! command -v apt-get >/dev/null; then
+  echo "no apt-get here: these packages of Debian, or what this system calls them, are needed: ${missing[*]}" >&2
+  exit 0  # CMake names what it does not find
+fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
   command -v sudo >/dev/null || { echo "install these packages first: ${missing[*]}" >&2; exit 1; }
-  as_root=(sudo)
+  as_root=(sudo DEBIAN_FRONTEND=noninteractive)
 fi
 echo "installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive

@@ -1,11 +1,13 @@
 # Installs the headers and a package config, for find_package(pefa) from an install tree or straight from this build tree.
 include(CMakePackageConfigHelpers)
-include(GNUInstallDirs)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/pefa")
 set(build_package_dir "${CMAKE_CURRENT_BINARY_DIR}/cmake")
 
-set(compiled_library "${CMAKE_INSTALL_LIBDIR}/${CMAKE_STATIC_LIBRARY_PREFIX}pefa_compiled${CMAKE_STATIC_LIBRARY_SUFFIX}")
+string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
+set(compiled_name "${CMAKE_STATIC_LIBRARY_PREFIX}pefa_compiled${CMAKE_${build_type}_POSTFIX}${CMAKE_STATIC_LIBRARY_SUFFIX}")
+set(compiled_library "${CMAKE_INSTALL_LIBDIR}/${compiled_name}")
+set(compiled_build_library "${CMAKE_CURRENT_BINARY_DIR}/${compiled_name}")
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/pefa-config.cmake.in" "${build_package_dir}/pefa-config.cmake"
                               INSTALL_DESTINATION "${package_dir}" PATH_VARS compiled_library)
 set(architecture ARCH_INDEPENDENT)
@@ -24,6 +26,8 @@ if(TARGET pefa_compiled)
   install(TARGETS pefa_compiled EXPORT pefa-compiled-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" OPTIONAL)
   export(EXPORT pefa-compiled-targets NAMESPACE pefa:: FILE "${build_package_dir}/pefa-compiled-build.cmake")
   install(EXPORT pefa-compiled-targets NAMESPACE pefa:: DESTINATION "${package_dir}")
+else()
+  file(REMOVE "${build_package_dir}/pefa-compiled-build.cmake")  # of a time when it was built here
 endif()
 install(DIRECTORY include/pefa DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES "${build_package_dir}/pefa-config.cmake" "${build_package_dir}/pefa-config-version.cmake"

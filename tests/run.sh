@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-cmake/install-packages.sh g++ cmake ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
+cmake/install-packages.sh --command g++ g++ --command cmake cmake --command ninja ninja-build libeigen3-dev libhnswlib-dev libcli11-dev nlohmann-json3-dev libfmt-dev \
   catch2 libfaiss-dev liblapack-dev libzip-dev pkg-config python3 python3-numpy python3-scipy \
   help2man libxapian-dev wordnet-base
 
