@@ -80,11 +80,11 @@ Ranking rank_with(const Setting& row, const DataSet& data) {
               data.test_queries.view());
 }
 
-/// A share of the training queries, by a seeded shuffle, and their pairs.
+/// A share of the training queries, by a seeded shuffle, and their pairs; all of them in the order that they have.
 pefa::detail::TrainingPart budget(const DataSet& data, double share) {
   std::vector<QueryId> order;
   for (Row i = 0; i < data.train_queries.size(); ++i) order.push_back(QueryId(i));
-  std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
+  if (share < 1.0) std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
   order.resize(std::max<std::size_t>(1, static_cast<std::size_t>(share * static_cast<double>(order.size()))));
   return pefa::detail::training_part(data.train_queries.view(), data.train_relevance, order);
 }

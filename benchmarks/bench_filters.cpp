@@ -300,10 +300,10 @@ int main(int argc, char** argv) {
 #endif
 
 #if PEFA_BENCH_FAISS
-    const FaissIvf lists(passages.slice(0, rivals ? n : 1000));
+    const FaissIvf lists(passages.slice(0, rivals ? n : std::min<std::size_t>(n, 1000)));
 #endif
 #if PEFA_BENCH_USEARCH
-    UsearchRows usearch(passages.slice(0, rivals ? n : 1000), m, construction, threads);
+    UsearchRows usearch(passages.slice(0, rivals ? n : std::min<std::size_t>(n, 1000)), m, construction, threads);
 #endif
 
     using Costs = pefa::detail::FilterCosts;

@@ -107,7 +107,10 @@ int main(int argc, char** argv) {
                                {"bytes", size.bytes},
                                {"ms_at_0.99", size.milliseconds}});
     }
-    if (sizes.size() < 2) return 0;
+    if (sizes.size() < 2) {
+      options.write(json);
+      return 0;
+    }
     const double build = exponent(sizes, [](const Size& size) { return size.build_seconds; });
     const double bytes = exponent(sizes, [](const Size& size) { return size.bytes; });
     const double latency = exponent(sizes, [](const Size& size) { return size.milliseconds; });

@@ -1,5 +1,5 @@
-// Does tune() pay on queries it has not seen? It tunes on the training data, once for PEFA-XS alone, once for PEFA-XL
-// alone, once over everything, and the picks meet the test queries beside the plain model and the paper's settings.
+// Does tune() pay on queries it has not seen? It tunes on the training data, once for the paper's PEFA-XS, once for its
+// PEFA-XL, once over everything, and the picks meet the test queries beside the plain model and the paper's settings.
 #include <cstdio>
 #include <map>
 #include <span>
@@ -14,40 +14,17 @@ namespace {
 using namespace pefa;
 using namespace pefa::bench;
 
-constexpr RetrieverSpec plain_model{.method = Method::erm};
-constexpr RetrieverSpec paper_xs{.method = Method::xs, .lambda = 0.5f, .cold = ColdPassage::paper};
-constexpr RetrieverSpec paper_xl{.method = Method::xl, .lambda = 0.1f, .neighbors = 16, .gate = {GateKind::mean}};
-
-/// What a setting finds for the test queries when it learns from all training queries.
-Ranking rank_setting(std::string method, const RetrieverSpec& setting, const DataSet& data) {
-  const EmbeddingView<float> passages = data.passages.view();
-  const EmbeddingView<float> training = data.train_queries.view();
-  const EmbeddingView<float> asked = data.test_queries.view();
-  const std::size_t n = passages.size();
-  switch (setting.method) {
-    case Method::erm: break;
-    case Method::xs:
-      return rank(
-          std::move(method), n,
-          ExactXs::build(passages, training, data.train_relevance, {.lambda = setting.lambda, .cold = setting.cold}),
-          asked);
-    case Method::xs_multi: {
-      const auto multi = ExactXsMulti::build(
-          passages, training, data.train_relevance,
-          {.centroids = {.lambda = setting.lambda, .max_centroids = setting.max_centroids, .cold = setting.cold}});
-      return rank(std::move(method), multi.vector_count(), multi, asked);
-    }
-    case Method::xl:
-      return rank(std::move(method), n + training.size(),
-                  ExactXl<>::build(passages, training, data.train_relevance,
-                                   {.lambda = setting.lambda,
-                                    .neighbors = setting.neighbors,
-                                    .gate = make_gate(setting.gate),
-                                    .passage_index = borrowing,
-                                    .query_index = borrowing}),
-                  asked);
-  }
-  return rank(std::move(method), n, ExactErm::build(passages, {.index = borrowing}), asked);
+/// What a setting finds for the test queries, by exact search, when it learns from all training queries.
+Ranking rank_setting(std::string method, RetrieverSpec setting, const DataSet& data) {
+  setting.index.kind = IndexKind::flat;
+  setting.query_index.kind = IndexKind::flat;
+  const AnyRetriever retriever =
+      setting.method == Method::erm
+          ? build(setting, data.passages.view(), {}, Rows::borrow)
+          : build(setting, data.passages.view(), data.train_queries.view(), data.train_relevance, {}, Rows::borrow);
+  return rank(std::move(method),
+              setting.method == Method::xl ? data.passages.size() + data.train_queries.size() : data.passages.size(),
+              retriever, data.test_queries.view());
 }
 
 /// The metric that was tuned, of every test query.
@@ -88,6 +65,7 @@ int main(int argc, char** argv) {
     xs_grid.fitted = FittedGrid::none();
     TuneOptions xl_grid = whole_grid;
     xl_grid.cold.clear();
+    xl_grid.fitted = FittedGrid::none();
     std::printf("\n%-12s%10s%9s%8s  %s\n", "grid", "settings", "queries", "s", ("pick for " + metric).c_str());
     const auto tuned = [&](const char* grid, const TuneOptions& tuning) {
       std::fprintf(stderr, "tuning %s\n", grid);
@@ -107,10 +85,10 @@ int main(int argc, char** argv) {
     const RetrieverSpec xl_pick = tuned("XL", xl_grid);
     const RetrieverSpec whole_pick = tuned("whole", whole_grid);
 
-    const Ranking erm = rank_setting("ERM", plain_model, data);
-    const Ranking xs = rank_setting("XS, the paper's", paper_xs, data);
+    const Ranking erm = rank_setting("ERM", {.method = Method::erm}, data);
+    const Ranking xs = rank_setting("XS, the paper's", RetrieverSpec::paper_xs(), data);
     const Ranking xs_tuned = rank_setting("XS, tuned", xs_pick, data);
-    const Ranking xl = rank_setting("XL, the paper's", paper_xl, data);
+    const Ranking xl = rank_setting("XL, the paper's", RetrieverSpec::paper_xl(), data);
     const Ranking xl_tuned = rank_setting("XL, tuned", xl_pick, data);
     const Ranking whole_tuned = rank_setting("the pick of the whole grid", whole_pick, data);
 

@@ -162,11 +162,14 @@ def compare(space, asked, results):
         overheads = results.json["overhead"]
         try:
             made = setting.start(asked.build, rows, asked.queries)
-            if overheads.get(setting.rival, {"failed"}) == {"failed"}:
-                overheads[setting.rival] = setting.overhead(asked.build)
-            return made
         except Failed as failed:
-            results.put(key(setting), setting, space, failed=str(failed))
+            return results.put(key(setting), setting, space, failed=str(failed))
+        if setting.rival not in overheads:
+            try:
+                overheads[setting.rival] = setting.overhead(asked.build)
+            except Failed as failed:
+                print(f"{setting.rival}: its call on a trivial index: {failed}", flush=True)
+        return made
 
     started = [(s, *made) for s in references if (made := attempt(s))]
     beside = [(key(s), process, s.search) for s, process, _ in started]

@@ -88,7 +88,7 @@ for space in $(jq --raw-output '[.[].space] | unique[]' "$build/points.json"); d
   jq --arg space "$space" 'map(select(.space == $space))' "$build/points.json" >"$build/points-$space.json"
   for k in 10 100; do
     "$here/../plot/draw.sh" peers --at "$k" --title "Indexes at Recall@$k of 0.99, $space" "$build/$name-$space-$k.svg" \
-      "$build/points-$space.json"
+      "$build/points-$space.json" || echo "no picture of $space at k = $k"
   done
 done
 echo "tables: $build/$name.md, pictures: $build/$name-*.svg"
