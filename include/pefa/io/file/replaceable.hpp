@@ -14,9 +14,9 @@ inline void require_replaceable(const std::filesystem::path& path) {
   std::error_code ignored;  // what is wrong with the path, opening it will tell
   const std::filesystem::file_status there = std::filesystem::status(path, ignored);
   if (!std::filesystem::exists(there) || std::filesystem::is_regular_file(there)) return;
-  pefa::detail::fail<IoError>(path.string(), ": is ",
-                              std::filesystem::is_directory(there) ? "a directory, expected a file"
-                                                                   : "no regular file, expected one or none");
+  pefa::detail::fail<IoError>(
+      path.string(), ": is ",
+      std::filesystem::is_directory(there) ? "a directory, expected a file" : "no regular file, expected one or none");
 }
 
 }  // namespace pefa::io::detail
