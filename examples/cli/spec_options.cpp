@@ -1,6 +1,7 @@
 #include "spec_options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -291,17 +292,18 @@ void SpecOptions::add_index(CLI::App& command) {
 }
 
 RetrieverSpec SpecOptions::over(RetrieverSpec spec) const {
-  for (const Field& field : fields_) {  // in the order that they were added: what decides comes first
+  return over(fields_, std::move(spec));
+}
+
+RetrieverSpec SpecOptions::over(std::span<const Field> fields, RetrieverSpec spec) {
+  for (const Field& field : fields) {  // in the order that they were added: what decides comes first
     if (field.option->count() > 0 && field.misfit(spec).empty()) field.set(spec);
   }
   return spec;
 }
 
 RetrieverSpec SpecOptions::index_over(RetrieverSpec spec) const {
-  for (const Field& field : std::span(fields_).subspan(first_index_field_)) {
-    if (field.option->count() > 0 && field.misfit(spec).empty()) field.set(spec);
-  }
-  return spec;
+  return over(std::span(fields_).subspan(first_index_field_), std::move(spec));
 }
 
 void SpecOptions::require_fit(std::span<const RetrieverSpec> specs) const {

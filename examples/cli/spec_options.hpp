@@ -54,6 +54,7 @@ class SpecOptions {
     Misfit misfit;
   };
 
+  [[nodiscard]] static RetrieverSpec over(std::span<const Field> fields, RetrieverSpec spec);
   void add_lambda(CLI::App& command);
   void add_cold(CLI::App& command);
   /// Adds least squares, the whitened space and the balanced rows.
